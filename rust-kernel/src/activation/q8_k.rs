@@ -1,0 +1,55 @@
+//! llama.cpp's `Q8_K`: `quantize_row_q8_K_ref` in `ggml-quants.c` of `bitnet-cpp-sys` 0.0.5.
+
+use super::nearest_int;
+use crate::format::QK256;
+
+/// Codes that share one partial sum.
+pub(super) const SUM_RUN: usize = 16;
+
+/// Quantizes a row of whole blocks of finite values.
+///
+/// The value of the largest magnitude, the first of equals, becomes -127. A block of zeros has scale 0, codes 0 and
+/// sums 0; the reference leaves its sums unwritten.
+pub(super) fn quantize_row(values: &[f32], codes: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
+    let blocks = values
+        .chunks_exact(QK256)
+        .zip(codes.chunks_exact_mut(QK256));
+    for ((values, codes), scale) in blocks.zip(scales) {
+        let largest = values
+            .iter()
+            .fold(0.0f32, |max, &v| if v.abs() > max.abs() { v } else { max });
+        if largest == 0.0 {
+            codes.fill(0);
+            *scale = 0.0;
+            continue;
+        }
+        let inverse = -127.0 / largest;
+        for (code, &value) in codes.iter_mut().zip(values) {
+            // A subnormal maximum makes the inverse infinite and the rounded number huge; the reference then keeps its
+            // low 8 bits, as this cast does.
+            *code = nearest_int(inverse * value).min(127) as i8;
+        }
+        *scale = 1.0 / inverse;
+    }
+    for (codes, sum) in codes.chunks_exact(SUM_RUN).zip(sums) {
+        *sum = codes.iter().map(|&code| i32::from(code)).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_magnitude_becomes_minus_127() {
+        let mut values = [0.0f32; 512];
+        values[3] = -2.0;
+        values[4] = 2.0;
+        let (mut codes, mut scales, mut sums) = ([9i8; 512], [9.0f32; 2], [9i32; 32]);
+        quantize_row(&values, &mut codes, &mut scales, &mut sums);
+        assert_eq!((codes[3], codes[4]), (-127, 127));
+        assert_eq!(scales, [1.0 / (-127.0 / -2.0), 0.0]);
+        assert_eq!(codes[256..], [0; 256]);
+        assert_eq!(sums, [0; 32]);
+    }
+}

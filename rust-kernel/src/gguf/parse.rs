@@ -1,0 +1,232 @@
+//! The one pass that checks a file and notes where its parts are.
+
+use super::cursor::Cursor;
+use super::error::{GgufError, shortened};
+use super::header::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, check_alignment, check_version};
+use super::problem::Problem;
+use super::tensor::TensorInfo;
+use super::value::{MAX_ARRAY_DEPTH, Value, read_type};
+
+/// Fewest bytes of a metadata entry: the length of an empty key, the type, a value of one byte.
+const LEAST_ENTRY_BYTES: usize = 8 + 4 + 1;
+
+/// Positions of the parts of a valid file.
+///
+/// An entry of each list is smaller than the entry of the file that it stands for, so no list is
+/// longer in bytes than the file.
+#[derive(Debug, Clone)]
+pub(super) struct Index {
+    pub(super) version: u32,
+    pub(super) alignment: usize,
+    /// Where each metadata entry starts, in file order.
+    pub(super) entries: Vec<usize>,
+    /// Indices of `entries` in the order of the keys' bytes.
+    pub(super) by_key: Vec<u32>,
+    /// The tensors in file order.
+    pub(super) tensors: Vec<Place>,
+    /// Indices of `tensors` in the order of the names' bytes.
+    pub(super) by_name: Vec<u32>,
+    /// Where the data section starts.
+    pub(super) data_start: usize,
+}
+
+/// Where one tensor is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Start of the tensor info.
+    pub(super) info: usize,
+    /// First byte of the data.
+    pub(super) start: usize,
+    /// End of the span.
+    pub(super) end: usize,
+}
+
+const _: () = assert!(size_of::<usize>() < LEAST_ENTRY_BYTES);
+const _: () = assert!(size_of::<Place>() < TensorInfo::LEAST_BYTES);
+
+/// One metadata entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: Value<'a>,
+    /// Where the value starts in the file.
+    value_at: usize,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads entry `index` of the metadata.
+    pub(super) fn read(cursor: &mut Cursor<'a>, index: usize) -> Result<Self, GgufError> {
+        let place = |error: GgufError| error.within(format_args!("metadata[{index}]"));
+        let key = cursor.str("key").map_err(place)?;
+        let place = |error| place(error).of_entry(key);
+        let value_type = read_type(cursor, "type").map_err(place)?;
+        let value_at = cursor.position();
+        let value = Value::read(cursor, "value", value_type, MAX_ARRAY_DEPTH).map_err(place)?;
+        Ok(Self {
+            key,
+            value,
+            value_at,
+        })
+    }
+}
+
+/// The string that stands at `at`, as bytes: the key of an entry or the name of a tensor.
+pub(super) fn name_at(bytes: &[u8], at: usize) -> &[u8] {
+    // Read before, so it is there; comparing bytes needs no second check for UTF-8.
+    Cursor::new(bytes, at).str_bytes("").unwrap_or_default()
+}
+
+impl Index {
+    /// Checks the whole file but for the tensors' data.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, GgufError> {
+        let mut cursor = Cursor::new(bytes, 0);
+        let found = cursor.magic("magic")?;
+        if found != MAGIC {
+            return Err(GgufError::malformed("magic", 0, Problem::Magic { found }));
+        }
+        let at = cursor.position();
+        let version = cursor.u32("version")?;
+        check_version(version).map_err(|problem| GgufError::malformed("version", at, problem))?;
+        let tensor_count = listed(&mut cursor, "tensor_count", TensorInfo::LEAST_BYTES)?;
+        let entry_count = listed(&mut cursor, "metadata_count", LEAST_ENTRY_BYTES)?;
+
+        let mut alignment = DEFAULT_ALIGNMENT;
+        // Both capacities are counts that the bytes at hand can hold.
+        let mut entries = Vec::with_capacity(entry_count);
+        for index in 0..entry_count {
+            entries.push(cursor.position());
+            let entry = Entry::read(&mut cursor, index)?;
+            if entry.key == ALIGNMENT_KEY {
+                alignment = read_alignment(&entry).map_err(|problem| {
+                    GgufError::malformed("value", entry.value_at, problem)
+                        .within(format_args!("metadata[{index}]"))
+                        .of_entry(entry.key)
+                })?;
+            }
+        }
+        let by_key = sorted_by_name(bytes, &entries, "metadata", "key")?;
+
+        let mut infos = Vec::with_capacity(tensor_count);
+        for index in 0..tensor_count {
+            infos.push(cursor.position());
+            TensorInfo::read(&mut cursor, index)?;
+        }
+        let by_name = sorted_by_name(bytes, &infos, "tensor_infos", "name")?;
+
+        let data_start = cursor.position().checked_next_multiple_of(alignment);
+        let data_start = data_start.unwrap_or(usize::MAX);
+        let tensors = place_tensors(bytes, &infos, data_start, alignment)?;
+        Ok(Self {
+            version,
+            alignment,
+            entries,
+            by_key,
+            tensors,
+            by_name,
+            data_start,
+        })
+    }
+}
+
+/// Reads the length of a list. Lists are indexed by `u32`, which no real file comes near.
+fn listed(cursor: &mut Cursor<'_>, field: &str, least: usize) -> Result<usize, GgufError> {
+    let at = cursor.position();
+    let count = cursor.count(field, least)?;
+    if u32::try_from(count).is_err() {
+        let problem = Problem::Count {
+            found: count as u64,
+            most: u32::MAX.into(),
+        };
+        return Err(GgufError::malformed(field, at, problem));
+    }
+    Ok(count)
+}
+
+fn read_alignment(entry: &Entry<'_>) -> Result<usize, Problem> {
+    match entry.value {
+        Value::U32(found) => check_alignment(found),
+        other => Err(Problem::AlignmentType {
+            found: other.value_type(),
+        }),
+    }
+}
+
+/// The indices of `positions` in the order of the names that stand there, which must differ.
+fn sorted_by_name(
+    bytes: &[u8],
+    positions: &[usize],
+    list: &str,
+    field: &str,
+) -> Result<Vec<u32>, GgufError> {
+    let name = |index: u32| name_at(bytes, positions[index as usize]);
+    let mut order: Vec<u32> = (0..positions.len() as u32).collect();
+    // By index as well, so that the later one of two equal names is the one reported.
+    order.sort_unstable_by(|&a, &b| name(a).cmp(name(b)).then(a.cmp(&b)));
+    match order.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
+        None => Ok(order),
+        Some(pair) => {
+            let (first, again) = (pair[0] as usize, pair[1] as usize);
+            let text = String::from_utf8_lossy(name(pair[1]));
+            let problem = Problem::Duplicate { first };
+            Err(GgufError::malformed(field, positions[again], problem)
+                .within(format_args!("{list}[{again}]"))
+                .of_entry(&text))
+        }
+    }
+}
+
+/// Turns data offsets into spans, which must be aligned, inside the file, and large enough for what
+/// shape and type ask for.
+fn place_tensors(
+    bytes: &[u8],
+    infos: &[usize],
+    data_start: usize,
+    alignment: usize,
+) -> Result<Vec<Place>, GgufError> {
+    let info_of = |index: usize| TensorInfo::read(&mut Cursor::new(bytes, infos[index]), index);
+    let available = bytes.len().saturating_sub(data_start);
+    let mut places = Vec::with_capacity(infos.len());
+    for (index, &info_at) in infos.iter().enumerate() {
+        let info = info_of(index)?;
+        let found = info.offset;
+        if !found.is_multiple_of(alignment as u64) {
+            return Err(info.bad_offset(index, Problem::Misaligned { found, alignment }));
+        }
+        let offset = usize::try_from(found)
+            .ok()
+            .filter(|&offset| offset < available);
+        let Some(offset) = offset else {
+            let available = available as u64;
+            return Err(info.bad_offset(index, Problem::OutsideFile { found, available }));
+        };
+        places.push(Place {
+            info: info_at,
+            start: data_start + offset,
+            end: bytes.len(),
+        });
+    }
+
+    let mut by_start: Vec<u32> = (0..places.len() as u32).collect();
+    by_start.sort_unstable_by_key(|&index| (places[index as usize].start, index));
+    for (rank, &index) in by_start.iter().enumerate() {
+        let index = index as usize;
+        let next = by_start.get(rank + 1).map(|&next| next as usize);
+        let end = next.map_or(bytes.len(), |next| places[next].start);
+        let span = end - places[index].start;
+        let info = info_of(index)?;
+        // Even a tensor of unknown size has elements, and those take a byte.
+        let needed = info.shape.nominal_bytes().unwrap_or(1);
+        if span < needed {
+            let problem = match next {
+                None => Problem::DataCutShort { span, needed },
+                Some(next) => {
+                    let next = shortened(info_of(next)?.name);
+                    Problem::Overlap { next, span, needed }
+                }
+            };
+            return Err(info.bad_offset(index, problem));
+        }
+        places[index].end = end;
+    }
+    Ok(places)
+}

@@ -1,0 +1,200 @@
+//! The view of a checked file: metadata and tensors by name or in order.
+
+use std::borrow::Cow;
+
+use super::convert::FromValue;
+use super::cursor::Cursor;
+use super::error::{GgufError, shortened};
+use super::parse::{Entry, Index, name_at};
+use super::tensor::{Tensor, TensorInfo};
+use super::value::{Array, Value};
+
+/// A checked GGUF file in memory. Everything handed out borrows from the file's bytes.
+#[derive(Debug, Clone)]
+pub struct Gguf<'a> {
+    bytes: &'a [u8],
+    index: Cow<'a, Index>,
+}
+
+impl<'a> Gguf<'a> {
+    /// Checks the file in `bytes` and indexes it.
+    ///
+    /// Takes time linear in the metadata plus sorting of keys and names; no single allocation is
+    /// larger than the file, whatever its counts say. Tensor data is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`GgufError::Malformed`] with field, byte offset, what was found and what was expected.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, GgufError> {
+        Ok(Self {
+            bytes,
+            index: Cow::Owned(Index::parse(bytes)?),
+        })
+    }
+
+    /// The view of bytes that were parsed before.
+    pub(super) fn of_index(bytes: &'a [u8], index: &'a Index) -> Self {
+        Self {
+            bytes,
+            index: Cow::Borrowed(index),
+        }
+    }
+
+    /// The whole file.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The format's version, 2 or 3.
+    pub fn version(&self) -> u32 {
+        self.index.version
+    }
+
+    /// What every tensor's start is a multiple of, in bytes.
+    pub fn alignment(&self) -> usize {
+        self.index.alignment
+    }
+
+    /// Position in the file where tensor data starts, which is past the end of a file that has no
+    /// tensors and no padding.
+    pub fn data_start(&self) -> usize {
+        self.index.data_start
+    }
+
+    fn entry(&self, index: usize) -> Option<Entry<'a>> {
+        let at = *self.index.entries.get(index)?;
+        // Checked by `parse`, so this fails for no entry.
+        Entry::read(&mut Cursor::new(self.bytes, at), index).ok()
+    }
+
+    /// Metadata entries of the file.
+    pub fn metadata_count(&self) -> usize {
+        self.index.entries.len()
+    }
+
+    /// Keys and values in the order of the file.
+    pub fn metadata(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        (0..self.metadata_count())
+            .filter_map(|index| self.entry(index).map(|entry| (entry.key, entry.value)))
+    }
+
+    /// The value of a key, if the file has it. Reads the value anew, in time linear in its length.
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+        let position = |&index: &u32| self.index.entries[index as usize];
+        let rank = self
+            .index
+            .by_key
+            .binary_search_by(|index| name_at(self.bytes, position(index)).cmp(key.as_bytes()))
+            .ok()?;
+        Some(self.entry(self.index.by_key[rank] as usize)?.value)
+    }
+
+    /// The value of a key that may be absent, as a Rust type.
+    ///
+    /// # Errors
+    ///
+    /// [`GgufError::WrongType`] if the key is there with a value of another type.
+    pub fn optional<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>, GgufError> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        match T::from_value(value) {
+            Some(found) => Ok(Some(found)),
+            None => Err(GgufError::WrongType {
+                key: shortened(key),
+                found: value.value_type(),
+                expected: T::EXPECTED,
+            }),
+        }
+    }
+
+    /// The value of a key, as a Rust type.
+    ///
+    /// # Errors
+    ///
+    /// [`GgufError::MissingKey`] or [`GgufError::WrongType`].
+    pub fn value<T: FromValue<'a>>(&self, key: &str) -> Result<T, GgufError> {
+        let expected = T::EXPECTED;
+        self.optional(key)?.ok_or_else(|| GgufError::MissingKey {
+            key: shortened(key),
+            expected,
+        })
+    }
+
+    /// The `uint32` of a key; errors as [`value`](Self::value).
+    pub fn u32(&self, key: &str) -> Result<u32, GgufError> {
+        self.value(key)
+    }
+
+    /// The `uint64` of a key; errors as [`value`](Self::value).
+    pub fn u64(&self, key: &str) -> Result<u64, GgufError> {
+        self.value(key)
+    }
+
+    /// The `float32` of a key; errors as [`value`](Self::value).
+    pub fn f32(&self, key: &str) -> Result<f32, GgufError> {
+        self.value(key)
+    }
+
+    /// The `bool` of a key; errors as [`value`](Self::value).
+    pub fn bool(&self, key: &str) -> Result<bool, GgufError> {
+        self.value(key)
+    }
+
+    /// The `string` of a key; errors as [`value`](Self::value).
+    pub fn str(&self, key: &str) -> Result<&'a str, GgufError> {
+        self.value(key)
+    }
+
+    /// The `array` of a key; errors as [`value`](Self::value).
+    pub fn array(&self, key: &str) -> Result<Array<'a>, GgufError> {
+        self.value(key)
+    }
+
+    fn tensor_at(&self, index: usize) -> Option<Tensor<'a>> {
+        let place = *self.index.tensors.get(index)?;
+        // Checked by `parse`, so this fails for no tensor.
+        let info = TensorInfo::read(&mut Cursor::new(self.bytes, place.info), index).ok()?;
+        let span = place.start..place.end;
+        let bytes = self.bytes.get(span.clone())?;
+        Some(Tensor {
+            name: info.name,
+            shape: info.shape,
+            span,
+            bytes,
+        })
+    }
+
+    /// Tensors of the file.
+    pub fn tensor_count(&self) -> usize {
+        self.index.tensors.len()
+    }
+
+    /// The tensors in the order of the file's list, which need not be that of their data.
+    pub fn tensors(&self) -> impl Iterator<Item = Tensor<'a>> {
+        (0..self.tensor_count()).filter_map(|index| self.tensor_at(index))
+    }
+
+    /// The tensor of this name, if the file has it.
+    pub fn find_tensor(&self, name: &str) -> Option<Tensor<'a>> {
+        let position = |&index: &u32| self.index.tensors[index as usize].info;
+        let rank = self
+            .index
+            .by_name
+            .binary_search_by(|index| name_at(self.bytes, position(index)).cmp(name.as_bytes()))
+            .ok()?;
+        self.tensor_at(self.index.by_name[rank] as usize)
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`GgufError::MissingTensor`].
+    pub fn tensor(&self, name: &str) -> Result<Tensor<'a>, GgufError> {
+        self.find_tensor(name)
+            .ok_or_else(|| GgufError::MissingTensor {
+                name: shortened(name),
+            })
+    }
+}

@@ -1,0 +1,121 @@
+//! The f32 side of a product: how integers become the reference's floats, in the reference's order.
+
+/// Int32 lanes into which ggml's 256-bit kernels add the products of a block.
+pub(super) const INT_LANES: usize = 8;
+
+/// f32 lanes of a product with f32 activations.
+pub(super) const F32_LANES: usize = 32;
+
+/// The order in which the reference adds up the blocks of a row that has block scales.
+///
+/// Both appear in `ggml_vec_dot_tq2_0_q8_K` and `ggml_vec_dot_tq1_0_q8_K` of `ggml-quants.c`, `bitnet-cpp-sys` 0.0.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SumOrder {
+    /// AVX2: eight f32 lanes, lane `weight % 32 / 4`, each scaled and added by itself; folded once at the end.
+    Lanes8,
+    /// NEON and portable C: one integer a block, scaled, added to one f32.
+    Chain,
+}
+
+impl SumOrder {
+    /// The order of the reference as built for this target.
+    pub const REFERENCE: SumOrder = if cfg!(target_arch = "x86_64") {
+        SumOrder::Lanes8
+    } else {
+        SumOrder::Chain
+    };
+
+    /// Stable name, as receipts show it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SumOrder::Lanes8 => "lanes8",
+            SumOrder::Chain => "chain",
+        }
+    }
+}
+
+/// Adds up the scaled blocks of a row.
+pub(super) struct BlockSum {
+    order: SumOrder,
+    lanes: [f32; INT_LANES],
+}
+
+impl BlockSum {
+    pub(super) fn new(order: SumOrder) -> BlockSum {
+        BlockSum {
+            order,
+            lanes: [0.0; INT_LANES],
+        }
+    }
+
+    /// Adds a block: its integers by lane, and the product of both scales.
+    pub(super) fn add(&mut self, block: [i32; INT_LANES], scale: f32) {
+        match self.order {
+            SumOrder::Lanes8 => {
+                for (lane, integer) in self.lanes.iter_mut().zip(block) {
+                    *lane += integer as f32 * scale;
+                }
+            }
+            SumOrder::Chain => self.lanes[0] += block.iter().sum::<i32>() as f32 * scale,
+        }
+    }
+
+    pub(super) fn finish(self) -> f32 {
+        match self.order {
+            SumOrder::Lanes8 => fold(self.lanes),
+            SumOrder::Chain => self.lanes[0],
+        }
+    }
+}
+
+/// Folds lanes in halves, lane `i` and lane `i + N / 2`: for eight lanes ggml's `hsum_float_8`.
+pub(super) fn fold<const N: usize>(mut lanes: [f32; N]) -> f32 {
+    let mut width = N / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+/// The product of a row with one scale for the tensor: `ggml_compute_forward_mul_mat_one_chunk` in `ggml.c`.
+///
+/// `sum` is what separates raw numbers from values: the codebook's offset times the sum of the activations.
+pub(super) fn tensor_scaled(dot: i32, sum: i32, activation_scale: f32, scale: f32) -> f32 {
+    (dot as f32 - sum as f32) / activation_scale * scale
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_pairs_halves() {
+        // In this order 1 survives; left to right it would be lost to 1e8 first.
+        let lanes = [1e8, 1.0, 0.0, 0.0, -1e8, 0.0, 0.0, 0.0];
+        assert_eq!(fold(lanes), 1.0);
+        assert_eq!(fold([3.0]), 3.0);
+    }
+
+    #[test]
+    fn the_orders_differ_where_rounding_does() {
+        let run = |order| {
+            let mut sum = BlockSum::new(order);
+            sum.add([1, 0, 0, 0, 0, 0, 0, 0], 1e8);
+            sum.add([0, 1, 0, 0, 0, 0, 0, 0], 1.0);
+            sum.add([-1, 0, 0, 0, 0, 0, 0, 0], 1e8);
+            sum.finish()
+        };
+        assert_eq!(run(SumOrder::Lanes8), 1.0);
+        assert_eq!(run(SumOrder::Chain), 0.0);
+    }
+
+    #[test]
+    fn tensor_scaling_divides_before_it_multiplies() {
+        assert_eq!(tensor_scaled(7, 3, 2.0, 0.5), 1.0);
+        let (dot, sum, a, s) = (1_000_003, 17, 3.1, 0.7);
+        assert_eq!(tensor_scaled(dot, sum, a, s), (dot - sum) as f32 / a * s);
+    }
+}

@@ -1,0 +1,302 @@
+//! Kernels: the arithmetic between packed weights and activations, one for each format and instruction set.
+//!
+//! # Glossary
+//!
+//! - **dot**: `sum(raw * a)` over one row, an exact integer; raw numbers are those of the
+//!   [`Codebook`](crate::format::Codebook), activations `a` are int8.
+//! - **product**: the f32 that a row gives for one activation row, scales applied in the reference's order.
+//! - **batch**: the number of activation rows that are multiplied in one call.
+//!
+//! Every kernel stands in the registry, [`all`], whether this CPU can run it or not, so that whoever iterates it
+//! meets a new kernel without being told. A [`Kernel`] checks shapes and counts its calls; what it runs is a
+//! `Compute`, of which `naive` is the definition and `scalar` the portable fast path.
+
+mod arithmetic;
+mod isa;
+mod naive;
+mod scalar;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use thiserror::Error;
+
+pub use arithmetic::SumOrder;
+pub use isa::{Isa, Unavailable};
+
+use crate::activation::Activations;
+use crate::format::{FORMATS, Format, ShapeError, Weights};
+
+/// The arithmetic of one kernel. [`Kernel`] has checked every length and range before it calls.
+///
+/// Results lie batch-major: `out[b * rows.len() + r]` belongs to activation row `b` and weight row `rows.start + r`.
+trait Compute: Send + Sync {
+    /// Exact integer dots of `rows` with each row of `activations`, which holds whole rows of `weights.cols()` codes.
+    fn dots(&self, weights: &Weights<'_>, rows: Range<usize>, activations: &[i8], out: &mut [i32]);
+
+    /// f32 products with quantized activations.
+    fn products(
+        &self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &Activations,
+        out: &mut [f32],
+    );
+
+    /// f32 products with f32 activations.
+    fn products_f32(
+        &self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &[f32],
+        out: &mut [f32],
+    );
+}
+
+/// Why a kernel did not run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum KernelError {
+    /// Weights, activations and output do not fit together.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The kernel multiplies another format.
+    #[error("kernel {kernel} was given weights in {found}")]
+    Format {
+        /// Kernel id.
+        kernel: &'static str,
+        /// Format id of the weights.
+        found: &'static str,
+    },
+    /// The activations are quantized in another way than the format's dot product takes.
+    #[error("kernel {kernel} takes {wanted} activations and was given {found}")]
+    Activation {
+        /// Kernel id.
+        kernel: &'static str,
+        /// What the format takes.
+        wanted: &'static str,
+        /// What was given.
+        found: &'static str,
+    },
+    /// This CPU cannot run the kernel.
+    #[error("kernel {kernel}: {reason}")]
+    Unavailable {
+        /// Kernel id.
+        kernel: &'static str,
+        /// What is missing.
+        reason: Unavailable,
+    },
+}
+
+/// A kernel of the registry.
+pub struct Kernel {
+    id: &'static str,
+    format: &'static Format,
+    isa: Isa,
+    compute: Result<Box<dyn Compute>, Unavailable>,
+    calls: AtomicU64,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel")
+            .field("id", &self.id)
+            .field("calls", &self.calls())
+            .finish()
+    }
+}
+
+impl Kernel {
+    fn new(
+        format: &'static Format,
+        isa: Isa,
+        compute: Result<Box<dyn Compute>, Unavailable>,
+    ) -> Kernel {
+        // The registry is built once and lives as long as the process.
+        let id = Box::leak(format!("{}.{}", format.id, isa.name()).into_boxed_str());
+        Kernel {
+            id,
+            format,
+            isa,
+            compute,
+            calls: AtomicU64::new(0),
+        }
+    }
+
+    /// Stable id, `format.isa`, such as `i2_s.group128.scalar`.
+    pub fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// The format that the kernel multiplies.
+    pub fn format(&self) -> &'static Format {
+        self.format
+    }
+
+    /// The instruction set.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Whether this CPU can run the kernel, and if not, what is missing.
+    pub fn availability(&self) -> Result<(), Unavailable> {
+        self.compute.as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+
+    /// How many calls have run in this process.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Exact integer dots: `out[b * rows.len() + r] = sum over columns of raw(rows.start + r) * activations(b)`.
+    ///
+    /// `activations` holds one or more rows of `weights.cols()` codes, `out` one integer for each pair of rows.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError`] if a length does not fit, if the weights have another format, or if this CPU lacks the
+    /// instruction set.
+    pub fn dots(
+        &self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &[i8],
+        out: &mut [i32],
+    ) -> Result<(), KernelError> {
+        let compute = self.admit(weights, &rows, activations.len(), out.len())?;
+        compute.dots(weights, rows, activations, out);
+        Ok(())
+    }
+
+    /// f32 products with quantized activations, in the reference's own arithmetic.
+    ///
+    /// With [`ScaleRule::Tensor`](crate::format::ScaleRule::Tensor) this is
+    /// `(f32(dot) - f32(sum(a))) / activation_scale * scale`; with block scales the blocks' integers are added in
+    /// f32 in the [`SumOrder`] of the reference. `out[b * rows.len() + r]` as in [`Kernel::dots`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Kernel::dots`], and [`KernelError::Activation`] if they are quantized in another way.
+    pub fn products(
+        &self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &Activations,
+        out: &mut [f32],
+    ) -> Result<(), KernelError> {
+        if activations.kind() != self.format.activation {
+            return Err(KernelError::Activation {
+                kernel: self.id,
+                wanted: self.format.activation.name(),
+                found: activations.kind().name(),
+            });
+        }
+        ShapeError::check(
+            "columns of the activations",
+            activations.cols(),
+            weights.cols(),
+        )?;
+        let compute = self.admit(weights, &rows, activations.codes().len(), out.len())?;
+        compute.products(weights, rows, activations, out);
+        Ok(())
+    }
+
+    /// f32 products with f32 activations.
+    ///
+    /// The order of additions is part of the definition, the same in every kernel: lane `column % 32` adds its
+    /// products in column order, scales are applied lane by lane where blocks have scales of their own, and the lanes
+    /// are then folded in halves (lane `i` and `i + 16`, ...). Any length; one row or many.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kernel::dots`].
+    pub fn products_f32(
+        &self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), KernelError> {
+        let compute = self.admit(weights, &rows, activations.len(), out.len())?;
+        compute.products_f32(weights, rows, activations, out);
+        Ok(())
+    }
+
+    /// Checks what every operation relies on, and counts the call.
+    fn admit(
+        &self,
+        weights: &Weights<'_>,
+        rows: &Range<usize>,
+        activations: usize,
+        out: usize,
+    ) -> Result<&dyn Compute, KernelError> {
+        let compute = self
+            .compute
+            .as_ref()
+            .map_err(|reason| KernelError::Unavailable {
+                kernel: self.id,
+                reason: reason.clone(),
+            })?;
+        if weights.format() != self.format {
+            return Err(KernelError::Format {
+                kernel: self.id,
+                found: weights.format().id,
+            });
+        }
+        if rows.start > rows.end || rows.end > weights.rows() {
+            let Range { start, end } = *rows;
+            return Err(ShapeError::RowRange {
+                start,
+                end,
+                rows: weights.rows(),
+            }
+            .into());
+        }
+        let batch = activations / weights.cols();
+        ShapeError::check(
+            "activations of whole rows",
+            activations,
+            batch * weights.cols(),
+        )?;
+        ShapeError::check("results", out, batch * rows.len())?;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Ok(compute.as_ref())
+    }
+}
+
+static REGISTRY: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
+    let mut kernels = Vec::new();
+    for format in FORMATS {
+        kernels.push(Kernel::new(format, Isa::Naive, Ok(Box::new(naive::Naive))));
+        kernels.push(Kernel::new(
+            format,
+            Isa::Scalar,
+            Ok(Box::new(scalar::Scalar)),
+        ));
+    }
+    kernels
+});
+
+/// Every kernel of this build, of a format the slowest first, whether this CPU can run it or not.
+pub fn all() -> &'static [Kernel] {
+    &REGISTRY
+}
+
+/// The kernel of this id, if there is one.
+pub fn by_id(id: &str) -> Option<&'static Kernel> {
+    all().iter().find(|kernel| kernel.id() == id)
+}
+
+/// The fastest kernel for a format that this CPU can run.
+///
+/// # Panics
+///
+/// Never: every format has kernels that need no instruction set.
+pub fn best(format: &Format) -> &'static Kernel {
+    all()
+        .iter()
+        .filter(|kernel| kernel.format() == format && kernel.availability().is_ok())
+        .max_by_key(|kernel| kernel.isa())
+        .expect("every format has a naive kernel")
+}

@@ -1,0 +1,147 @@
+//! Files on disk, and those that bitnet.cpp itself wrote.
+
+use std::fs;
+use std::path::PathBuf;
+
+use qk256::gguf::{Builder, GgmlType, Gguf, GgufError, GgufFile};
+
+/// The `*.gguf` files of `QK256_MODELS_DIR`, or of the folder of models beside the workspace.
+///
+/// # Panics
+///
+/// If the variable names a folder without such files: who sets it wants them tested.
+fn models() -> Vec<PathBuf> {
+    let named = std::env::var_os("QK256_MODELS_DIR").map(PathBuf::from);
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/models");
+    let folder = named.clone().unwrap_or_else(|| beside.into());
+    let mut models: Vec<_> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "gguf")
+        })
+        .collect();
+    models.sort();
+    assert!(
+        named.is_none() || !models.is_empty(),
+        "no *.gguf in {}",
+        folder.display()
+    );
+    if models.is_empty() {
+        println!(
+            "skipped: no *.gguf in {}; set QK256_MODELS_DIR",
+            folder.display()
+        );
+    }
+    models
+}
+
+#[test]
+fn real_files_parse() {
+    for path in models() {
+        let file = GgufFile::open(&path).unwrap();
+        let gguf = file.view();
+        crate::fuzz::check_gguf(gguf.bytes()).unwrap();
+        let architecture = gguf.str("general.architecture").unwrap();
+        assert!(gguf.u32(&format!("{architecture}.block_count")).unwrap() > 0);
+        assert!(gguf.tensor_count() > 0);
+        assert!(gguf.find_tensor("token_embd.weight").is_some());
+        for tensor in gguf.tensors() {
+            // A wrong block size in the table would show as a gap of an alignment or more.
+            let span = tensor.bytes().len();
+            if let Some(nominal) = tensor.nominal_bytes() {
+                assert!(
+                    span - nominal < gguf.alignment(),
+                    "{} {nominal} {span}",
+                    tensor.name()
+                );
+            }
+            if tensor.ggml_type() == GgmlType::I2_S {
+                assert!(
+                    span >= tensor.shape().elements() / 4,
+                    "{} {span}",
+                    tensor.name()
+                );
+            }
+        }
+        println!("{}: {} tensors", path.display(), gguf.tensor_count());
+    }
+}
+
+#[test]
+fn real_files_written_again_have_the_same_bytes() {
+    for path in models() {
+        let file = GgufFile::open(&path).unwrap();
+        let gguf = file.view();
+        let mut builder = Builder::default();
+        for (key, value) in gguf.metadata() {
+            builder.metadata(key, value).unwrap();
+        }
+        for tensor in gguf.tensors() {
+            let data = tensor.data().unwrap_or(tensor.bytes());
+            let (dims, ggml_type) = (tensor.dims(), tensor.ggml_type());
+            builder
+                .tensor(tensor.name(), dims, ggml_type, data.len() as u64)
+                .unwrap();
+        }
+        let mut writer = builder.start(Vec::new()).unwrap();
+        for tensor in gguf.tensors() {
+            let data = tensor.data().unwrap_or(tensor.bytes());
+            writer = writer.tensor(tensor.name(), data).unwrap();
+        }
+        let again = writer.finish().unwrap();
+        assert!(
+            again == gguf.bytes(),
+            "{} differs when written again",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn a_file_is_mapped_and_viewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sample.gguf");
+    let bytes = crate::raw::sample().build();
+    fs::write(&path, &bytes).unwrap();
+    let file = GgufFile::open(&path).unwrap();
+    assert_eq!(file.path(), path);
+    assert_eq!(file.view().bytes(), bytes);
+    let parsed = Gguf::parse(&bytes).unwrap();
+    assert!(file.view().metadata().eq(parsed.metadata()));
+    // A tensor outlives the view that it came from.
+    let tensor = file.view().tensor("last.f32").unwrap();
+    assert_eq!(tensor.bytes(), parsed.tensor("last.f32").unwrap().bytes());
+}
+
+#[test]
+fn errors_of_opening_name_the_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent.gguf");
+    let error = GgufFile::open(&absent).unwrap_err();
+    assert!(
+        matches!(&error, GgufError::Io { path, .. } if *path == absent),
+        "{error}"
+    );
+    assert!(error.to_string().contains("absent.gguf"));
+    assert!(matches!(
+        GgufFile::open(folder.path()),
+        Err(GgufError::Io { .. })
+    ));
+    for content in [&b""[..], b"GGUF", b"not a model at all"] {
+        let path = folder.path().join("broken.gguf");
+        fs::write(&path, content).unwrap();
+        let error = GgufFile::open(&path).unwrap_err();
+        let shown = error.to_string();
+        assert!(
+            shown.contains("broken.gguf") && shown.contains(" at byte "),
+            "{shown}"
+        );
+        let GgufError::InFile { cause, .. } = error else {
+            panic!("{error}")
+        };
+        assert!(matches!(*cause, GgufError::Malformed { .. }));
+    }
+}

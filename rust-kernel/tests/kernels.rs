@@ -1,0 +1,159 @@
+//! Every kernel of the registry against `naive`, over formats, flavours, tails, batches and threads.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use qk256::activation::Activations;
+use qk256::format::{FORMATS, Flavour, Format, Layout, Storage, Weights, pack};
+use qk256::kernel::{self, Isa, Kernel, KernelError};
+use qk256::matmul::{Threads, matmul, matmul_f32};
+
+/// A matrix with a batch of activations.
+#[derive(Debug, Clone)]
+struct Case {
+    storage: Storage,
+    bytes: Vec<u8>,
+    batch: usize,
+    values: Vec<f32>,
+    codes: Vec<i8>,
+}
+
+fn storages() -> impl Strategy<Value = Storage> {
+    let flavoured: Vec<(Format, Flavour)> = FORMATS
+        .iter()
+        .flat_map(|f| f.flavours.iter().map(|&flavour| (*f, flavour)))
+        .collect();
+    (select(flavoured), 1..6usize, 1..700usize).prop_map(|((format, flavour), rows, cols)| {
+        let rows = rows * format.layout.panel_rows();
+        let shape = |rows, cols| Storage::new(format, flavour, rows, cols);
+        shape(rows, cols)
+            .or_else(|_| shape(rows, cols.next_multiple_of(128)))
+            .or_else(|_| shape(rows, cols.next_multiple_of(256)))
+            .expect("whole blocks fit every format")
+    })
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    storages().prop_flat_map(|storage| {
+        (1..5usize).prop_flat_map(move |batch| {
+            let n = storage.rows() * storage.cols();
+            let max = if storage.layout() == Layout::Tq1_0 {
+                2
+            } else {
+                3
+            };
+            let codes = prop::collection::vec(0..=max as u8, n);
+            let scales = prop::collection::vec(-4.0..4.0f32, storage.scale_count());
+            let values = prop::collection::vec(-10.0..10.0f32, batch * storage.cols());
+            let activations = prop::collection::vec(any::<i8>(), batch * storage.cols());
+            (codes, scales, values, activations).prop_map(
+                move |(weights, scales, values, codes)| {
+                    let bytes =
+                        pack(&storage, &weights, &scales).expect("lengths follow the storage");
+                    Case {
+                        storage,
+                        bytes,
+                        batch,
+                        values,
+                        codes,
+                    }
+                },
+            )
+        })
+    })
+}
+
+fn naive(format: &Format) -> &'static Kernel {
+    kernel::all()
+        .iter()
+        .find(|k| k.format() == format && k.isa() == Isa::Naive)
+        .expect("naive")
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_kernel_equals_naive_bit_for_bit(case in cases()) {
+        let weights = Weights::new(case.storage, &case.bytes).unwrap();
+        let rows = weights.rows();
+        let quantized =
+            Activations::quantize(weights.format().activation, weights.cols(), &case.values).unwrap();
+        let run = |kernel: &Kernel, rows: std::ops::Range<usize>| {
+            let n = case.batch * rows.len();
+            let (mut dots, mut products, mut f32s) = (vec![0; n], vec![0.0; n], vec![0.0; n]);
+            kernel.dots(&weights, rows.clone(), &case.codes, &mut dots).unwrap();
+            kernel.products(&weights, rows.clone(), &quantized, &mut products).unwrap();
+            kernel.products_f32(&weights, rows, &case.values, &mut f32s).unwrap();
+            (dots, bits(&products), bits(&f32s))
+        };
+        let naive = naive(weights.format());
+        let candidates = kernel::all().iter().filter(|k| k.format() == weights.format());
+        for candidate in candidates.filter(|k| k.availability().is_ok()) {
+            for rows in [0..rows, rows / 2..rows, 0..0] {
+                prop_assert_eq!(run(candidate, rows.clone()), run(naive, rows), "{}", candidate.id());
+            }
+        }
+    }
+
+    #[test]
+    fn results_depend_on_neither_threads_nor_batch_split(case in cases()) {
+        let weights = Weights::new(case.storage, &case.bytes).unwrap();
+        let (rows, cols) = (weights.rows(), weights.cols());
+        let kernel = kernel::best(weights.format());
+        let run = |values: &[f32], threads: &Threads| {
+            let n = values.len() / cols * rows;
+            let (mut quantized, mut plain) = (vec![0.0; n], vec![0.0; n]);
+            matmul(kernel, &weights, values, threads, &mut quantized).unwrap();
+            matmul_f32(kernel, &weights, values, threads, &mut plain).unwrap();
+            (bits(&quantized), bits(&plain))
+        };
+        let whole = run(&case.values, &Threads::ONE);
+        prop_assert_eq!(&run(&case.values, &Threads::new(3).unwrap()), &whole);
+        let mut split = (Vec::new(), Vec::new());
+        for row in case.values.chunks_exact(cols) {
+            let (quantized, plain) = run(row, &Threads::ONE);
+            split.0.extend(quantized);
+            split.1.extend(plain);
+        }
+        prop_assert_eq!(&split, &whole);
+    }
+}
+
+#[test]
+fn shape_errors_are_typed_and_calls_are_counted() {
+    let storage = Storage::native(qk256::format::I2_S_GROUP128, 2, 128).unwrap();
+    let bytes = vec![0; storage.bytes()];
+    let weights = Weights::new(storage, &bytes).unwrap();
+    let kernel = naive(weights.format());
+    let before = kernel.calls();
+    let mut out = [0; 2];
+    for (rows, activations, results) in [(0..3, 128, 2), (0..2, 100, 2), (0..2, 128, 1)] {
+        let error = kernel.dots(&weights, rows, &vec![0; activations], &mut out[..results]);
+        assert!(matches!(error, Err(KernelError::Shape(_))), "{error:?}");
+    }
+    let other = kernel::by_id("tq2_0.naive").unwrap();
+    assert!(matches!(
+        other.dots(&weights, 0..2, &[0; 128], &mut out),
+        Err(KernelError::Format {
+            kernel: "tq2_0.naive",
+            found: "i2_s.group128"
+        })
+    ));
+    assert!(Weights::new(storage, &bytes[1..]).is_err());
+    kernel.dots(&weights, 0..2, &[1; 128], &mut out).unwrap();
+    assert!(kernel.calls() > before);
+}
+
+#[test]
+fn the_registry_has_every_format_under_distinct_ids() {
+    let ids: std::collections::HashSet<_> = kernel::all().iter().map(Kernel::id).collect();
+    assert_eq!(ids.len(), kernel::all().len());
+    for format in FORMATS {
+        assert_eq!(naive(format).format(), format);
+        assert!(kernel::best(format).isa() > Isa::Naive);
+    }
+}
