@@ -1,0 +1,99 @@
+//! Build script of `cpp-shim`: compiles the oracles of `vendor/oracles.toml` and generates the
+//! table of builds that the crate embeds.
+//!
+//! One shared object per build, each exporting a single symbol. Objects are kept in the folder
+//! `oracles` of the target folder, under a key made of everything that determines them, so that all
+//! cargo profiles share them.
+
+#[path = "cpp-shim/build/cache.rs"]
+mod cache;
+#[path = "cpp-shim/build/compiler.rs"]
+mod compiler;
+#[path = "cpp-shim/build/error.rs"]
+mod error;
+#[path = "cpp-shim/src/features.rs"]
+#[allow(dead_code, reason = "the detection is for the crate")]
+mod features;
+#[path = "cpp-shim/build/oracle.rs"]
+mod oracle;
+#[path = "cpp-shim/build/plan.rs"]
+mod plan;
+#[path = "cpp-shim/build/progress.rs"]
+mod progress;
+#[path = "cpp-shim/build/registry.rs"]
+mod registry;
+#[path = "cpp-shim/build/source.rs"]
+mod source;
+#[path = "cpp-shim/build/spec.rs"]
+mod spec;
+
+use std::path::PathBuf;
+
+use error::BuildError;
+
+/// What cargo tells a build script.
+struct Environment {
+    /// `cpp-shim/`, with the C++ sources of the shim.
+    shim: PathBuf,
+    /// `vendor/`, with the pins and `oracles.toml`.
+    vendor: PathBuf,
+    out_dir: PathBuf,
+    /// As in `vendor/oracles.toml`, such as `x86_64`.
+    architecture: String,
+    target: String,
+    /// Whether the compiler's target is the machine that it runs on.
+    native: bool,
+    jobs: usize,
+}
+
+impl Environment {
+    fn read() -> Result<Self, BuildError> {
+        let shim = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+        let vendor = shim
+            .join("../vendor")
+            .canonicalize()
+            .map_err(BuildError::io("open", "vendor"))?;
+        let target = variable("TARGET")?;
+        Ok(Self {
+            vendor,
+            out_dir: variable("OUT_DIR")?.into(),
+            architecture: variable("CARGO_CFG_TARGET_ARCH")?,
+            native: target == variable("HOST")?,
+            target,
+            jobs: variable("NUM_JOBS")?.parse().unwrap_or(1).max(1),
+            shim,
+        })
+    }
+}
+
+fn variable(name: &'static str) -> Result<String, BuildError> {
+    std::env::var(name).map_err(|_| BuildError::NotUnderCargo { name })
+}
+
+fn run() -> Result<(), BuildError> {
+    let environment = Environment::read()?;
+    if std::env::var_os("CARGO_FEATURE_VENDORED").is_none() {
+        println!("cargo::rerun-if-changed=../build.rs");
+        return registry::write(&environment.out_dir, &[]);
+    }
+    let spec = spec::Spec::read(&environment.vendor)?;
+    println!("cargo::rerun-if-changed={}", environment.vendor.display());
+    for file in spec.shim.files() {
+        println!(
+            "cargo::rerun-if-changed={}",
+            environment.shim.join(file).display()
+        );
+    }
+    let oracles = oracle::build_all(&environment, &spec)?;
+    registry::write(&environment.out_dir, &oracles)
+}
+
+fn main() {
+    // Cargo fails the build for `cargo::error` and shows those lines alone; an exit code other than
+    // 0 would bury them under everything that this program has told cargo.
+    if let Err(error) = run() {
+        for line in error.to_string().lines() {
+            println!("cargo::error={line}");
+        }
+    }
+}

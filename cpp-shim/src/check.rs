@@ -1,0 +1,192 @@
+//! The known-answer check: an oracle that cannot multiply small integers is refused at load.
+//!
+//! Upstream's kernels have an empty body where the compiler was not told of an instruction set they
+//! need, and then return what was in memory. A check with one answer could meet it there by chance,
+//! so there are two with different answers for each format, and a matmul whose rows differ.
+//!
+//! Each input has one code over each half (or, for TQ1_0, each part) of the columns and one
+//! activation value too: where exactly a code sits within its part is not for this check to say.
+
+use crate::describe::{Description, Format};
+use crate::error::OracleError;
+use crate::table::Table;
+
+const COLS: usize = 256;
+
+/// A row of 256 codes in two runs, next to activations in the same two runs.
+struct Runs {
+    codes: [u8; 2],
+    activations: [i8; 2],
+}
+
+/// A ternary format's blocks, made by hand.
+struct Sample {
+    format: Format,
+    /// Columns in the first run.
+    first: usize,
+    /// Packs a row of codes in two runs, without a scale.
+    pack: fn([u8; 2]) -> Vec<u8>,
+    /// Turns packed rows into a tensor with scale 1.
+    tensor: fn(&[Vec<u8>]) -> Vec<u8>,
+}
+
+const SAMPLES: [Sample; 3] = [
+    Sample {
+        format: Format::I2S,
+        first: 128,
+        pack: pack_two_bits,
+        tensor: i2_s_tensor,
+    },
+    Sample {
+        format: Format::Tq2_0,
+        first: 128,
+        pack: pack_two_bits,
+        tensor: blocks_tensor,
+    },
+    Sample {
+        format: Format::Tq1_0,
+        first: 160,
+        pack: pack_digits,
+        tensor: blocks_tensor,
+    },
+];
+
+const INPUTS: [Runs; 2] = [
+    Runs {
+        codes: [2, 1],
+        activations: [3, -7],
+    },
+    Runs {
+        codes: [0, 2],
+        activations: [5, 9],
+    },
+];
+
+/// The sums of code * activation, worked out: 128*2*3 - 128*7 and 128*2*9 for halves; 160*2*3 -
+/// 96*7 and 96*2*9 for runs of 160 and 96.
+const fn expected(first: usize) -> [i64; 2] {
+    match first {
+        160 => [288, 1728],
+        _ => [-128, 2304],
+    }
+}
+
+/// Activations of the matmul check: 127 quantizes without rounding in every scheme, and so does its
+/// product.
+const ACTIVATION: f32 = 127.0;
+/// 256 weights of +1, then 256 of -1, times 127.
+const PRODUCTS: [f32; 2] = [32512.0, -32512.0];
+
+/// Four codes a byte: every byte of a half is the same.
+fn pack_two_bits(codes: [u8; 2]) -> Vec<u8> {
+    codes
+        .into_iter()
+        .flat_map(|code| [code * 0b0101_0101; 32])
+        .collect()
+}
+
+/// Five base-3 digits a byte for 240 columns, four for the rest: a byte is the digits as a fraction
+/// of 3^5, in 256ths, rounded up. Equal digits c give c*121/243, and c*120/243 where the fifth is
+/// missing.
+fn pack_digits(codes: [u8; 2]) -> Vec<u8> {
+    let byte = |code: u8, digits: u32| {
+        let fraction = u32::from(code) * digits;
+        (fraction * 256).div_ceil(243).to_le_bytes()[0]
+    };
+    let mut bytes = vec![byte(codes[0], 121); 32];
+    bytes.extend([byte(codes[1], 121); 16]);
+    bytes.extend([byte(codes[1], 120); 4]);
+    bytes
+}
+
+/// All codes, one f32 scale, padding.
+fn i2_s_tensor(rows: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = rows.concat();
+    bytes.extend(1.0f32.to_le_bytes());
+    bytes.extend([0; 28]);
+    bytes
+}
+
+/// Codes, then an f16 scale, a block a row.
+fn blocks_tensor(rows: &[Vec<u8>]) -> Vec<u8> {
+    const HALF_ONE: [u8; 2] = 0x3C00u16.to_le_bytes();
+    rows.iter()
+        .flat_map(|row| [row.as_slice(), &HALF_ONE].concat())
+        .collect()
+}
+
+/// Checks every ternary format that the oracle says it knows.
+///
+/// # Errors
+///
+/// [`OracleError::WrongAnswer`] for the first answer that is wrong or missing.
+pub(crate) fn known_answers(table: &Table, description: &Description) -> Result<(), OracleError> {
+    for sample in SAMPLES
+        .iter()
+        .filter(|sample| description.format(sample.format).is_some())
+    {
+        for (input, expected) in INPUTS.iter().zip(expected(sample.first)) {
+            let got = code_dot(table, sample, input).map_err(|error| error.to_string());
+            judge(table, "code_dot", sample.format, &expected, got)?;
+        }
+        let got = matmul(table, sample).map_err(|error| error.to_string());
+        judge(table, "matmul", sample.format, &PRODUCTS, got)?;
+    }
+    Ok(())
+}
+
+fn code_dot(table: &Table, sample: &Sample, input: &Runs) -> Result<i64, OracleError> {
+    let tensor = (sample.tensor)(&[(sample.pack)(input.codes)]);
+    let mut activations = [input.activations[1]; COLS];
+    activations[..sample.first].fill(input.activations[0]);
+    let mut out = [0];
+    table.code_dot(
+        sample.format,
+        COLS,
+        &tensor,
+        1,
+        tensor.len(),
+        &activations,
+        &mut out,
+    )?;
+    Ok(out[0])
+}
+
+fn matmul(table: &Table, sample: &Sample) -> Result<[f32; 2], OracleError> {
+    let tensor = (sample.tensor)(&[(sample.pack)([2, 2]), (sample.pack)([0, 0])]);
+    let mut out = [0.0; 2];
+    table.matmul(
+        sample.format,
+        2,
+        COLS,
+        &tensor,
+        &[ACTIVATION; COLS],
+        1,
+        &mut out,
+    )?;
+    Ok(out)
+}
+
+fn judge<T: PartialEq + std::fmt::Debug>(
+    table: &Table,
+    function: &str,
+    format: Format,
+    expected: &T,
+    got: Result<T, String>,
+) -> Result<(), OracleError> {
+    let got = match got {
+        Ok(got) if got == *expected => return Ok(()),
+        Ok(got) => format!("{got:?}"),
+        Err(reason) => format!("an error ({reason})"),
+    };
+    Err(OracleError::WrongAnswer {
+        oracle: table.oracle().to_owned(),
+        operation: format!("{function} of {format}"),
+        expected: format!("{expected:?}"),
+        got,
+    })
+}
+
+#[cfg(test)]
+#[path = "check/tests.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+//! Oracles that must be refused: tables whose functions are written here.
+
+use super::*;
+use crate::describe::FormatInfo;
+use crate::ffi::{ORACLE_ABI_VERSION, oracle_api, oracle_format, oracle_message, oracle_status};
+use crate::registry::builds;
+
+const EMPTY: oracle_api = oracle_api {
+    abi_version: ORACLE_ABI_VERSION,
+    struct_bytes: size_of::<oracle_api>() as u32,
+    describe: None,
+    tensor_bytes: None,
+    quantize: None,
+    quantize_activations: None,
+    code_dot: None,
+    matmul: None,
+    session_open: None,
+    session_close: None,
+    session_info: None,
+    session_decode: None,
+    session_logits: None,
+    session_tokenize: None,
+};
+
+/// A dot that answers with a constant; `WRITES` = 0 leaves the result as it was.
+///
+/// # Safety
+///
+/// `out` must hold `n_out` values.
+unsafe extern "C" fn constant_dot<const WRITES: i64>(
+    _format: oracle_format,
+    _cols: u64,
+    _rows: u64,
+    _weights: *const u8,
+    _weights_bytes: usize,
+    _row_stride: usize,
+    _activations: *const i8,
+    _n_activations: usize,
+    _batch: u64,
+    out: *mut i64,
+    n_out: usize,
+    _message: *mut oracle_message,
+) -> oracle_status {
+    if WRITES != 0 {
+        // SAFETY: `n_out` values, by this function's contract.
+        unsafe { std::slice::from_raw_parts_mut(out, n_out) }.fill(WRITES);
+    }
+    oracle_status::ORACLE_OK
+}
+
+/// A dot whose kernel wrote nothing, and which noticed.
+///
+/// # Safety
+///
+/// None.
+unsafe extern "C" fn no_answer_dot(
+    _format: oracle_format,
+    _cols: u64,
+    _rows: u64,
+    _weights: *const u8,
+    _weights_bytes: usize,
+    _row_stride: usize,
+    _activations: *const i8,
+    _n_activations: usize,
+    _batch: u64,
+    _out: *mut i64,
+    _n_out: usize,
+    _message: *mut oracle_message,
+) -> oracle_status {
+    oracle_status::ORACLE_NO_ANSWER
+}
+
+static DOES_NOTHING: oracle_api = oracle_api {
+    code_dot: Some(constant_dot::<0>),
+    ..EMPTY
+};
+static STUCK: oracle_api = oracle_api {
+    code_dot: Some(constant_dot::<-128>),
+    ..EMPTY
+};
+static NO_ANSWER: oracle_api = oracle_api {
+    code_dot: Some(no_answer_dot),
+    ..EMPTY
+};
+static HAS_NO_DOT: oracle_api = EMPTY;
+
+fn table(api: &'static oracle_api) -> Table {
+    // SAFETY: the functions above do what the header says as far as memory goes.
+    unsafe { Table::new("fake", api) }.unwrap()
+}
+
+fn knows(format: Format) -> Description {
+    let info = FormatInfo {
+        format,
+        name: format.name().into(),
+        block: 256,
+        cols_multiple: 256,
+    };
+    Description {
+        id: "fake".into(),
+        upstream: String::new(),
+        version: String::new(),
+        checksum: String::new(),
+        compiler: String::new(),
+        flags: vec![],
+        instruction_set: vec![],
+        formats: vec![info],
+    }
+}
+
+fn refusal(api: &'static oracle_api) -> String {
+    match known_answers(&table(api), &knows(Format::I2S)) {
+        Err(OracleError::WrongAnswer {
+            operation,
+            expected,
+            got,
+            ..
+        }) => {
+            format!("{operation}: {got}, not {expected}")
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_kernel_that_does_nothing_is_refused() {
+    assert_eq!(refusal(&DOES_NOTHING), "code_dot of i2_s: 0, not -128");
+}
+
+#[test]
+fn a_kernel_with_one_right_answer_is_refused() {
+    assert_eq!(refusal(&STUCK), "code_dot of i2_s: -128, not 2304");
+}
+
+#[test]
+fn a_kernel_that_gives_no_answer_is_refused() {
+    let refusal = refusal(&NO_ANSWER);
+    assert!(refusal.contains("no answer"), "{refusal}");
+}
+
+#[test]
+fn a_missing_function_is_refused() {
+    let refusal = refusal(&HAS_NO_DOT);
+    assert!(refusal.contains("no such function"), "{refusal}");
+}
+
+#[test]
+fn every_ternary_format_is_checked() {
+    for format in [Format::I2S, Format::Tq2_0, Format::Tq1_0] {
+        let error = known_answers(&table(&DOES_NOTHING), &knows(format)).unwrap_err();
+        assert!(error.to_string().contains(format.name()), "{error}");
+    }
+}
+
+#[test]
+fn the_real_oracles_pass() {
+    for build in builds() {
+        match build.load() {
+            Ok(oracle) => known_answers(oracle.table(), oracle.description()).unwrap(),
+            Err(OracleError::Unavailable { unavailable, .. }) => {
+                println!("skipped: {} {unavailable}", build.id());
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn another_version_of_the_abi_is_refused() {
+    static NEWER: oracle_api = oracle_api {
+        abi_version: ORACLE_ABI_VERSION + 1,
+        ..EMPTY
+    };
+    static SHORT: oracle_api = oracle_api {
+        struct_bytes: 8,
+        ..EMPTY
+    };
+    for api in [&NEWER, &SHORT] {
+        // SAFETY: no function is called.
+        let result = unsafe { Table::new("fake", api) };
+        assert!(matches!(result, Err(OracleError::Mismatch { .. })));
+    }
+}

@@ -1,0 +1,403 @@
+//! The function table of an oracle, one safe method each: lengths come from slices, messages become
+//! errors.
+
+use std::ffi::CStr;
+use std::mem::MaybeUninit;
+
+use crate::describe::{Description, Format};
+use crate::error::{OracleError, Status};
+use crate::ffi::{
+    ORACLE_ABI_VERSION, oracle_api, oracle_message, oracle_node_callback, oracle_session,
+    oracle_session_info, oracle_session_params, oracle_status,
+};
+
+/// Room for a message. Longer ones are cut by the oracle.
+const MESSAGE_BYTES: usize = 512;
+
+/// A table whose version and size have been checked.
+pub(crate) struct Table {
+    api: &'static oracle_api,
+    /// For error messages.
+    oracle: String,
+}
+
+/// A function of the table; an oracle that leaves one out does not support it.
+macro_rules! function {
+    ($table:expr, $name:ident) => {
+        $table.api.$name.ok_or_else(|| {
+            $table.refused(
+                stringify!($name),
+                Status::Unsupported,
+                "the oracle has no such function".into(),
+            )
+        })?
+    };
+}
+
+impl Table {
+    /// # Safety
+    ///
+    /// The functions of `api` must do what `oracle.h` says, or be absent.
+    pub(crate) unsafe fn new(oracle: &str, api: &'static oracle_api) -> Result<Self, OracleError> {
+        let mismatch = |reason| {
+            Err(OracleError::Mismatch {
+                oracle: oracle.to_owned(),
+                reason,
+            })
+        };
+        if api.abi_version != ORACLE_ABI_VERSION {
+            let found = api.abi_version;
+            return mismatch(format!("ABI version {found}, must be {ORACLE_ABI_VERSION}"));
+        }
+        if (api.struct_bytes as usize) < size_of::<oracle_api>() {
+            let (found, needed) = (api.struct_bytes, size_of::<oracle_api>());
+            return mismatch(format!(
+                "a function table of {found} bytes, must be {needed}"
+            ));
+        }
+        Ok(Self {
+            api,
+            oracle: oracle.to_owned(),
+        })
+    }
+
+    pub(crate) fn oracle(&self) -> &str {
+        &self.oracle
+    }
+
+    pub(crate) fn refused(
+        &self,
+        operation: &'static str,
+        status: Status,
+        message: String,
+    ) -> OracleError {
+        OracleError::Refused {
+            oracle: self.oracle.clone(),
+            operation,
+            status,
+            message,
+        }
+    }
+
+    /// Hands `function` a buffer for its message and turns what comes back into a result.
+    fn call(
+        &self,
+        operation: &'static str,
+        function: impl FnOnce(*mut oracle_message) -> oracle_status,
+    ) -> Result<(), OracleError> {
+        let mut text = [0u8; MESSAGE_BYTES];
+        let mut message = oracle_message {
+            text: text.as_mut_ptr().cast(),
+            capacity: text.len(),
+            length: 0,
+        };
+        Status::from_ffi(function(&raw mut message)).map_err(|status| {
+            let written = &text[..message.length.min(text.len())];
+            self.refused(
+                operation,
+                status,
+                String::from_utf8_lossy(written).into_owned(),
+            )
+        })
+    }
+
+    pub(crate) fn describe(&self) -> Result<Description, OracleError> {
+        let describe = function!(self, describe);
+        let mut description = std::ptr::null();
+        // SAFETY: a place for the pointer, alive during the call.
+        self.call("describe", |message| unsafe {
+            describe(&raw mut description, message)
+        })?;
+        // SAFETY: the call succeeded, so `description` points to a static structure as the header
+        // describes it.
+        Ok(unsafe { Description::from_ffi(&*description) })
+    }
+
+    pub(crate) fn tensor_bytes(
+        &self,
+        format: Format,
+        rows: usize,
+        cols: usize,
+    ) -> Result<usize, OracleError> {
+        let tensor_bytes = function!(self, tensor_bytes);
+        let mut bytes = 0;
+        // SAFETY: a place for the result, alive during the call.
+        self.call("tensor_bytes", |message| unsafe {
+            tensor_bytes(
+                format.to_ffi(),
+                rows as u64,
+                cols as u64,
+                &raw mut bytes,
+                message,
+            )
+        })?;
+        Ok(bytes)
+    }
+
+    /// Returns the bytes written.
+    pub(crate) fn quantize(
+        &self,
+        format: Format,
+        rows: usize,
+        cols: usize,
+        values: &[f32],
+        out: &mut [u8],
+    ) -> Result<usize, OracleError> {
+        let quantize = function!(self, quantize);
+        let mut written = 0;
+        // SAFETY: pointers and lengths are those of live slices, which the function checks against
+        // the shape.
+        self.call("quantize", |message| unsafe {
+            quantize(
+                format.to_ffi(),
+                rows as u64,
+                cols as u64,
+                values.as_ptr(),
+                values.len(),
+                out.as_mut_ptr(),
+                out.len(),
+                &raw mut written,
+                message,
+            )
+        })?;
+        Ok(written)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the function's own parameters")]
+    pub(crate) fn quantize_activations(
+        &self,
+        format: Format,
+        rows: usize,
+        cols: usize,
+        values: &[f32],
+        codes: &mut [i8],
+        scales: &mut [f32],
+        sums: &mut [i32],
+    ) -> Result<(), OracleError> {
+        let quantize_activations = function!(self, quantize_activations);
+        // SAFETY: pointers and lengths are those of live slices, which the function checks against
+        // the shape.
+        self.call("quantize_activations", |message| unsafe {
+            quantize_activations(
+                format.to_ffi(),
+                rows as u64,
+                cols as u64,
+                values.as_ptr(),
+                values.len(),
+                codes.as_mut_ptr(),
+                codes.len(),
+                scales.as_mut_ptr(),
+                scales.len(),
+                sums.as_mut_ptr(),
+                sums.len(),
+                message,
+            )
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the function's own parameters")]
+    pub(crate) fn code_dot(
+        &self,
+        format: Format,
+        cols: usize,
+        weights: &[u8],
+        rows: usize,
+        row_stride: usize,
+        activations: &[i8],
+        out: &mut [i64],
+    ) -> Result<(), OracleError> {
+        let code_dot = function!(self, code_dot);
+        let batch = self.batch("code_dot", cols, activations.len())?;
+        // SAFETY: pointers and lengths are those of live slices, which the function checks against
+        // the shape.
+        self.call("code_dot", |message| unsafe {
+            code_dot(
+                format.to_ffi(),
+                cols as u64,
+                rows as u64,
+                weights.as_ptr(),
+                weights.len(),
+                row_stride,
+                activations.as_ptr(),
+                activations.len(),
+                batch,
+                out.as_mut_ptr(),
+                out.len(),
+                message,
+            )
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the function's own parameters")]
+    pub(crate) fn matmul(
+        &self,
+        format: Format,
+        rows: usize,
+        cols: usize,
+        weights: &[u8],
+        activations: &[f32],
+        threads: usize,
+        out: &mut [f32],
+    ) -> Result<(), OracleError> {
+        let matmul = function!(self, matmul);
+        let batch = self.batch("matmul", cols, activations.len())?;
+        let threads = u32::try_from(threads).unwrap_or(u32::MAX);
+        // SAFETY: pointers and lengths are those of live slices, which the function checks against
+        // the shape.
+        self.call("matmul", |message| unsafe {
+            matmul(
+                format.to_ffi(),
+                rows as u64,
+                cols as u64,
+                weights.as_ptr(),
+                weights.len(),
+                activations.as_ptr(),
+                activations.len(),
+                batch,
+                threads,
+                out.as_mut_ptr(),
+                out.len(),
+                message,
+            )
+        })
+    }
+
+    /// Rows of `cols` activations; an error if the last one is not whole.
+    fn batch(
+        &self,
+        operation: &'static str,
+        cols: usize,
+        activations: usize,
+    ) -> Result<u64, OracleError> {
+        match activations.checked_rem(cols) {
+            Some(0) => Ok((activations / cols) as u64),
+            _ => Err(self.refused(
+                operation,
+                Status::BadArgument,
+                format!("{activations} activations are no whole number of rows of {cols}"),
+            )),
+        }
+    }
+
+    pub(crate) fn session_open(
+        &self,
+        path: &CStr,
+        params: &oracle_session_params,
+    ) -> Result<*mut oracle_session, OracleError> {
+        // A session that cannot be closed is not opened.
+        function!(self, session_close);
+        let session_open = function!(self, session_open);
+        let mut session = std::ptr::null_mut();
+        // SAFETY: a NUL-terminated path, live parameters, and a place for the handle.
+        self.call("session_open", |message| unsafe {
+            session_open(path.as_ptr(), params, &raw mut session, message)
+        })?;
+        Ok(session)
+    }
+
+    /// # Safety
+    ///
+    /// `session` must come from this table's `session_open` and not be used again.
+    pub(crate) unsafe fn session_close(&self, session: *mut oracle_session) {
+        if let Some(session_close) = self.api.session_close {
+            // SAFETY: an open session of this oracle, by this function's contract.
+            unsafe { session_close(session) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `session` must be an open session of this table.
+    pub(crate) unsafe fn session_info(
+        &self,
+        session: *const oracle_session,
+    ) -> Result<oracle_session_info, OracleError> {
+        let session_info = function!(self, session_info);
+        let mut info = MaybeUninit::uninit();
+        // SAFETY: an open session, by this function's contract, and a place for the result.
+        self.call("session_info", |message| unsafe {
+            session_info(session, info.as_mut_ptr(), message)
+        })?;
+        // SAFETY: the call succeeded, so the structure is filled in.
+        Ok(unsafe { info.assume_init() })
+    }
+
+    /// # Safety
+    ///
+    /// `session` must be an open session of this table that nobody else uses, and `callback`, if
+    /// there is one, sound to call with `user` for the length of the call.
+    pub(crate) unsafe fn session_decode(
+        &self,
+        session: *mut oracle_session,
+        tokens: &[i32],
+        first: usize,
+        callback: oracle_node_callback,
+        user: *mut std::ffi::c_void,
+    ) -> Result<(), OracleError> {
+        let session_decode = function!(self, session_decode);
+        // SAFETY: session, callback and user by this function's contract; the tokens are a live
+        // slice.
+        self.call("session_decode", |message| unsafe {
+            let (tokens, n) = (tokens.as_ptr(), tokens.len());
+            session_decode(session, tokens, n, first as u64, callback, user, message)
+        })
+    }
+
+    /// The pointer is valid until the session decodes again or is closed.
+    ///
+    /// # Safety
+    ///
+    /// `session` must be an open session of this table.
+    pub(crate) unsafe fn session_logits(
+        &self,
+        session: *const oracle_session,
+        position: usize,
+    ) -> Result<(*const f32, usize), OracleError> {
+        let session_logits = function!(self, session_logits);
+        let (mut logits, mut n) = (std::ptr::null(), 0);
+        // SAFETY: an open session, by this function's contract, and places for the results.
+        self.call("session_logits", |message| unsafe {
+            session_logits(
+                session,
+                position as u64,
+                &raw mut logits,
+                &raw mut n,
+                message,
+            )
+        })?;
+        Ok((logits, n))
+    }
+
+    /// Returns the number of tokens; if that is more than `tokens` holds, none were written.
+    ///
+    /// # Safety
+    ///
+    /// `session` must be an open session of this table.
+    pub(crate) unsafe fn session_tokenize(
+        &self,
+        session: *const oracle_session,
+        text: &str,
+        add_special: bool,
+        tokens: &mut [i32],
+    ) -> Result<usize, OracleError> {
+        let session_tokenize = function!(self, session_tokenize);
+        let mut n = 0;
+        // SAFETY: an open session, by this function's contract, and live slices.
+        let result = self.call("session_tokenize", |message| unsafe {
+            session_tokenize(
+                session,
+                text.as_ptr().cast(),
+                text.len(),
+                i32::from(add_special),
+                tokens.as_mut_ptr(),
+                tokens.len(),
+                &raw mut n,
+                message,
+            )
+        });
+        match result {
+            Err(error) if n <= tokens.len() => Err(error),
+            _ => Ok(n),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Oracles keep to themselves: one exported symbol each, several in a process.
+
+mod common;
+
+use common::oracles;
+use cpp_shim::builds;
+use object::read::elf::ElfFile64;
+use object::{Endianness, Object, ObjectSymbol};
+
+/// Names of the symbols that the dynamic linker could give to others.
+fn exported(image: &[u8]) -> Vec<String> {
+    let file = ElfFile64::<Endianness>::parse(image).unwrap();
+    file.dynamic_symbols()
+        .filter(|symbol| !symbol.is_undefined())
+        .filter(|symbol| !symbol.is_local())
+        .map(|symbol| symbol.name().unwrap().to_owned())
+        .collect()
+}
+
+#[cfg(feature = "vendored")]
+#[test]
+fn the_oracles_are_compiled_in() {
+    let ids: Vec<&str> = builds().iter().map(|build| build.id()).collect();
+    assert_eq!(ids, ["bitnet.cpp/strict", "bitnet.cpp/native"]);
+}
+
+#[test]
+fn one_symbol_is_exported() {
+    for build in builds() {
+        assert_eq!(exported(build.image()), ["oracle_entry"], "{}", build.id());
+    }
+}
+
+#[test]
+fn the_cxx_runtime_is_linked_in() {
+    for build in builds() {
+        // Names of needed libraries are strings of the image.
+        let names = String::from_utf8_lossy(build.image());
+        for runtime in ["libstdc++.so", "libgcc_s.so"] {
+            assert!(!names.contains(runtime), "{} needs {runtime}", build.id());
+        }
+        assert!(
+            names.contains("libc.so"),
+            "the test looks in the wrong place"
+        );
+    }
+}
+
+#[test]
+fn the_image_names_no_folder_of_the_machine() {
+    for build in builds() {
+        let image = String::from_utf8_lossy(build.image());
+        for folder in [env!("CARGO_MANIFEST_DIR"), "/registry/src/"] {
+            assert!(!image.contains(folder), "{} contains {folder}", build.id());
+        }
+    }
+}
+
+#[test]
+fn ids_are_unique() {
+    let mut ids: Vec<&str> = builds().iter().map(|build| build.id()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), builds().len());
+}
+
+#[test]
+fn all_live_side_by_side() {
+    let oracles = oracles();
+    for (oracle, build) in oracles
+        .iter()
+        .zip(builds().iter().filter(|build| build.availability().is_ok()))
+    {
+        // The second would answer for the first if the linker had taken one for the other.
+        assert_eq!(oracle.description().id, build.id());
+    }
+    for pair in oracles.windows(2) {
+        assert_eq!(pair[0].description().version, pair[1].description().version);
+        assert_eq!(
+            pair[0].description().checksum,
+            pair[1].description().checksum
+        );
+        assert_ne!(pair[0].description().flags, pair[1].description().flags);
+    }
+}
+
+#[test]
+fn loading_again_gives_the_same_oracle() {
+    for build in builds().iter().filter(|build| build.availability().is_ok()) {
+        let (first, second) = (build.load().unwrap(), build.load().unwrap());
+        assert!(std::ptr::eq(first.description(), second.description()));
+    }
+}

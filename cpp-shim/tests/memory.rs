@@ -1,0 +1,41 @@
+//! Opening and closing sessions does not use up memory. In a binary of its own: other tests would
+//! disturb the figure.
+
+mod common;
+
+use common::{TOKENS, models, oracles, params};
+
+/// Pages beyond what the first rounds took. A leaked context of the smallest model would take 100
+/// times 100.
+const SLACK_PAGES: u64 = 512;
+
+/// Pages of memory that are resident.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_hundred_rounds_leave_memory_flat() {
+    for oracle in oracles() {
+        for model in models() {
+            let round = || {
+                let mut session = oracle.open(&model, &params()).unwrap();
+                session.decode(&TOKENS).unwrap();
+            };
+            for _ in 0..10 {
+                round();
+            }
+            let before = resident();
+            for _ in 0..100 {
+                round();
+            }
+            let grown = resident().saturating_sub(before);
+            assert!(
+                grown <= SLACK_PAGES,
+                "{}: {grown} pages more",
+                model.display()
+            );
+        }
+    }
+}

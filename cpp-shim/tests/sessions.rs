@@ -1,0 +1,288 @@
+//! Sessions, on models that upstream's own writer made.
+
+mod common;
+
+use std::path::Path;
+
+use common::{TOKENS, all_logits, bits, models, oracle, oracles, params, status};
+use cpp_shim::{Format, Node, SessionParams, Status};
+
+/// `NAME.logits.f32` beside `NAME.gguf`.
+fn reference(model: &Path) -> Option<Vec<f32>> {
+    let path = model.with_extension("logits.f32");
+    let Ok(bytes) = std::fs::read(&path) else {
+        println!("skipped: no {}", path.display());
+        return None;
+    };
+    Some(
+        bytes
+            .chunks(4)
+            .map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap()))
+            .collect(),
+    )
+}
+
+#[test]
+fn strict_gives_the_reference_logits() {
+    let Some(oracle) = oracle("bitnet.cpp/strict") else {
+        return;
+    };
+    for model in models() {
+        let Some(expected) = reference(&model) else {
+            continue;
+        };
+        let mut session = oracle.open(&model, &params()).unwrap();
+        session.decode(&TOKENS).unwrap();
+        let got = all_logits(&session);
+        assert_eq!(got.len(), TOKENS.len() * session.n_vocab());
+        assert_eq!(bits(&got), bits(&expected), "{}", model.display());
+    }
+}
+
+#[test]
+fn a_trace_changes_nothing_and_sees_every_layer() {
+    for oracle in oracles() {
+        for model in models() {
+            let mut plain = oracle.open(&model, &params()).unwrap();
+            plain.decode(&TOKENS).unwrap();
+            let mut traced = oracle.open(&model, &params()).unwrap();
+            let (mut names, mut last) = (Vec::new(), None);
+            let mut sink = |node: Node<'_>| {
+                names.push(node.name.to_owned());
+                if node.name == "result_output" {
+                    last = node.f32_values();
+                }
+            };
+            traced.decode_traced(&TOKENS, &mut sink).unwrap();
+            assert_eq!(bits(&all_logits(&plain)), bits(&all_logits(&traced)));
+            assert_eq!(bits(&last.unwrap()), bits(&all_logits(&traced)));
+            for layer in 0..traced.n_layer() {
+                for node in ["attn_norm", "Qcur", "ffn_norm", "l_out"] {
+                    let name = format!("{node}-{layer}");
+                    assert!(names.contains(&name), "no {name} in {names:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_shape_of_a_model_is_told() {
+    for oracle in oracles() {
+        for model in models() {
+            let session = oracle.open(&model, &params()).unwrap();
+            let tail = model.to_string_lossy().contains("tail-");
+            assert_eq!(session.n_embd(), if tail { 384 } else { 256 });
+            assert_eq!((session.n_vocab(), session.n_layer()), (320, 2));
+            assert!(session.n_ctx() >= 64 && session.n_batch() >= TOKENS.len());
+            assert_eq!(session.decoded(), 0);
+        }
+    }
+}
+
+#[test]
+fn decoding_in_parts_continues() {
+    for oracle in oracles() {
+        let Some(model) = models().into_iter().next() else {
+            return;
+        };
+        let mut whole = oracle.open(&model, &params()).unwrap();
+        whole.decode(&TOKENS).unwrap();
+        let mut parts = oracle.open(&model, &params()).unwrap();
+        for part in TOKENS.chunks(3) {
+            parts.decode(part).unwrap();
+        }
+        assert_eq!(parts.decoded(), TOKENS.len());
+        // Another batch size may round in another way, but says the same.
+        for (a, b) in all_logits(&whole).iter().zip(all_logits(&parts)) {
+            assert!((a - b).abs() < 1e-2, "{a} and {b}");
+        }
+        parts.rewind(0);
+        parts.decode(&TOKENS).unwrap();
+        assert_eq!(bits(&all_logits(&whole)), bits(&all_logits(&parts)));
+        parts.rewind(2);
+        assert_eq!(parts.decoded(), 2);
+        assert!(parts.logits(1).is_ok());
+        assert_eq!(status(parts.logits(2)), Status::BadArgument);
+    }
+}
+
+#[test]
+fn bad_tokens_are_refused_and_harm_nothing() {
+    for oracle in oracles() {
+        let Some(model) = models().into_iter().next() else {
+            return;
+        };
+        let mut session = oracle.open(&model, &params()).unwrap();
+        session.decode(&TOKENS[..4]).unwrap();
+        assert_eq!(status(session.decode(&[])), Status::BadArgument);
+        assert_eq!(status(session.decode(&[-1])), Status::BadArgument);
+        assert_eq!(status(session.decode(&[320])), Status::BadArgument);
+        assert_eq!(
+            status(session.decode(&vec![1; session.n_batch() + 1])),
+            Status::BadArgument
+        );
+        let room = session.n_ctx() - session.decoded();
+        assert_eq!(
+            status(session.decode(&vec![1; room + 1])),
+            Status::BadArgument
+        );
+        assert_eq!(session.decoded(), 4);
+        session.decode(&TOKENS[4..]).unwrap();
+
+        let mut other = oracle.open(&model, &params()).unwrap();
+        other.decode(&TOKENS[..4]).unwrap();
+        other.decode(&TOKENS[4..]).unwrap();
+        assert_eq!(bits(&all_logits(&session)), bits(&all_logits(&other)));
+    }
+}
+
+#[test]
+fn a_panic_in_the_sink_comes_back_and_the_session_lives_on() {
+    for oracle in oracles() {
+        let Some(model) = models().into_iter().next() else {
+            return;
+        };
+        let mut session = oracle.open(&model, &params()).unwrap();
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let mut seen = 0;
+            session.decode_traced(&TOKENS, &mut |_| {
+                seen += 1;
+                assert!(seen < 5, "enough");
+            })
+        }));
+        assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"enough"));
+        assert_eq!(session.decoded(), 0);
+        session.decode(&TOKENS).unwrap();
+        let mut other = oracle.open(&model, &params()).unwrap();
+        other.decode(&TOKENS).unwrap();
+        assert_eq!(bits(&all_logits(&session)), bits(&all_logits(&other)));
+    }
+}
+
+#[test]
+fn a_model_without_a_tokenizer_says_so() {
+    for oracle in oracles() {
+        let Some(model) = models().into_iter().next() else {
+            return;
+        };
+        let session = oracle.open(&model, &params()).unwrap();
+        assert_eq!(status(session.tokenize("a text")), Status::Unsupported);
+    }
+}
+
+#[test]
+fn two_models_live_together_and_go_in_any_order() {
+    for oracle in oracles() {
+        let models = models();
+        let [first, second, ..] = models.as_slice() else {
+            return;
+        };
+        let open = |model| oracle.open(model, &params()).unwrap();
+        for keep_first in [true, false] {
+            let (mut a, mut b) = (open(first), open(second));
+            a.decode(&TOKENS).unwrap();
+            b.decode(&TOKENS).unwrap();
+            let (mut kept, model) = if keep_first {
+                drop(b);
+                (a, first)
+            } else {
+                drop(a);
+                (b, second)
+            };
+            kept.rewind(0);
+            kept.decode(&TOKENS).unwrap();
+            let mut alone = open(model);
+            alone.decode(&TOKENS).unwrap();
+            assert_eq!(bits(&all_logits(&kept)), bits(&all_logits(&alone)));
+        }
+    }
+}
+
+#[test]
+fn a_session_moves_to_another_thread() {
+    for oracle in oracles() {
+        let Some(model) = models().into_iter().next() else {
+            return;
+        };
+        let mut here = oracle.open(&model, &params()).unwrap();
+        here.decode(&TOKENS).unwrap();
+        let mut there = oracle.open(&model, &params()).unwrap();
+        let logits = std::thread::spawn(move || {
+            there.decode(&TOKENS).unwrap();
+            all_logits(&there)
+        });
+        assert_eq!(bits(&all_logits(&here)), bits(&logits.join().unwrap()));
+    }
+}
+
+#[test]
+fn what_is_no_model_is_refused() {
+    for oracle in oracles() {
+        let open = |path: &Path| status(oracle.open(path, &params()));
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(open(&here.join("no-such-file.gguf")), Status::File);
+        assert_eq!(open(here), Status::File);
+        assert_eq!(open(&here.join("Cargo.toml")), Status::File);
+        assert_eq!(open(Path::new("nul\0byte")), Status::BadArgument);
+        // The magic and nothing behind it.
+        let stub = std::env::temp_dir().join(format!("stub-{}.gguf", std::process::id()));
+        std::fs::write(&stub, b"GGUF").unwrap();
+        let result = oracle.open(&stub, &params());
+        std::fs::remove_file(&stub).unwrap();
+        assert_eq!(status(result), Status::File);
+    }
+}
+
+#[test]
+fn bad_params_are_refused() {
+    for oracle in oracles() {
+        let Some(model) = models().into_iter().next() else {
+            return;
+        };
+        let open = |params: SessionParams| status(oracle.open(&model, &params));
+        for bad in [
+            SessionParams {
+                n_ctx: 0,
+                ..params()
+            },
+            SessionParams {
+                n_ctx: u32::MAX,
+                ..params()
+            },
+            SessionParams {
+                n_batch: 0,
+                ..params()
+            },
+            SessionParams {
+                n_ubatch: 0,
+                ..params()
+            },
+            SessionParams {
+                n_ubatch: 65,
+                ..params()
+            },
+            SessionParams {
+                threads: 0,
+                ..params()
+            },
+            SessionParams {
+                threads: u32::MAX,
+                ..params()
+            },
+            SessionParams {
+                kv_format: Format::I2S,
+                ..params()
+            },
+        ] {
+            assert_eq!(open(bad), Status::BadArgument);
+        }
+        assert_eq!(
+            open(SessionParams {
+                kv_format: Format::F32,
+                ..params()
+            }),
+            Status::Unsupported
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! Tokenizing, with a model that was given a small vocabulary: byte tokens and one word.
+
+mod common;
+
+use common::{models, oracles, params};
+
+const N_VOCAB: usize = 320;
+/// Begin of sequence, in upstream's default numbering.
+const BOS: i32 = 1;
+const FIRST_BYTE: i32 = 3;
+const WORD: i32 = FIRST_BYTE + 256;
+
+/// GGUF's numbers for the types used here.
+const U32: u32 = 4;
+const I32: u32 = 5;
+const F32: u32 = 6;
+const STRING: u32 = 8;
+const ARRAY: u32 = 9;
+
+fn string(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
+}
+
+fn array(key: &str, element: u32, values: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut bytes = string(key);
+    bytes.extend(ARRAY.to_le_bytes());
+    bytes.extend(element.to_le_bytes());
+    bytes.extend((N_VOCAB as u64).to_le_bytes());
+    bytes.extend(values.flatten());
+    bytes
+}
+
+fn token(id: i32) -> (String, i32) {
+    // Token types: 1 normal, 2 unknown, 3 control, 6 byte.
+    match id {
+        0 => ("<unk>".into(), 2),
+        1 => ("<s>".into(), 3),
+        2 => ("</s>".into(), 3),
+        FIRST_BYTE..WORD => (format!("<0x{:02X}>", id - FIRST_BYTE), 6),
+        // A leading space is the character U+2581 to this kind of tokenizer.
+        WORD => ("\u{2581}a".into(), 1),
+        _ => (format!("unused{id}"), 1),
+    }
+}
+
+/// The model with `tokenizer.ggml.model` replaced and a vocabulary added.
+fn with_vocabulary(model: &[u8]) -> Vec<u8> {
+    let ids = || 0..N_VOCAB as i32;
+    let kind = [&STRING.to_le_bytes()[..], &string("no_vocab")].concat();
+    let key = string("tokenizer.ggml.model");
+    let old = [key.clone(), kind].concat();
+    let at = model
+        .windows(old.len())
+        .position(|window| window == old)
+        .unwrap();
+
+    let mut added = [key, STRING.to_le_bytes().to_vec(), string("llama")].concat();
+    added.extend(array(
+        "tokenizer.ggml.tokens",
+        STRING,
+        ids().map(|id| string(&token(id).0)),
+    ));
+    let score = |id: i32| (-id as f32).to_le_bytes().to_vec();
+    added.extend(array("tokenizer.ggml.scores", F32, ids().map(score)));
+    let kind = |id: i32| token(id).1.to_le_bytes().to_vec();
+    added.extend(array("tokenizer.ggml.token_type", I32, ids().map(kind)));
+    // Tensor data begins at a multiple of 32: the file must grow by one too.
+    let key = |padding: usize| string(&"x".repeat(padding));
+    let entry = |padding| [key(padding), U32.to_le_bytes().to_vec(), vec![0; 4]].concat();
+    let padding = (1..33)
+        .find(|padding| (added.len() + entry(*padding).len() - old.len()).is_multiple_of(32))
+        .unwrap();
+    added.extend(entry(padding));
+
+    let n_kv = u64::from_le_bytes(model[16..24].try_into().unwrap()) + 4;
+    [
+        &model[..16],
+        &n_kv.to_le_bytes(),
+        &model[24..at],
+        &added,
+        &model[at + old.len()..],
+    ]
+    .concat()
+}
+
+fn bytes(text: &str) -> Vec<i32> {
+    text.bytes()
+        .map(|byte| FIRST_BYTE + i32::from(byte))
+        .collect()
+}
+
+#[test]
+fn texts_become_tokens() {
+    for oracle in oracles() {
+        let Some(model) = models().into_iter().next() else {
+            return;
+        };
+        let name = format!(
+            "vocabulary-{}-{}.gguf",
+            std::process::id(),
+            oracle.id().len()
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, with_vocabulary(&std::fs::read(model).unwrap())).unwrap();
+        let session = oracle.open(&path, &params());
+        std::fs::remove_file(&path).unwrap();
+        let session = session.unwrap();
+
+        assert_eq!(session.n_vocab(), N_VOCAB);
+        assert_eq!(session.tokenize("a").unwrap(), [BOS, WORD]);
+        let unknown = [vec![BOS], bytes("\u{2581}zz")].concat();
+        assert_eq!(session.tokenize("zz").unwrap(), unknown);
+        assert_eq!(session.tokenize("").unwrap(), [BOS]);
+        // Special tokens in the text are text.
+        assert!(session.tokenize("</s>").unwrap().len() > 2);
+        // Three tokens a byte: more than the first attempt has room for.
+        let spaces = " ".repeat(50);
+        let expected = [vec![BOS], bytes(&"\u{2581}".repeat(51))].concat();
+        assert_eq!(session.tokenize(&spaces).unwrap(), expected);
+    }
+}
