@@ -1,0 +1,275 @@
+//! `harness dump-lut`: what the bytes of a model mean, as the running oracles have it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use qk256::format::Format;
+use rayon::prelude::*;
+
+use super::select::{OracleSelection, open_model};
+use super::{CliError, style};
+use crate::dump::{FormatDump, LutDump, OracleLut, TensorDump, scale_offset};
+use crate::exit::Exit;
+use crate::implementation::SideError;
+use crate::model::{ModelError, TernaryTensor};
+use crate::probe::{Lut, ProbeError, derive};
+use crate::report::{LayoutMap, draw};
+use crate::side::{Reference, reference_layout};
+use crate::verdict::Verdict;
+
+/// Show what each code of a model's ternary tensors means, where each weight sits, and where the scale is
+///
+/// Everything is re-derived from the running oracle with one-hot probes and set beside what the Rust side declares.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  harness dump-lut model.gguf
+  harness dump-lut model.gguf --tensor blk.0.attn_q.weight --format json | jq .verdict
+  harness dump-lut model.gguf --oracle bitnet.cpp/strict --svg layout.svg")]
+pub(super) struct DumpLutArgs {
+    /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors
+    model: PathBuf,
+    /// Show this tensor only
+    #[arg(long, value_name = "NAME")]
+    tensor: Option<String>,
+    #[command(flatten)]
+    oracles: OracleSelection,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    format: OutputFormat,
+    /// Draw the layouts of both sides into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum OutputFormat {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+}
+
+/// The tables of a format: its declaration, and what each oracle was found to do.
+struct Tables {
+    format: &'static Format,
+    declared: Lut,
+    derived: Vec<(String, Lut)>,
+    skipped: Vec<String>,
+}
+
+pub(super) fn run(args: &DumpLutArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let oracles = args.oracles.load()?;
+    let open = open_model(Some(&args.model))?;
+    let mut tensors = open.model.ternary_tensors(reference_layout())?;
+    if let Some(name) = &args.tensor {
+        let known = tensors
+            .iter()
+            .map(|tensor| tensor.name.to_owned())
+            .collect();
+        tensors.retain(|tensor| tensor.name == name);
+        if tensors.is_empty() {
+            let path = args.model.clone();
+            return Err(ModelError::NoTensor {
+                path,
+                name: name.clone(),
+                known,
+            }
+            .into());
+        }
+    }
+    let compared: Vec<&Reference> = oracles.references.iter().filter(|r| r.compared).collect();
+    let tables = formats_of(&tensors)
+        .map(|format| probe(format, &compared))
+        .collect::<Result<Vec<Tables>, CliError>>()?;
+    let formats: Vec<FormatDump> = tables.iter().map(|tables| dump(tables, &tensors)).collect();
+    let verdict = Verdict::overall(formats.iter().map(|format| format.verdict));
+    let result = LutDump {
+        model: open.argument,
+        formats,
+        verdict,
+    };
+
+    if let Some(path) = &args.svg {
+        write_maps(&tables, path)?;
+    }
+    match args.format {
+        OutputFormat::Table => print(&result, &oracles.skipped, out)?,
+        OutputFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, &result).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    Ok(verdict.into())
+}
+
+/// The formats of the tensors, in the order of the list of formats.
+fn formats_of(tensors: &[TernaryTensor<'_>]) -> impl Iterator<Item = &'static Format> {
+    let there = |format: &&Format| tensors.iter().any(|t| t.weights.format() == *format);
+    qk256::format::FORMATS.iter().filter(there)
+}
+
+fn probe(format: &'static Format, references: &[&Reference]) -> Result<Tables, CliError> {
+    let declared = Lut::declared(format).map_err(ProbeError::from)?;
+    let mut tables = Tables {
+        format,
+        declared,
+        derived: Vec::new(),
+        skipped: Vec::new(),
+    };
+    for reference in references {
+        let side = reference.side.as_ref();
+        match derive(side, side, format) {
+            Ok(lut) => tables.derived.push((side.id().into(), lut)),
+            Err(ProbeError::Side(error @ SideError::Undefined { .. })) => {
+                tables.skipped.push(error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(tables)
+}
+
+fn dump(tables: &Tables, tensors: &[TernaryTensor<'_>]) -> FormatDump {
+    let Tables {
+        format,
+        declared,
+        derived,
+        skipped,
+    } = tables;
+    let oracles: Vec<OracleLut> = derived
+        .iter()
+        .map(|(id, lut)| OracleLut::new(id, lut, declared, format))
+        .collect();
+    let of_format = tensors
+        .par_iter()
+        .filter(|tensor| tensor.weights.format() == *format);
+    FormatDump {
+        format: format.type_name.into(),
+        layout: format.layout.name().into(),
+        codebook: declared.codebook.clone(),
+        scale_offset: scale_offset(declared),
+        scale: declared.scale.to_string(),
+        oracle: oracles.first().cloned(),
+        verdict: Verdict::overall(oracles.iter().map(|oracle| oracle.verdict)),
+        oracles,
+        skipped: skipped.clone(),
+        tensors: of_format.map(TensorDump::of).collect(),
+    }
+}
+
+/// Draws, for each format, the declaration beside the first oracle.
+fn write_maps(tables: &[Tables], path: &Path) -> Result<(), CliError> {
+    let rows: Vec<Vec<LayoutMap<'_>>> = tables
+        .iter()
+        .map(
+            |Tables {
+                 format,
+                 declared,
+                 derived,
+                 ..
+             }| {
+                let oracle = derived.first().map(|(id, lut)| LayoutMap {
+                    title: format!("{}: {id}", format.type_name),
+                    lut,
+                });
+                let rust = LayoutMap {
+                    title: format!("{}: rust, {}", format.type_name, format.id),
+                    lut: declared,
+                };
+                oracle.into_iter().chain([rust]).collect()
+            },
+        )
+        .collect();
+    let failed = |source| CliError::Write {
+        path: path.into(),
+        source,
+    };
+    let svg = draw(&rows).map_err(|error| failed(std::io::Error::other(error)))?;
+    std::fs::write(path, svg).map_err(failed)
+}
+
+fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<(), CliError> {
+    for format in &result.formats {
+        let FormatDump {
+            format: name,
+            layout,
+            codebook,
+            scale,
+            verdict,
+            ..
+        } = format;
+        writeln!(out, "\x1b[1m{name}\x1b[0m: {}", style::verdict(*verdict))?;
+        let headings = ["side", "codes", "layout", "weights in place", "scale"];
+        let mut table = style::table(&headings, 3..4);
+        table.add_row(["rust, declared", &codes(codebook), layout, "256", scale]);
+        for oracle in &format.oracles {
+            let (codes, in_place) = (
+                codes(&oracle.codebook),
+                oracle.slots_as_declared.to_string(),
+            );
+            table.add_row([&oracle.id, &codes, &oracle.layout, &in_place, &oracle.scale]);
+        }
+        writeln!(out, "{table}")?;
+        for reason in &format.skipped {
+            writeln!(out, "skipped: {reason}")?;
+        }
+        print_tensors(format, out)?;
+        writeln!(out)?;
+    }
+    for reason in skipped {
+        writeln!(out, "skipped: {reason}")?;
+    }
+    if result.formats.is_empty() {
+        writeln!(out, "{}: no ternary tensor", result.model)?;
+    }
+    writeln!(out, "verdict: {}", style::verdict(result.verdict))?;
+    Ok(())
+}
+
+fn print_tensors(format: &FormatDump, out: &mut dyn Write) -> Result<(), CliError> {
+    let value = |code: usize| match format.codebook.get(code) {
+        Some(value) => format!("code {code} ({})", signed(*value)),
+        None => format!("code {code}"),
+    };
+    let mut headings: Vec<String> = ["tensor", "rows", "cols", "flavour", "scale", "scale at"]
+        .map(String::from)
+        .to_vec();
+    headings.extend((0..4).map(value));
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let mut table = style::table(&headings, (1..3).chain(4..10));
+    for tensor in &format.tensors {
+        let [low, high] = tensor.scale_range;
+        let mut row = vec![
+            tensor.name.clone(),
+            tensor.rows.to_string(),
+            tensor.cols.to_string(),
+            tensor.flavour.clone(),
+            tensor
+                .scale
+                .map_or(format!("{low:?}..{high:?}"), |scale| format!("{scale:?}")),
+            tensor.scale_offset.map_or("-".into(), |at| at.to_string()),
+        ];
+        row.extend(tensor.code_histogram.map(style::count));
+        table.add_row(row);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
+/// The values of codes 0, 1, ... in order.
+fn codes(codebook: &[i8]) -> String {
+    let values: Vec<String> = codebook.iter().map(|&value| signed(value)).collect();
+    values.join(" ")
+}
+
+/// Zero has no sign.
+fn signed(value: i8) -> String {
+    if value == 0 {
+        "0".into()
+    } else {
+        format!("{value:+}")
+    }
+}

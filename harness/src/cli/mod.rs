@@ -1,0 +1,107 @@
+//! The command line: one file a command. Commands write to a given writer and return an [`Exit`]; errors carry theirs.
+
+mod check;
+mod dump_lut;
+mod kernels;
+mod oracles;
+mod select;
+mod style;
+mod synth;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+
+use crate::exit::Exit;
+use crate::implementation::SideError;
+use crate::model::ModelError;
+use crate::probe::ProbeError;
+use crate::synth::SynthError;
+
+/// Decides whether a quantized kernel still agrees with llama.cpp, and if not, where, by how much and whose fault it is
+#[derive(Debug, Parser)]
+#[command(version, after_help = Exit::HELP, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::CheckArgs),
+    DumpLut(dump_lut::DumpLutArgs),
+    Synth(synth::SynthArgs),
+    Oracles(oracles::OraclesArgs),
+    Kernels(kernels::KernelsArgs),
+}
+
+/// Why a command did not get to a verdict.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// An id or a combination of options that makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// No oracle can be used.
+    #[error("{0}")]
+    Setup(String),
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// No model can be generated.
+    #[error(transparent)]
+    Synth(#[from] SynthError),
+    /// An oracle cannot be loaded.
+    #[error(transparent)]
+    Oracle(#[from] cpp_shim::OracleError),
+    /// A side that should answer did not.
+    #[error(transparent)]
+    Side(#[from] SideError),
+    /// An oracle could not be probed.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl CliError {
+    /// The exit code of the error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            CliError::Usage(_) => Exit::Usage,
+            // Whoever reads the output has seen enough.
+            CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Agreement,
+            _ => Exit::Setup,
+        }
+    }
+}
+
+impl Cli {
+    /// Runs the command, writing its result to `out`. Progress goes to standard error.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError`], with its own exit code.
+    pub fn run(&self, out: &mut dyn Write) -> Result<Exit, CliError> {
+        match &self.command {
+            Command::Check(args) => check::run(args, out),
+            Command::DumpLut(args) => dump_lut::run(args, out),
+            Command::Synth(args) => {
+                synth::run(args, out)?;
+                Ok(Exit::Agreement)
+            }
+            Command::Oracles(args) => oracles::run(args, out),
+            Command::Kernels(args) => kernels::run(args, out),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Options that several commands share: which model, which oracles, which kernels.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use qk256::kernel;
+use tempfile::TempDir;
+
+use super::CliError;
+use crate::model::Model;
+use crate::side::{Candidate, OracleSide, Reference};
+use crate::synth;
+
+/// Which oracles to compare with.
+#[derive(Debug, Args)]
+pub(super) struct OracleSelection {
+    /// Compare with this oracle only (see `harness oracles`); may be given several times
+    #[arg(long = "oracle", value_name = "ID")]
+    oracle_ids: Vec<String>,
+}
+
+/// Oracles that were loaded, and those that this machine cannot run.
+pub(super) struct LoadedOracles {
+    /// The first available oracle is always here, for the noise floor, compared with or not.
+    pub(super) references: Vec<Reference>,
+    /// One line for each oracle that cannot run.
+    pub(super) skipped: Vec<String>,
+}
+
+impl OracleSelection {
+    /// Loads what was selected: everything that can run, unless ids were given.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`] for an unknown id; [`CliError::Setup`] if a selected oracle, or each of them, cannot run;
+    /// [`CliError::Oracle`] if one is there but not fit for use.
+    pub(super) fn load(&self) -> Result<LoadedOracles, CliError> {
+        let builds = cpp_shim::builds();
+        let known = || {
+            builds
+                .iter()
+                .map(|build| build.id())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        if let Some(unknown) = self
+            .oracle_ids
+            .iter()
+            .find(|id| builds.iter().all(|b| b.id() != **id))
+        {
+            let known = known();
+            return Err(CliError::Usage(format!(
+                "no oracle `{unknown}`; there are: {known}"
+            )));
+        }
+        if builds.is_empty() {
+            return Err(CliError::Setup(
+                "this build has no oracle to compare with; build again with `--features oracle`"
+                    .into(),
+            ));
+        }
+        let mut loaded = LoadedOracles {
+            references: Vec::new(),
+            skipped: Vec::new(),
+        };
+        for build in builds {
+            let named = self.oracle_ids.iter().any(|id| id == build.id());
+            match build.availability() {
+                Err(missing) if named => {
+                    return Err(CliError::Setup(format!("oracle {}: {missing}", build.id())));
+                }
+                Err(missing) => loaded
+                    .skipped
+                    .push(format!("oracle {}: {missing}", build.id())),
+                Ok(()) => {
+                    let compared = self.oracle_ids.is_empty() || named;
+                    if compared || loaded.references.is_empty() {
+                        let side = OracleSide::new(build.load()?);
+                        loaded.references.push(Reference::oracle(side, compared));
+                    }
+                }
+            }
+        }
+        if loaded.references.is_empty() {
+            let reasons = loaded.skipped.join("; ");
+            return Err(CliError::Setup(format!(
+                "no oracle can run on this machine: {reasons}"
+            )));
+        }
+        Ok(loaded)
+    }
+}
+
+/// Which kernels to check.
+#[derive(Debug, Args)]
+pub(super) struct KernelSelection {
+    /// Check this kernel only (see `harness kernels`); may be given several times
+    #[arg(long = "kernel", value_name = "ID")]
+    kernel_ids: Vec<String>,
+}
+
+impl KernelSelection {
+    /// The kernels that were selected.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`] for an unknown id.
+    pub(super) fn candidates(&self) -> Result<Vec<Candidate>, CliError> {
+        if let Some(unknown) = self
+            .kernel_ids
+            .iter()
+            .find(|id| kernel::by_id(id).is_none())
+        {
+            let advice = "`harness kernels` lists them";
+            return Err(CliError::Usage(format!("no kernel `{unknown}`; {advice}")));
+        }
+        let wanted = |kernel: &kernel::Kernel| {
+            self.kernel_ids.is_empty() || self.kernel_ids.iter().any(|id| id == kernel.id())
+        };
+        Ok(Candidate::kernels(wanted))
+    }
+}
+
+/// A model, and the folder that a generated one lives in.
+pub(super) struct OpenModel {
+    pub(super) model: Model,
+    /// How a command line names it: nothing for the default model.
+    pub(super) argument: String,
+    _generated: Option<TempDir>,
+}
+
+/// Opens the model at `path`, or generates the default one.
+///
+/// # Errors
+///
+/// [`CliError::Model`] if it cannot be read, [`CliError::Synth`] if it cannot be generated.
+pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> {
+    if let Some(path) = path {
+        let argument = path.display().to_string();
+        return Ok(OpenModel {
+            model: Model::open(path)?,
+            argument,
+            _generated: None,
+        });
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("harness-")
+        .tempdir()
+        .map_err(|source| CliError::Write {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+    let path = folder.path().join("default.gguf");
+    let recipe = synth::find(synth::DEFAULT_RECIPE)?;
+    synth::create(&synth::Plan::new(recipe)?, &path, synth::Existing::Refuse)?;
+    Ok(OpenModel {
+        model: Model::open(&path)?,
+        argument: String::new(),
+        _generated: Some(folder),
+    })
+}

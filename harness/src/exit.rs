@@ -1,0 +1,50 @@
+//! Exit codes, a public promise to scripts.
+
+use std::process::{ExitCode, Termination};
+
+use crate::verdict::Verdict;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything that was compared agrees, or there was nothing to judge and the work is done.
+    Agreement = 0,
+    /// Something differs.
+    Divergence = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// A file, an oracle or the machine is not as needed.
+    Setup = 3,
+    /// Nothing was compared, which is no agreement.
+    NothingCompared = 4,
+}
+
+impl Exit {
+    /// The table for `--help`.
+    pub const HELP: &str = "\
+Exit codes:
+  0  agreement: everything compared agrees
+  1  divergence: something differs
+  2  usage: the command line makes no sense
+  3  set-up or input: a file, an oracle or the machine is not as needed
+  4  nothing was compared";
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Exit {
+        match verdict {
+            Verdict::Exact | Verdict::WithinNoiseFloor | Verdict::KnownDivergence => {
+                Exit::Agreement
+            }
+            Verdict::Divergent => Exit::Divergence,
+            Verdict::Skipped => Exit::NothingCompared,
+        }
+    }
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        ExitCode::from(self as u8)
+    }
+}

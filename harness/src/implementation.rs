@@ -1,0 +1,74 @@
+//! What every side can do: the one interface behind which oracles, kernels, the arbiter and planted mistakes stand.
+
+use qk256::format::{Storage, Weights};
+use thiserror::Error;
+
+/// Why a side gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SideError {
+    /// The operation is not defined there; no fault of the side, and a skip in reports.
+    #[error("{side}: {reason}")]
+    Undefined {
+        /// Id of the side.
+        side: String,
+        /// What it cannot do, and for which input.
+        reason: String,
+    },
+    /// The side failed at something that it says it can do.
+    #[error("{side} failed at {operation}: {reason}")]
+    Failed {
+        /// Id of the side.
+        side: String,
+        /// The operation.
+        operation: &'static str,
+        /// What the side said.
+        reason: String,
+    },
+}
+
+/// One implementation of the ternary formats.
+///
+/// Results lie batch-major: `out[b * rows + r]`. All methods may be called from several threads.
+pub trait Implementation: Send + Sync {
+    /// Stable id, as reports and receipts show it.
+    fn id(&self) -> &str;
+
+    /// Whether the implementation promises right results for this storage.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError::Undefined`] with the reason.
+    fn defined_on(&self, storage: &Storage) -> Result<(), SideError>;
+
+    /// Exact integer dots, `sum(raw * a)` over unsigned codes, scales left out. `activations` is `batch x cols`.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`].
+    fn dots(
+        &self,
+        weights: &Weights<'_>,
+        activations: &[i8],
+        out: &mut [i64],
+    ) -> Result<(), SideError>;
+
+    /// f32 products, the activations quantized as the format wants them. `activations` is `batch x cols`.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`].
+    fn products(
+        &self,
+        weights: &Weights<'_>,
+        activations: &[f32],
+        threads: usize,
+        out: &mut [f32],
+    ) -> Result<(), SideError>;
+
+    /// The bytes of ternary weights of one magnitude, `rows x cols`, as this implementation writes them.
+    ///
+    /// # Errors
+    ///
+    /// [`SideError`].
+    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError>;
+}

@@ -1,0 +1,33 @@
+//! Decides whether a quantized kernel still agrees with llama.cpp, and if not, where, by how much and whose fault it is.
+//!
+//! # Glossary
+//!
+//! - **side**: an [`Implementation`](implementation::Implementation): an oracle, a kernel, the arbiter, a planted mistake.
+//! - **reference**, or **oracle**: a build of llama.cpp; **candidate**: what is compared with it, usually a kernel.
+//! - **arbiter**: the slow definition straight from the bytes, which says who is wrong where two sides differ.
+//! - **rung**: a level of the [`ladder`] of comparisons: [`lut`](outcome::Rung::Lut), [`block`](outcome::Rung::Block),
+//!   [`tensor`](outcome::Rung::Tensor).
+//! - **noise floor**: how far two builds of the reference are apart on the same work.
+//! - **verdict**: what a comparison comes to; **finding**: one difference with all that reproduces it.
+//!
+//! Data goes up: [`measure`] to [`verdict`] to [`outcome`], [`side`] and [`probe`] to [`rung`], [`ladder`], and from
+//! there to receipts and the command line.
+
+pub mod cli;
+pub mod dump;
+pub mod exit;
+pub mod finding;
+pub mod implementation;
+pub mod ladder;
+pub mod measure;
+pub mod model;
+pub mod outcome;
+pub mod probe;
+pub mod receipt;
+pub mod report;
+pub mod rung;
+pub mod side;
+pub mod synth;
+pub mod task;
+pub mod tolerance;
+pub mod verdict;

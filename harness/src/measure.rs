@@ -1,0 +1,281 @@
+//! How far two sequences of numbers are apart.
+//!
+//! Everything is computed in f64. A NaN or an infinity is handled before anything else: shared by both sides it
+//! counts as equal, on one side alone it is a mismatch of its own kind and never enters an average.
+
+use serde::{Deserialize, Serialize};
+
+/// Reference and candidate, compared element by element.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measures {
+    /// Pairs that were compared.
+    pub comparisons: u64,
+    /// Pairs that are not identical: other bits, except that a NaN equals a NaN.
+    pub mismatches: u64,
+    /// Index of the first mismatch.
+    pub first_mismatch: Option<u64>,
+    /// Pairs of which one side is NaN or infinite and the other is not the same.
+    pub non_finite: u64,
+    /// `sum(a b) / sqrt(sum(a^2) sum(b^2))`. 1 if both sides are zero, 0 if one is. Blind to scale, to a zeroed row
+    /// and to a short tail: reported, never decisive.
+    pub cosine_similarity: f64,
+    /// `sum((a - b)^2) / sum(a^2)`, `a` being the reference. Without a finite value where the reference is zero
+    /// and the candidate is not.
+    pub nmse: Option<f64>,
+    /// `sqrt(sum((a - b)^2) / n)`.
+    pub rmse: f64,
+    /// `max |a - b|`.
+    pub max_abs: f64,
+    /// Largest distance in units in the last place: how many f32 lie between, -0 and +0 being one.
+    /// For integers the largest difference.
+    pub max_ulp: u64,
+    /// Least squares slope of the candidate over the reference, `sum(a b) / sum(a^2)`. None if the reference is zero.
+    pub scale_ratio: Option<f64>,
+}
+
+impl Measures {
+    /// The worst of both, measure by measure; counts are added up.
+    pub fn worst(self, other: Measures) -> Measures {
+        let max = |a: Option<f64>, b: Option<f64>| Some(a?.max(b?));
+        let farther_from_one = |a: f64, b: f64| {
+            if (a - 1.0).abs() > (b - 1.0).abs() {
+                a
+            } else {
+                b
+            }
+        };
+        Measures {
+            comparisons: self.comparisons + other.comparisons,
+            mismatches: self.mismatches + other.mismatches,
+            first_mismatch: self
+                .first_mismatch
+                .or(other.first_mismatch.map(|i| i + self.comparisons)),
+            non_finite: self.non_finite + other.non_finite,
+            cosine_similarity: self.cosine_similarity.min(other.cosine_similarity),
+            nmse: max(self.nmse, other.nmse),
+            rmse: self.rmse.max(other.rmse),
+            max_abs: self.max_abs.max(other.max_abs),
+            max_ulp: self.max_ulp.max(other.max_ulp),
+            scale_ratio: match (self.scale_ratio, other.scale_ratio) {
+                (Some(a), Some(b)) => Some(farther_from_one(a, b)),
+                (a, b) => a.or(b),
+            },
+        }
+    }
+
+    /// Whether pairs were compared and all of them were identical.
+    pub fn identical(&self) -> bool {
+        self.comparisons > 0 && self.mismatches == 0
+    }
+}
+
+/// Adds up pairs for [`Measures`].
+#[derive(Debug, Clone, Default)]
+pub struct Meter {
+    comparisons: u64,
+    mismatches: u64,
+    first_mismatch: Option<u64>,
+    non_finite: u64,
+    sum_ab: f64,
+    sum_aa: f64,
+    sum_bb: f64,
+    sum_dd: f64,
+    max_abs: f64,
+    max_ulp: u64,
+}
+
+impl Meter {
+    /// Adds two sequences of f32 of equal length.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths differ.
+    pub fn add(&mut self, reference: &[f32], candidate: &[f32]) {
+        assert_eq!(
+            reference.len(),
+            candidate.len(),
+            "sequences of different lengths"
+        );
+        for (&a, &b) in reference.iter().zip(candidate) {
+            let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+            if a.is_finite() && b.is_finite() {
+                self.add_pair(f64::from(a), f64::from(b), ulp_distance(a, b), same);
+            } else {
+                self.count(same);
+                self.non_finite += u64::from(!same);
+            }
+        }
+    }
+
+    /// Adds two sequences of integers of equal length.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths differ.
+    pub fn add_integers(&mut self, reference: &[i64], candidate: &[i64]) {
+        assert_eq!(
+            reference.len(),
+            candidate.len(),
+            "sequences of different lengths"
+        );
+        for (&a, &b) in reference.iter().zip(candidate) {
+            self.add_pair(a as f64, b as f64, a.abs_diff(b), a == b);
+        }
+    }
+
+    /// Adds a comparison of things that have no distance, such as slots.
+    pub fn add_same(&mut self, same: bool) {
+        self.count(same);
+    }
+
+    fn add_pair(&mut self, a: f64, b: f64, ulp: u64, same: bool) {
+        self.count(same);
+        self.sum_ab += a * b;
+        self.sum_aa += a * a;
+        self.sum_bb += b * b;
+        self.sum_dd += (a - b) * (a - b);
+        self.max_abs = self.max_abs.max((a - b).abs());
+        self.max_ulp = self.max_ulp.max(ulp);
+    }
+
+    fn count(&mut self, same: bool) {
+        if !same {
+            self.mismatches += 1;
+            self.first_mismatch.get_or_insert(self.comparisons);
+        }
+        self.comparisons += 1;
+    }
+
+    /// Adds everything that `other` has seen, as if it came after.
+    pub fn merge(&mut self, other: &Meter) {
+        let shifted = other.first_mismatch.map(|index| index + self.comparisons);
+        self.first_mismatch = self.first_mismatch.or(shifted);
+        self.comparisons += other.comparisons;
+        self.mismatches += other.mismatches;
+        self.non_finite += other.non_finite;
+        self.sum_ab += other.sum_ab;
+        self.sum_aa += other.sum_aa;
+        self.sum_bb += other.sum_bb;
+        self.sum_dd += other.sum_dd;
+        self.max_abs = self.max_abs.max(other.max_abs);
+        self.max_ulp = self.max_ulp.max(other.max_ulp);
+    }
+
+    /// What was measured.
+    pub fn measures(&self) -> Measures {
+        let zero = self.sum_aa == 0.0 || self.sum_bb == 0.0;
+        let ratio = |numerator: f64| (self.sum_aa > 0.0).then(|| numerator / self.sum_aa);
+        Measures {
+            comparisons: self.comparisons,
+            mismatches: self.mismatches,
+            first_mismatch: self.first_mismatch,
+            non_finite: self.non_finite,
+            cosine_similarity: match (self.sum_dd == 0.0, zero) {
+                (true, _) => 1.0,
+                (false, true) => 0.0,
+                // One square root for each side: the product of both sums may overflow.
+                (false, false) => self.sum_ab / self.sum_aa.sqrt() / self.sum_bb.sqrt(),
+            },
+            nmse: if self.sum_dd == 0.0 {
+                Some(0.0)
+            } else {
+                ratio(self.sum_dd)
+            },
+            rmse: (self.sum_dd / (self.comparisons.max(1) as f64)).sqrt(),
+            max_abs: self.max_abs,
+            max_ulp: self.max_ulp,
+            scale_ratio: ratio(self.sum_ab),
+        }
+    }
+}
+
+/// How many f32 lie between two finite values, the farther one included.
+pub fn ulp_distance(a: f32, b: f32) -> u64 {
+    // Bits of floats are sign and magnitude; this maps them to integers in the order of the values.
+    let ordered = |value: f32| {
+        let magnitude = i64::from(value.to_bits() & 0x7fff_ffff);
+        if value.is_sign_negative() {
+            -magnitude
+        } else {
+            magnitude
+        }
+    };
+    ordered(a).abs_diff(ordered(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measure(reference: &[f32], candidate: &[f32]) -> Measures {
+        let mut meter = Meter::default();
+        meter.add(reference, candidate);
+        meter.measures()
+    }
+
+    #[test]
+    fn ulps_are_counted_across_zero() {
+        assert_eq!(ulp_distance(1.0, 1.0f32.next_up()), 1);
+        assert_eq!(ulp_distance(0.0, -0.0), 0);
+        assert_eq!(ulp_distance(f32::from_bits(1), -f32::from_bits(1)), 2);
+    }
+
+    #[test]
+    fn identical_means_bits_except_for_nan() {
+        assert!(
+            measure(
+                &[1.0, f32::NAN, f32::INFINITY],
+                &[1.0, -f32::NAN, f32::INFINITY]
+            )
+            .identical()
+        );
+        assert!(!measure(&[0.0], &[-0.0]).identical());
+        assert!(
+            !measure(&[], &[]).identical(),
+            "nothing compared is not agreement"
+        );
+    }
+
+    #[test]
+    fn a_lonely_nan_is_a_mismatch_and_spoils_no_average() {
+        let m = measure(&[1.0, 2.0, 3.0], &[1.0, f32::NAN, 3.0]);
+        assert_eq!(
+            (m.mismatches, m.non_finite, m.first_mismatch),
+            (1, 1, Some(1))
+        );
+        assert_eq!((m.cosine_similarity, m.nmse), (1.0, Some(0.0)));
+    }
+
+    #[test]
+    fn cosine_is_blind_where_the_others_see() {
+        let reference: Vec<f32> = (1..=100).map(|i| i as f32).collect();
+        let tenfold: Vec<f32> = reference.iter().map(|x| 10.0 * x).collect();
+        let m = measure(&reference, &tenfold);
+        assert!(m.cosine_similarity > 0.999_999);
+        assert!((m.scale_ratio.unwrap() - 10.0).abs() < 1e-12);
+        assert!((m.nmse.unwrap() - 81.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn rmse_divides_before_the_root() {
+        let n = 4096;
+        let m = measure(&vec![0.0; n], &vec![0.5; n]);
+        assert_eq!(m.rmse, 0.5);
+        assert_eq!(
+            (m.nmse, m.scale_ratio, m.cosine_similarity),
+            (None, None, 0.0)
+        );
+    }
+
+    #[test]
+    fn merging_equals_measuring_at_once() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.5, 4.0]);
+        let (mut whole, mut front, mut back) = <(Meter, Meter, Meter)>::default();
+        whole.add(&a, &b);
+        front.add(&a[..2], &b[..2]);
+        back.add(&a[2..], &b[2..]);
+        front.merge(&back);
+        assert_eq!(front.measures(), whole.measures());
+        assert_eq!(whole.measures().first_mismatch, Some(2));
+    }
+}

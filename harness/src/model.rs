@@ -1,0 +1,170 @@
+//! The model file under test: its ternary tensors, as they lie in the memory map.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use qk256::format::{FORMATS, FlavourError, Layout, RawTensor, Weights};
+use qk256::gguf::{Gguf, GgufError, GgufFile, Tensor};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// Why a model cannot be checked.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// The file is no GGUF file that this project reads.
+    #[error("{path}: {source}")]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<GgufError>,
+    },
+    /// A tensor cannot be read as what its type says.
+    #[error("{path}: tensor {tensor}: {source}")]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What is wrong with it.
+        source: Box<FlavourError>,
+    },
+    /// No tensor of this name.
+    #[error(
+        "{path}: no ternary tensor named `{name}`; there are {}",
+        some_of(known)
+    )]
+    NoTensor {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        name: String,
+        /// The ternary tensors that there are.
+        known: Vec<String>,
+    },
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+fn some_of(names: &[String]) -> String {
+    match names {
+        [] => "none at all".into(),
+        [first, second, .., last] if names.len() > 4 => {
+            format!("{}: {first}, {second}, ... {last}", names.len())
+        }
+        few => few.join(", "),
+    }
+}
+
+/// An open model file.
+#[derive(Debug)]
+pub struct Model {
+    file: GgufFile,
+}
+
+/// A tensor whose type is ternary.
+#[derive(Debug, Clone)]
+pub struct TernaryTensor<'a> {
+    /// Name in the file.
+    pub name: &'a str,
+    /// Its bytes, with what they mean.
+    pub weights: Weights<'a>,
+}
+
+impl Model {
+    /// Opens a model by mapping it into memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Gguf`].
+    pub fn open(path: &Path) -> Result<Model, ModelError> {
+        let file = GgufFile::open(path).map_err(|source| ModelError::Gguf {
+            path: path.into(),
+            source: Box::new(source),
+        })?;
+        Ok(Model { file })
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The file's metadata and tensors.
+    pub fn gguf(&self) -> Gguf<'_> {
+        self.file.view()
+    }
+
+    /// All tensors of ternary types, in the order of the file. I2_S codes are read as `layout`, since no file says.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Tensor`] for the first whose flavour cannot be told or whose shape does not fit.
+    pub fn ternary_tensors(&self, layout: Layout) -> Result<Vec<TernaryTensor<'_>>, ModelError> {
+        let gguf = self.gguf();
+        let ternary = |tensor: &Tensor<'_>| {
+            FORMATS
+                .iter()
+                .any(|format| format.ggml_type == tensor.ggml_type())
+        };
+        gguf.tensors()
+            .filter(ternary)
+            .map(|tensor| {
+                let scales = sibling_scale(&gguf, tensor.name());
+                let weights = Weights::from_tensor(raw(&tensor), layout, gguf.alignment(), scales)
+                    .map_err(|source| ModelError::Tensor {
+                        path: self.path().into(),
+                        tensor: tensor.name().into(),
+                        source: Box::new(source),
+                    })?;
+                Ok(TernaryTensor {
+                    name: tensor.name(),
+                    weights,
+                })
+            })
+            .collect()
+    }
+
+    /// SHA-256 of the file, in hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Io`].
+    pub fn sha256(&self) -> Result<String, ModelError> {
+        // Read rather than mapped, so that hashing does not count as resident memory.
+        let mut hasher = Sha256::new();
+        File::open(self.path())
+            .and_then(|mut file| io::copy(&mut file, &mut hasher))
+            .map_err(|source| ModelError::Io {
+                path: self.path().into(),
+                source,
+            })?;
+        Ok(hasher
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
+    }
+}
+
+/// `blk.0.attn_q.scale` beside `blk.0.attn_q.weight`.
+fn sibling_scale<'a>(gguf: &Gguf<'a>, name: &str) -> Option<RawTensor<'a>> {
+    let stem = name.strip_suffix(".weight")?;
+    Some(raw(&gguf.find_tensor(&format!("{stem}.scale"))?))
+}
+
+fn raw<'a>(tensor: &Tensor<'a>) -> RawTensor<'a> {
+    RawTensor {
+        ggml_type: tensor.ggml_type(),
+        rows: tensor.rows(),
+        cols: tensor.columns(),
+        span: tensor.bytes(),
+    }
+}

@@ -1,0 +1,199 @@
+//! What a candidate and a reference come to on a rung.
+
+use std::fmt;
+
+use qk256::format::Format;
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Finding;
+use crate::implementation::{Implementation, SideError};
+use crate::measure::{Measures, Meter};
+use crate::tolerance::NOISE_FACTOR;
+use crate::verdict::Verdict;
+
+/// A rung: what is compared.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// What each code means, where each weight sits, where the scale is.
+    Lut,
+    /// Integer dots of blocks and short rows.
+    Block,
+    /// f32 products of the tensors of a model.
+    Tensor,
+}
+
+impl Rung {
+    /// Every rung, the lowest first.
+    pub const ALL: [Rung; 3] = [Rung::Lut, Rung::Block, Rung::Tensor];
+
+    /// Stable name, as the command line, tables and receipts show it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rung::Lut => "lut",
+            Rung::Block => "block",
+            Rung::Tensor => "tensor",
+        }
+    }
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What one candidate and one reference came to on one rung.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Rung.
+    pub rung: Rung,
+    /// Format id of the candidate.
+    pub format: String,
+    /// Id of the candidate.
+    pub candidate: String,
+    /// Id of the reference.
+    pub reference: String,
+    /// Verdict.
+    pub verdict: Verdict,
+    /// How far they are apart.
+    pub measures: Measures,
+    /// How far this reference and the first one are apart on the same work, where both are.
+    pub noise_floor: Option<Measures>,
+    /// The first differences, at most [`MAX_FINDINGS`].
+    pub findings: Vec<Finding>,
+    /// Why nothing, or not everything, was compared.
+    pub skipped: Option<String>,
+}
+
+impl Outcome {
+    /// Whether the pair must be identical. Against another build of the reference than the first, products may be
+    /// as far off as the builds are from each other.
+    pub fn held_to_identity(&self) -> bool {
+        self.noise_floor.is_none()
+    }
+}
+
+/// How many findings an outcome keeps; the measures count all of them.
+pub const MAX_FINDINGS: usize = 4;
+
+/// Collects what a pair comes to.
+pub(crate) struct Tally {
+    outcome: Outcome,
+    /// Candidate against reference.
+    pub(crate) meter: Meter,
+    /// First reference against this one.
+    pub(crate) floor: Option<Meter>,
+}
+
+impl Tally {
+    pub(crate) fn new(
+        rung: Rung,
+        format: &Format,
+        candidate: &dyn Implementation,
+        reference: &str,
+    ) -> Tally {
+        Tally {
+            outcome: Outcome {
+                rung,
+                format: format.id.into(),
+                candidate: candidate.id().into(),
+                reference: reference.into(),
+                verdict: Verdict::Skipped,
+                measures: Measures::default(),
+                noise_floor: None,
+                findings: Vec::new(),
+                skipped: None,
+            },
+            meter: Meter::default(),
+            floor: None,
+        }
+    }
+
+    /// Whether another finding would be kept.
+    pub(crate) fn wants_finding(&self) -> bool {
+        self.outcome.findings.len() < MAX_FINDINGS
+    }
+
+    /// Whether nothing was compared.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.meter.measures().comparisons == 0
+    }
+
+    /// Whether nothing was compared and nothing was skipped.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.is_empty() && self.outcome.skipped.is_none()
+    }
+
+    /// Adds what another tally of the same pair has collected, as if it came after.
+    pub(crate) fn absorb(&mut self, other: Tally) {
+        self.meter.merge(&other.meter);
+        if let Some(floor) = &other.floor {
+            self.floor.get_or_insert_default().merge(floor);
+        }
+        let room = MAX_FINDINGS - self.outcome.findings.len();
+        self.outcome
+            .findings
+            .extend(other.outcome.findings.into_iter().take(room));
+        self.outcome.skipped = self.outcome.skipped.take().or(other.outcome.skipped);
+    }
+
+    /// Keeps a finding.
+    pub(crate) fn find(&mut self, finding: Finding) {
+        self.outcome.findings.push(finding);
+    }
+
+    /// Id of the reference.
+    pub(crate) fn reference(&self) -> &str {
+        &self.outcome.reference
+    }
+
+    /// Notes the first reason for not comparing everything.
+    pub(crate) fn skip(&mut self, reason: String) {
+        self.outcome.skipped.get_or_insert(reason);
+    }
+
+    /// A side that gave no answer: undefined is a skip, a failure of the candidate is a divergence.
+    pub(crate) fn refuse(&mut self, error: &SideError) {
+        if matches!(error, SideError::Failed { .. }) {
+            self.meter.add_same(false);
+        }
+        self.skip(error.to_string());
+    }
+
+    pub(crate) fn finish(mut self) -> Outcome {
+        let measures = self.meter.measures();
+        let floor = self.floor.map(|floor| floor.measures());
+        self.outcome.verdict = verdict(&measures, floor.as_ref());
+        self.outcome.measures = measures;
+        self.outcome.noise_floor = floor;
+        self.outcome
+    }
+}
+
+/// Identical is exact; otherwise the distance must lie within the noise floor in every measure.
+fn verdict(measures: &Measures, floor: Option<&Measures>) -> Verdict {
+    let within = |floor: &Measures| {
+        measures.non_finite == 0
+            && measures.max_abs <= NOISE_FACTOR * floor.max_abs
+            && measures.rmse <= NOISE_FACTOR * floor.rmse
+    };
+    match (measures.comparisons, measures.mismatches) {
+        (0, _) => Verdict::Skipped,
+        (_, 0) => Verdict::Exact,
+        _ if floor.is_some_and(within) => Verdict::WithinNoiseFloor,
+        _ => Verdict::Divergent,
+    }
+}

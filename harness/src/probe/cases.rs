@@ -1,0 +1,226 @@
+//! Generated matrices for integer dots: exhaustive where small, extremes, every tail, random.
+
+use qk256::format::{Digit, Flavour, Format, QK256, ShapeError, Storage, pack};
+
+use super::Random;
+
+/// A packed matrix and a batch of int8 activations.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What it tries.
+    pub name: String,
+    /// Where its weights lie.
+    pub storage: Storage,
+    /// The packed weights.
+    pub bytes: Vec<u8>,
+    /// `batch x cols` activation codes.
+    pub activations: Vec<i8>,
+    /// Rows so long and so extreme that int16 lanes wrap if they are widened only every 4096 columns, as the
+    /// reference's are: it is not defined here, and only the arbiter is asked.
+    pub beyond_i16: bool,
+}
+
+/// Row lengths around the edges of groups, blocks and accumulator folds, and some of real models.
+const LENGTHS: [usize; 17] = [
+    64, 128, 192, 256, 384, 512, 640, 768, 1024, 1280, 1408, 2048, 2176, 3200, 4096, 4352, 6912,
+];
+
+/// Row lengths of padded rows: every tail of one block, and tails of longer rows.
+fn padded_lengths() -> impl Iterator<Item = usize> {
+    (1..=QK256 + 1).chain([300, 383, 500, 511, 513, 1000, 2047, 2177])
+}
+
+/// All cases for a format.
+///
+/// # Errors
+///
+/// [`ShapeError`] if a shape is chosen that the format cannot hold; none is known.
+pub fn block_cases(format: &Format, seed: u64) -> Result<Vec<Case>, ShapeError> {
+    let mut random = Random::new(seed, format.id);
+    let mut cases = vec![exhaustive(format)?];
+    for storage in LENGTHS
+        .iter()
+        .filter_map(|&cols| Storage::native(*format, 4, cols).ok())
+    {
+        for (codes, activations) in EXTREMES {
+            cases.extend(extreme(&storage, codes, activations)?);
+        }
+        cases.push(random_case(storage, &mut random)?);
+    }
+    if format.flavours.contains(&Flavour::PaddedRows) {
+        for cols in padded_lengths() {
+            let storage = Storage::new(*format, Flavour::PaddedRows, 4, cols)?;
+            cases.push(random_case(storage, &mut random)?);
+        }
+    }
+    Ok(cases)
+}
+
+/// Every value of every byte of a block, read through one-hot activations: each code by itself.
+fn exhaustive(format: &Format) -> Result<Case, ShapeError> {
+    let panels = 256;
+    let rows = panels * format.layout.panel_rows();
+    let storage = Storage::native(*format, rows, QK256)?;
+    let codes_end = format.layout.block_bytes();
+    let mut bytes = pack(
+        &storage,
+        &vec![0; rows * QK256],
+        &vec![1.0; storage.scale_count()],
+    )?;
+    for (panel, bytes) in bytes
+        .chunks_exact_mut(storage.panel_stride())
+        .take(panels)
+        .enumerate()
+    {
+        for (position, byte) in bytes[..codes_end].iter_mut().enumerate() {
+            // 37 is odd, so that over 256 panels each position takes every value.
+            *byte = (panel + 37 * position) as u8;
+        }
+    }
+    let activations = (0..QK256 * QK256)
+        .map(|i| i8::from(i / QK256 == i % QK256))
+        .collect();
+    let name = "every value of every byte, one-hot activations".into();
+    Ok(Case {
+        name,
+        storage,
+        bytes,
+        activations,
+        beyond_i16: false,
+    })
+}
+
+/// What the weights or the activations of an extreme case are, by column.
+type Pattern<T> = (&'static str, fn(usize) -> T);
+
+const EXTREMES: [(Pattern<u8>, Pattern<i8>); 10] = [
+    (("codes all 0", |_| 0), ("activations all -128", |_| -128)),
+    (
+        ("codes all 1", |_| 1),
+        ("activations alternating 127, -128", |col| {
+            if col % 2 == 0 { 127 } else { -128 }
+        }),
+    ),
+    (("codes all 2", |_| 2), ("activations all 0", |_| 0)),
+    (("codes all 2", |_| 2), ("activations all 127", |_| 127)),
+    (("codes all 2", |_| 2), ("activations all -128", |_| -128)),
+    (("codes all 3", |_| 3), ("activations all 127", |_| 127)),
+    (("codes all 3", |_| 3), ("activations all -128", |_| -128)),
+    (
+        ("codes 0, 1, 2 in turn", |col| (col % 3) as u8),
+        ("activations counting", |col| col as i8),
+    ),
+    (
+        ("code 2 in the last 31 of 32 columns", |col| {
+            if col % 32 == 0 { 0 } else { 2 }
+        }),
+        ("activations all 127", |_| 127),
+    ),
+    (
+        ("codes 2, 0 in turn", |col| if col % 2 == 0 { 2 } else { 0 }),
+        ("activations alternating 127, -128", |col| {
+            if col % 2 == 0 { 127 } else { -128 }
+        }),
+    ),
+];
+
+/// A case of constant rows, unless the format cannot hold its codes.
+fn extreme(
+    storage: &Storage,
+    (code_name, code): Pattern<u8>,
+    (activation_name, activation): Pattern<i8>,
+) -> Result<Option<Case>, ShapeError> {
+    let cols = storage.cols();
+    let codes: Vec<u8> = (0..storage.rows() * cols).map(|i| code(i % cols)).collect();
+    let activations: Vec<i8> = (0..cols).map(activation).collect();
+    let holds_three = !matches!(storage.slot(0, 0).digit, Digit::Trit { .. });
+    if codes.contains(&3) && !holds_three {
+        return Ok(None);
+    }
+    Ok(Some(Case {
+        name: format!("{code_name}, {activation_name}, {cols} columns"),
+        storage: *storage,
+        bytes: pack(storage, &codes, &vec![1.0; storage.scale_count()])?,
+        beyond_i16: beyond_i16(&codes[..cols], &activations),
+        activations,
+    }))
+}
+
+/// Whether an int16 lane can leave its range when products of 128 columns are added to 16 lanes, four pairs to a lane,
+/// and widened after 32 such steps.
+fn beyond_i16(codes: &[u8], activations: &[i8]) -> bool {
+    let mut lanes = [0i32; 16];
+    for (group, (codes, activations)) in codes.chunks(128).zip(activations.chunks(128)).enumerate()
+    {
+        if group % 32 == 0 {
+            lanes = [0; 16];
+        }
+        for (i, (&code, &a)) in codes.iter().zip(activations).enumerate() {
+            lanes[i % 32 / 2] += i32::from(code) * i32::from(a);
+        }
+        if lanes.iter().any(|&lane| i16::try_from(lane).is_err()) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Random codes, all that the format can hold, and three rows of random activations.
+fn random_case(storage: Storage, random: &mut Random) -> Result<Case, ShapeError> {
+    let cols = storage.cols();
+    let holds_three = !matches!(storage.slot(0, 0).digit, Digit::Trit { .. });
+    let kinds = if holds_three { 4 } else { 3 };
+    let codes: Vec<u8> = (0..storage.rows() * cols)
+        .map(|_| random.below(kinds) as u8)
+        .collect();
+    Ok(Case {
+        name: format!("random codes and activations, {cols} columns"),
+        storage,
+        bytes: pack(&storage, &codes, &vec![1.0; storage.scale_count()])?,
+        activations: (0..3 * cols).map(|_| random.code()).collect(),
+        beyond_i16: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use qk256::format::{FORMATS, I2_S_GROUP128};
+
+    use super::*;
+
+    #[test]
+    fn the_exhaustive_case_has_every_value_in_every_byte() {
+        for format in FORMATS {
+            let case = exhaustive(format).unwrap();
+            let stride = case.storage.panel_stride();
+            for position in 0..format.layout.block_bytes() {
+                let values: std::collections::HashSet<u8> = (0..256)
+                    .map(|panel| case.bytes[panel * stride + position])
+                    .collect();
+                assert_eq!(values.len(), 256, "{} byte {position}", format.id);
+            }
+        }
+    }
+
+    #[test]
+    fn int16_lanes_wrap_where_the_reference_was_seen_to() {
+        let all = |code, a, cols| beyond_i16(&vec![code; cols], &vec![a; cols]);
+        assert!(!all(2, 127, 2048) && all(2, 127, 2176));
+        assert!(!all(2, -128, 2048) && all(2, -128, 2176));
+        assert!(!all(3, 127, 1280) && all(3, 127, 1408));
+    }
+
+    #[test]
+    fn every_format_has_cases_and_i2_s_has_every_tail() {
+        for format in FORMATS {
+            assert!(block_cases(format, 1).unwrap().len() > 40, "{}", format.id);
+        }
+        let cases = block_cases(&I2_S_GROUP128, 1).unwrap();
+        for cols in 1..=256 {
+            assert!(
+                cases.iter().any(|case| case.storage.cols() == cols),
+                "{cols} columns"
+            );
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Where a run took place.
+
+use std::fs;
+
+use qk256::kernel::SumOrder;
+use serde::{Deserialize, Serialize};
+
+/// The machine and the build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Operating system.
+    pub os: String,
+    /// Architecture.
+    pub arch: String,
+    /// Name of the CPU, as the operating system tells it.
+    pub cpu: String,
+    /// CPU features found at run time, of those that kernels or oracles can use.
+    pub cpu_features: Vec<String>,
+    /// Threads that the machine can run at once.
+    pub threads: usize,
+    /// The compiler of this program.
+    pub rustc: String,
+    /// Version of this program.
+    pub harness: String,
+    /// The order in which blocks with scales of their own are added up, which follows the reference on this target.
+    pub sum_order: String,
+}
+
+impl Environment {
+    /// What is known of this machine and this build.
+    pub fn here() -> Environment {
+        Environment {
+            os: std::env::consts::OS.into(),
+            arch: std::env::consts::ARCH.into(),
+            cpu: cpu_name().unwrap_or_else(|| std::env::consts::ARCH.into()),
+            cpu_features: cpu_features().into_iter().map(String::from).collect(),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            rustc: env!("HARNESS_RUSTC").into(),
+            harness: env!("CARGO_PKG_VERSION").into(),
+            sum_order: SumOrder::REFERENCE.name().into(),
+        }
+    }
+}
+
+/// The first model name of `/proc/cpuinfo`.
+fn cpu_name() -> Option<String> {
+    let info = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = info.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().into())
+}
+
+macro_rules! detected {
+    ($detect:ident: $($feature:tt)*) => {
+        [$(($feature, std::arch::$detect!($feature))),*]
+            .into_iter()
+            .filter_map(|(name, there)| there.then_some(name))
+            .collect()
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_features() -> Vec<&'static str> {
+    detected!(is_x86_feature_detected:
+        "sse4.2" "avx" "avx2" "fma" "f16c" "bmi2" "avxvnni"
+        "avx512f" "avx512bw" "avx512dq" "avx512vl" "avx512vnni" "avx512vbmi" "avx512bf16")
+}
+
+#[cfg(target_arch = "aarch64")]
+fn cpu_features() -> Vec<&'static str> {
+    detected!(is_aarch64_feature_detected: "neon" "dotprod" "i8mm" "fp16" "sve")
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn cpu_features() -> Vec<&'static str> {
+    Vec::new()
+}

@@ -1,0 +1,258 @@
+//! Receipts: one JSON file a run, that says what ran, on what, by whom, where, and what came out.
+
+mod environment;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use qk256::kernel;
+use serde::{Deserialize, Serialize};
+
+pub use environment::Environment;
+
+use crate::ladder::{Climb, RungReport};
+use crate::model::{Model, ModelError};
+use crate::side::Sides;
+use crate::task::Task;
+use crate::verdict::Verdict;
+
+/// Version of the receipt's fields; the first number changes when a reader of the old ones would be misled.
+pub const SCHEMA_VERSION: &str = "1.0.0";
+
+/// The receipt of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: String,
+    /// When the run ended, RFC 3339, UTC.
+    pub timestamp: String,
+    /// Always `real`: nothing in a run is simulated.
+    pub compute_path: String,
+    /// What computed: always `rust`, the side under test.
+    pub backend: String,
+    /// The kernels that executed, with how often.
+    pub kernels: Vec<KernelCalls>,
+    /// Whether the same command gives the same receipt, times aside.
+    pub deterministic: bool,
+    /// Where it ran.
+    pub environment: Environment,
+    /// What it ran on.
+    pub model_info: ModelInfo,
+    /// Agreement in the terms that other tools read.
+    pub parity: Parity,
+    /// What it was compared with.
+    pub validation: Validation,
+    /// Verdict over all rungs.
+    pub verdict: Verdict,
+    /// What each rung came to.
+    pub rungs: Vec<RungReport>,
+    /// Seed of the pseudo-random inputs.
+    pub seed: u64,
+    /// The command line.
+    pub command: Vec<String>,
+    /// What could not take part, with reasons.
+    pub skipped: Vec<String>,
+}
+
+/// A kernel that executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelCalls {
+    /// Kernel id.
+    pub id: String,
+    /// Calls.
+    pub calls: u64,
+}
+
+/// The model file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// As given; empty for the default model.
+    pub path: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// `general.architecture`, if the file has it.
+    pub architecture: Option<String>,
+    /// Its ternary tensors.
+    pub tensors: Vec<TensorInfo>,
+}
+
+/// A ternary tensor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorInfo {
+    /// Name in the file.
+    pub name: String,
+    /// Format id, which names the layout that its codes were read in.
+    pub format: String,
+    /// How the tensor keeps padding and scales.
+    pub flavour: String,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub cols: usize,
+}
+
+/// Agreement in the terms that other tools read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parity {
+    /// Whether a C++ reference took part.
+    pub cpp_available: bool,
+    /// The lowest cosine similarity of all rungs.
+    pub cosine_similarity: f64,
+    /// Identical pairs over all pairs.
+    pub exact_match_rate: f64,
+    /// The verdict.
+    pub status: Verdict,
+}
+
+/// What the candidates were compared with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Validation {
+    /// Always `cpp`.
+    pub backend: String,
+    /// The oracles.
+    pub oracles: Vec<OracleInfo>,
+}
+
+/// An oracle, as it describes itself through the C ABI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OracleInfo {
+    /// Id.
+    pub id: String,
+    /// The project that the source is from.
+    pub upstream: String,
+    /// Version of the source.
+    pub version: String,
+    /// SHA-256 of the source.
+    pub checksum: String,
+    /// Compiler.
+    pub compiler: String,
+    /// Flags of the files that hold the arithmetic.
+    pub flags: String,
+    /// CPU features that it was compiled for.
+    pub instruction_set: Vec<String>,
+}
+
+impl Receipt {
+    /// The receipt of a check.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Io`] if the model can no longer be read.
+    pub fn of_check(
+        climb: &Climb,
+        sides: &Sides,
+        task: &Task<'_>,
+        model: &Model,
+        skipped: &[String],
+    ) -> Result<Receipt, ModelError> {
+        let executed = kernel::all().iter().filter(|kernel| kernel.calls() > 0);
+        let compared: u64 = climb
+            .rungs
+            .iter()
+            .map(|rung| rung.measures.comparisons)
+            .sum();
+        let differ: u64 = climb
+            .rungs
+            .iter()
+            .map(|rung| rung.measures.mismatches)
+            .sum();
+        let measured = climb
+            .rungs
+            .iter()
+            .filter(|rung| rung.measures.comparisons > 0);
+        Ok(Receipt {
+            schema_version: SCHEMA_VERSION.into(),
+            timestamp: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            compute_path: "real".into(),
+            backend: "rust".into(),
+            kernels: executed
+                .map(|kernel| KernelCalls {
+                    id: kernel.id().into(),
+                    calls: kernel.calls(),
+                })
+                .collect(),
+            deterministic: true,
+            environment: Environment::here(),
+            model_info: ModelInfo::of(model, task)?,
+            parity: Parity {
+                cpp_available: !sides.references.is_empty(),
+                cosine_similarity: measured
+                    .map(|rung| rung.measures.cosine_similarity)
+                    .reduce(f64::min)
+                    .unwrap_or_default(),
+                exact_match_rate: (compared - differ) as f64 / (compared.max(1) as f64),
+                status: climb.verdict,
+            },
+            validation: Validation {
+                backend: "cpp".into(),
+                oracles: oracles(sides),
+            },
+            verdict: climb.verdict,
+            rungs: climb.rungs.clone(),
+            seed: task.seed,
+            command: std::env::args().collect(),
+            skipped: skipped.to_vec(),
+        })
+    }
+
+    /// Writes the receipt beside its place and renames it there, so that no half of one is ever found.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+impl ModelInfo {
+    fn of(model: &Model, task: &Task<'_>) -> Result<ModelInfo, ModelError> {
+        let tensor = |tensor: &crate::model::TernaryTensor<'_>| TensorInfo {
+            name: tensor.name.into(),
+            format: tensor.weights.format().id.into(),
+            flavour: tensor.weights.storage().flavour().name().into(),
+            rows: tensor.weights.rows(),
+            cols: tensor.weights.cols(),
+        };
+        Ok(ModelInfo {
+            path: task.model.clone(),
+            sha256: model.sha256()?,
+            bytes: model.gguf().bytes().len() as u64,
+            architecture: model
+                .gguf()
+                .str("general.architecture")
+                .ok()
+                .map(String::from),
+            tensors: task.tensors.iter().map(tensor).collect(),
+        })
+    }
+}
+
+fn oracles(sides: &Sides) -> Vec<OracleInfo> {
+    let describe = |description: &cpp_shim::Description| OracleInfo {
+        id: description.id.clone(),
+        upstream: description.upstream.clone(),
+        version: description.version.clone(),
+        checksum: description.checksum.clone(),
+        compiler: description.compiler.clone(),
+        flags: description.flags.join(" "),
+        instruction_set: description.instruction_set.clone(),
+    };
+    sides
+        .references
+        .iter()
+        .filter_map(|r| r.description.as_ref())
+        .map(describe)
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! A kernel of the Rust side.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use qk256::format::{QuantizeError, Storage, Weights, pack, quantize};
+use qk256::kernel::Kernel;
+use qk256::matmul::{Threads, matmul};
+
+use crate::implementation::{Implementation, SideError};
+
+/// A kernel of `qk256`'s registry, with the threads that were asked for last.
+pub struct KernelSide {
+    kernel: &'static Kernel,
+    pool: Mutex<(usize, Arc<Threads>)>,
+}
+
+impl KernelSide {
+    /// The side that `kernel` is.
+    pub fn new(kernel: &'static Kernel) -> KernelSide {
+        KernelSide {
+            kernel,
+            pool: Mutex::new((1, Arc::new(Threads::ONE))),
+        }
+    }
+
+    /// The pool of so many threads. The lock is not held while it works: a thread that waits for it may be lent to
+    /// another product of this side.
+    fn threads(&self, threads: usize) -> Result<Arc<Threads>, SideError> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.0 != threads {
+            let started = Threads::new(threads).map_err(|error| self.failed("products", error))?;
+            *pool = (threads, Arc::new(started));
+        }
+        Ok(Arc::clone(&pool.1))
+    }
+
+    fn failed(&self, operation: &'static str, error: impl ToString) -> SideError {
+        SideError::Failed {
+            side: self.id().into(),
+            operation,
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl Implementation for KernelSide {
+    fn id(&self) -> &str {
+        self.kernel.id()
+    }
+
+    fn defined_on(&self, storage: &Storage) -> Result<(), SideError> {
+        let undefined = |reason| SideError::Undefined {
+            side: self.id().into(),
+            reason,
+        };
+        if storage.format() != self.kernel.format() {
+            return Err(undefined(format!("multiplies no {}", storage.format().id)));
+        }
+        self.kernel
+            .availability()
+            .map_err(|missing| undefined(missing.to_string()))
+    }
+
+    fn dots(
+        &self,
+        weights: &Weights<'_>,
+        activations: &[i8],
+        out: &mut [i64],
+    ) -> Result<(), SideError> {
+        let mut dots = vec![0; out.len()];
+        self.kernel
+            .dots(weights, 0..weights.rows(), activations, &mut dots)
+            .map_err(|error| self.failed("dots", error))?;
+        for (out, dot) in out.iter_mut().zip(dots) {
+            *out = i64::from(dot);
+        }
+        Ok(())
+    }
+
+    fn products(
+        &self,
+        weights: &Weights<'_>,
+        activations: &[f32],
+        threads: usize,
+        out: &mut [f32],
+    ) -> Result<(), SideError> {
+        let threads = self.threads(threads)?;
+        matmul(self.kernel, weights, activations, &threads, out)
+            .map_err(|error| self.failed("products", error))
+    }
+
+    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
+        match quantize(storage, values) {
+            Err(QuantizeError::NoQuantizer { .. }) => pack_largest(storage, values),
+            result => result.map_err(|error| self.failed("quantize", error)),
+        }
+    }
+}
+
+/// Formats without a quantizer of their own: the nearest code of the codebook, scales 1.
+fn pack_largest(storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
+    let codebook = storage.format().codebook;
+    let distance = |code: u8, value: f32| (f32::from(codebook.value(code)) - value).abs();
+    let nearest = |&value: &f32| {
+        (0..4)
+            .min_by(|&a, &b| distance(a, value).total_cmp(&distance(b, value)))
+            .expect("four codes")
+    };
+    let codes: Vec<u8> = values.iter().map(nearest).collect();
+    pack(storage, &codes, &vec![1.0; storage.scale_count()]).map_err(|error| SideError::Failed {
+        side: storage.format().id.into(),
+        operation: "pack",
+        reason: error.to_string(),
+    })
+}

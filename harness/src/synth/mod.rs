@@ -1,0 +1,34 @@
+//! Synthetic models: GGUF files made from recipes, the same bytes on every machine.
+//!
+//! # Glossary
+//!
+//! - **recipe**: a TOML file with architecture, sizes, formats, seed and value distributions; see
+//!   [`Recipe`]. Those of `corpus/models` are embedded in the binary.
+//! - **plan**: a checked recipe: every tensor with name, shape, type and what its values are drawn
+//!   from; see [`Plan`].
+//! - **stream**: the random numbers of one row of one tensor. They depend on the seed, the tensor's
+//!   name and the row, and on nothing else, so that neither threads nor the format change what is
+//!   drawn.
+//!
+//! Nothing here calls a function of a mathematical library: values come from integers by operations
+//! that IEEE 754 rounds exactly, which is why every machine gets the same ones.
+
+mod corpus;
+mod distribution;
+mod error;
+mod fill;
+mod metadata;
+mod plan;
+mod recipe;
+mod stream;
+mod validate;
+mod write;
+
+pub use corpus::{DEFAULT_RECIPE, embedded, find};
+pub use error::{Problem, SynthError};
+pub use plan::{Content, Plan, PlannedTensor, TernaryContent};
+pub use recipe::{
+    Architecture, Bell, Dense, DenseType, Matrix, Override, Recipe, ScaleRange, ScaleSharing,
+    Sizes, Ternary,
+};
+pub use write::{Existing, Written, create, write_to};

@@ -1,0 +1,237 @@
+//! A checked recipe: the tensors of the model to come, in the order of the file.
+
+use qk256::format::{ScaleRule, Storage};
+use qk256::gguf::{Builder, DEFAULT_ALIGNMENT, GgmlType, WriteError};
+
+use super::distribution::Codes;
+use super::error::SynthError;
+use super::metadata;
+use super::recipe::{Bell, Dense, DenseType, Matrix, Recipe, ScaleRange, ScaleSharing};
+use super::validate;
+
+/// A recipe that passed every check, and the tensors that follow from it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    recipe: Recipe,
+    tensors: Vec<PlannedTensor>,
+    file_bytes: u64,
+}
+
+/// A tensor that is to be drawn.
+#[derive(Debug, Clone)]
+pub struct PlannedTensor {
+    /// Name in the file.
+    pub name: String,
+    /// Dimensions as the file has them: the columns first, then the rows of a matrix.
+    pub dims: Vec<usize>,
+    /// What it consists of.
+    pub content: Content,
+}
+
+/// What the elements of a tensor are drawn from.
+#[derive(Debug, Clone, Copy)]
+pub enum Content {
+    /// Numbers from a bell curve.
+    Dense {
+        /// Element type.
+        element: DenseType,
+        /// Distribution of the elements.
+        bell: Bell,
+    },
+    /// Ternary weights.
+    Ternary(TernaryContent),
+    /// One f32: a scale that stands beside a matrix.
+    Scale(ScaleRange),
+}
+
+/// What ternary weights are drawn from.
+#[derive(Debug, Clone, Copy)]
+pub struct TernaryContent {
+    pub(super) storage: Storage,
+    pub(super) codes: Codes,
+    pub(super) scale: ScaleRange,
+    /// Whether each block draws a scale of its own.
+    pub(super) scale_per_block: bool,
+}
+
+impl TernaryContent {
+    /// How the weights lie in bytes.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
+}
+
+impl Plan {
+    /// Checks a recipe and lays out its model.
+    ///
+    /// # Errors
+    ///
+    /// [`SynthError::Invalid`] with the field and what is wrong with it: sizes out of bounds, heads
+    /// that do not divide the width, an unknown format or one that cannot hold the columns,
+    /// impossible distributions, tensors that the architecture does not have.
+    pub fn new(recipe: Recipe) -> Result<Plan, SynthError> {
+        validate::recipe(&recipe)?;
+        let tensors = tensors(&recipe)?;
+        let mut plan = Plan {
+            recipe,
+            tensors,
+            file_bytes: 0,
+        };
+        plan.file_bytes = plan
+            .count_file_bytes()
+            .map_err(|source| SynthError::Container {
+                what: plan.recipe.origin.clone(),
+                source,
+            })?;
+        Ok(plan)
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// All tensors, in the order of the file.
+    pub fn tensors(&self) -> &[PlannedTensor] {
+        &self.tensors
+    }
+
+    /// Exact size of the file, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// The declarations of the file.
+    pub(super) fn builder(&self) -> Result<Builder, WriteError> {
+        let mut builder = Builder::default();
+        metadata::declare(&self.recipe, &mut builder)?;
+        for tensor in &self.tensors {
+            builder.tensor(
+                &tensor.name,
+                &tensor.dims,
+                tensor.ggml_type(),
+                tensor.bytes(),
+            )?;
+        }
+        Ok(builder)
+    }
+
+    fn count_file_bytes(&self) -> Result<u64, WriteError> {
+        let mut head = Vec::new();
+        // Only what stands in front of the data is written here.
+        let _unfinished = self.builder()?.start(&mut head)?;
+        let alignment = DEFAULT_ALIGNMENT as u64;
+        let padded = |tensor: &PlannedTensor| tensor.bytes().checked_next_multiple_of(alignment);
+        self.tensors
+            .iter()
+            .try_fold(head.len() as u64, |sum, tensor| {
+                sum.checked_add(padded(tensor)?)
+            })
+            .ok_or(WriteError::TooLarge)
+    }
+}
+
+impl PlannedTensor {
+    /// Elements of a row.
+    pub fn cols(&self) -> usize {
+        self.dims[0]
+    }
+
+    /// Rows; 1 for a vector.
+    pub fn rows(&self) -> usize {
+        self.dims[1..].iter().product()
+    }
+
+    /// Type id in the file.
+    pub fn ggml_type(&self) -> GgmlType {
+        match self.content {
+            Content::Dense { element, .. } => element.ggml_type(),
+            Content::Ternary(ternary) => ternary.storage.format().ggml_type,
+            Content::Scale(_) => GgmlType::F32,
+        }
+    }
+
+    /// Exact bytes, padding left out.
+    pub fn bytes(&self) -> u64 {
+        let elements = self.rows() as u64 * self.cols() as u64;
+        match self.content {
+            Content::Dense { element, .. } => elements * element.bytes() as u64,
+            Content::Ternary(ternary) => ternary.storage.bytes() as u64,
+            Content::Scale(_) => elements * DenseType::F32.bytes() as u64,
+        }
+    }
+}
+
+/// Names, shapes and order are those of the files that bitnet.cpp's own converter writes.
+fn tensors(recipe: &Recipe) -> Result<Vec<PlannedTensor>, SynthError> {
+    let width = recipe.sizes.embedding as usize;
+    let inner = recipe.sizes.feed_forward as usize;
+    let vocabulary = recipe.sizes.vocabulary as usize;
+    let embedding_like = |name: &str, Dense { element, spread }: Dense| PlannedTensor {
+        name: name.to_owned(),
+        dims: vec![width, vocabulary],
+        content: Content::Dense {
+            element,
+            bell: Bell { mean: 0.0, spread },
+        },
+    };
+    let norm = |name: String, cols| {
+        let content = Content::Dense {
+            element: DenseType::F32,
+            bell: recipe.norms,
+        };
+        PlannedTensor {
+            name,
+            dims: vec![cols],
+            content,
+        }
+    };
+    let matrices = Matrix::ALL
+        .into_iter()
+        .map(|matrix| Ok((matrix, ternary(recipe, matrix)?)))
+        .collect::<Result<Vec<_>, SynthError>>()?;
+
+    let mut tensors = vec![
+        embedding_like("token_embd.weight", recipe.embedding),
+        norm("output_norm.weight".to_owned(), width),
+    ];
+    tensors.extend(
+        recipe
+            .output
+            .map(|output| embedding_like("output.weight", output)),
+    );
+    for layer in 0..recipe.sizes.layers {
+        let named = |part: &str| format!("blk.{layer}.{part}");
+        tensors.push(norm(named("attn_norm.weight"), width));
+        if recipe.architecture.is_bitnet() {
+            tensors.push(norm(named("attn_sub_norm.weight"), width));
+            tensors.push(norm(named("ffn_sub_norm.weight"), inner));
+        }
+        tensors.push(norm(named("ffn_norm.weight"), width));
+        for &(matrix, content) in &matrices {
+            tensors.push(PlannedTensor {
+                name: named(&format!("{}.weight", matrix.name())),
+                dims: vec![content.storage.cols(), content.storage.rows()],
+                content: Content::Ternary(content),
+            });
+            tensors.extend(recipe.weights.scale_tensors.map(|range| PlannedTensor {
+                name: named(&format!("{}.scale", matrix.name())),
+                dims: vec![1],
+                content: Content::Scale(range),
+            }));
+        }
+    }
+    Ok(tensors)
+}
+
+fn ternary(recipe: &Recipe, matrix: Matrix) -> Result<TernaryContent, SynthError> {
+    let validate::CheckedTernary { storage, codes } = validate::ternary(recipe, matrix)?;
+    let made_of = recipe.ternary(matrix);
+    let has_blocks = matches!(storage.format().scale, ScaleRule::Block { .. });
+    Ok(TernaryContent {
+        storage,
+        codes,
+        scale: made_of.scale,
+        scale_per_block: has_blocks && made_of.scale_sharing == ScaleSharing::Block,
+    })
+}

@@ -1,0 +1,292 @@
+//! What a recipe says. Every field is explained here; unknown fields are refused.
+
+use std::collections::BTreeMap;
+
+use qk256::gguf::GgmlType;
+use serde::Deserialize;
+
+use super::error::SynthError;
+
+/// A recipe of a synthetic model, as it stands in a TOML file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The file that the recipe is from, for messages and for the model's name.
+    #[serde(skip)]
+    pub origin: String,
+    /// `general.architecture`.
+    pub architecture: Architecture,
+    /// Where all random numbers start.
+    pub seed: u64,
+    /// Base of the rotary position embedding's frequencies.
+    pub rope_base: f32,
+    /// What RMS norms add to the mean square.
+    pub rms_epsilon: f32,
+    /// Sizes.
+    pub sizes: Sizes,
+    /// The token embedding; it doubles as the output matrix where there is no `output`.
+    pub embedding: Dense,
+    /// An output matrix of its own, which only `llama` can have.
+    pub output: Option<Dense>,
+    /// The weights of all norms, always f32.
+    pub norms: Bell,
+    /// The ternary matrices of all layers.
+    pub weights: Ternary,
+    /// What is different for some of the matrices, such as `[override.ffn_down]`.
+    #[serde(default, rename = "override")]
+    pub overrides: BTreeMap<Matrix, Override>,
+}
+
+/// The graph that a model is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Architecture {
+    /// `bitnet`: norms inside attention and feed-forward, SiLU.
+    #[serde(rename = "bitnet")]
+    Bitnet,
+    /// `bitnet-b1.58`: the same tensors, squared ReLU.
+    #[serde(rename = "bitnet-b1.58")]
+    BitnetB158,
+    /// `llama`.
+    #[serde(rename = "llama")]
+    Llama,
+}
+
+/// The sizes of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sizes {
+    /// Width of the residual stream: columns of the embedding.
+    pub embedding: u32,
+    /// Width inside the feed-forward part.
+    pub feed_forward: u32,
+    /// Layers.
+    pub layers: u32,
+    /// Attention heads, which share the embedding's width evenly.
+    pub heads: u32,
+    /// Heads of keys and values; fewer than `heads` is grouped-query attention.
+    pub kv_heads: u32,
+    /// Tokens: rows of the embedding.
+    pub vocabulary: u32,
+    /// Positions that the model is said to be trained for.
+    pub context: u32,
+}
+
+impl Sizes {
+    /// Elements of one head. Rounded down where heads do not divide the width, which validation
+    /// refuses.
+    pub const fn head(&self) -> u32 {
+        match self.heads {
+            0 => 0,
+            heads => self.embedding / heads,
+        }
+    }
+}
+
+/// A bell-shaped distribution: the sum of four uniforms, within 3.47 deviations of its mean.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bell {
+    /// Mean.
+    pub mean: f32,
+    /// Standard deviation.
+    pub spread: f32,
+}
+
+/// A matrix that is not ternary.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    /// Element type.
+    #[serde(rename = "type")]
+    pub element: DenseType,
+    /// Standard deviation of its elements around zero.
+    pub spread: f32,
+}
+
+/// Element type of a matrix that is not ternary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DenseType {
+    /// Half precision.
+    F16,
+    /// Single precision.
+    F32,
+}
+
+/// What ternary matrices are made of.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ternary {
+    /// Format id, such as `i2_s.group128`.
+    pub format: String,
+    /// How often codes 0, 1, 2 and 3 occur, in proportion: `[3, 4, 3, 0]` is 40 % zeros for the
+    /// ternary codebook, `[0, 0, 1, 0]` the extreme where all weights are +1. Quantizers never
+    /// write code 3. At most 65,536 in all.
+    pub code_shares: [u32; 4],
+    /// Range of the scales.
+    pub scale: ScaleRange,
+    /// What shares a scale.
+    #[serde(default)]
+    pub scale_sharing: ScaleSharing,
+    /// Adds to each matrix the tensor `.scale` of one f32 from this range, which the `bitnet`
+    /// graphs multiply by.
+    pub scale_tensors: Option<ScaleRange>,
+}
+
+/// What differs for one kind of matrix; the rest is as `[weights]` says.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// Instead of [`Ternary::format`].
+    pub format: Option<String>,
+    /// Instead of [`Ternary::code_shares`].
+    pub code_shares: Option<[u32; 4]>,
+    /// Instead of [`Ternary::scale`].
+    pub scale: Option<ScaleRange>,
+    /// Instead of [`Ternary::scale_sharing`].
+    pub scale_sharing: Option<ScaleSharing>,
+}
+
+/// The least and the greatest scale. Every octave between is equally likely, and uniform in itself.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(expecting = "two numbers, the least and the greatest scale")]
+pub struct ScaleRange(pub f32, pub f32);
+
+/// What shares a scale, in formats that have one for each block. Others have one for the tensor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleSharing {
+    /// All blocks of a tensor repeat one scale, as in models that were trained with one.
+    #[default]
+    Tensor,
+    /// Each block draws its own.
+    Block,
+}
+
+/// A kind of ternary matrix, of which every layer has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant is the tensor of the same name")]
+pub enum Matrix {
+    AttnQ,
+    AttnK,
+    AttnV,
+    AttnOutput,
+    FfnGate,
+    FfnUp,
+    FfnDown,
+}
+
+impl Recipe {
+    /// Reads a recipe. `origin` is the file that it is from.
+    ///
+    /// # Errors
+    ///
+    /// [`SynthError::Syntax`] with line and column if `text` is no TOML, or a field is unknown,
+    /// missing or of another type. The values themselves are checked by
+    /// [`Plan::new`](super::Plan::new).
+    pub fn parse(origin: &str, text: &str) -> Result<Recipe, SynthError> {
+        let recipe: Recipe =
+            toml::from_str(text).map_err(|error| SynthError::syntax(origin, text, &error))?;
+        Ok(Recipe {
+            origin: origin.to_owned(),
+            ..recipe
+        })
+    }
+
+    /// The model's name: the file's, without folder and extension.
+    pub fn name(&self) -> &str {
+        let file = self.origin.rsplit(['/', '\\']).next().unwrap_or_default();
+        file.strip_suffix(".toml").unwrap_or(file)
+    }
+
+    /// What matrices of one kind are made of.
+    pub fn ternary(&self, matrix: Matrix) -> Ternary {
+        let base = self.weights.clone();
+        let Some(other) = self.overrides.get(&matrix).cloned() else {
+            return base;
+        };
+        Ternary {
+            format: other.format.unwrap_or(base.format),
+            code_shares: other.code_shares.unwrap_or(base.code_shares),
+            scale: other.scale.unwrap_or(base.scale),
+            scale_sharing: other.scale_sharing.unwrap_or(base.scale_sharing),
+            scale_tensors: base.scale_tensors,
+        }
+    }
+}
+
+impl Architecture {
+    /// Value of `general.architecture`, and prefix of the model's metadata keys.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Architecture::Bitnet => "bitnet",
+            Architecture::BitnetB158 => "bitnet-b1.58",
+            Architecture::Llama => "llama",
+        }
+    }
+
+    /// Whether the graph is one of the `bitnet` family: it norms inside attention and feed-forward,
+    /// knows `.scale` tensors, and always uses the embedding as the output matrix.
+    pub const fn is_bitnet(self) -> bool {
+        matches!(self, Architecture::Bitnet | Architecture::BitnetB158)
+    }
+}
+
+impl DenseType {
+    /// Type id in a GGUF file.
+    pub const fn ggml_type(self) -> GgmlType {
+        match self {
+            DenseType::F16 => GgmlType::F16,
+            DenseType::F32 => GgmlType::F32,
+        }
+    }
+
+    /// Bytes of one element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            DenseType::F16 => 2,
+            DenseType::F32 => 4,
+        }
+    }
+}
+
+impl Matrix {
+    /// Every kind, in the order in which files hold them.
+    pub const ALL: [Matrix; 7] = [
+        Matrix::AttnQ,
+        Matrix::AttnK,
+        Matrix::AttnV,
+        Matrix::AttnOutput,
+        Matrix::FfnGate,
+        Matrix::FfnUp,
+        Matrix::FfnDown,
+    ];
+
+    /// Name in a tensor's name: `blk.0.NAME.weight`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Matrix::AttnQ => "attn_q",
+            Matrix::AttnK => "attn_k",
+            Matrix::AttnV => "attn_v",
+            Matrix::AttnOutput => "attn_output",
+            Matrix::FfnGate => "ffn_gate",
+            Matrix::FfnUp => "ffn_up",
+            Matrix::FfnDown => "ffn_down",
+        }
+    }
+
+    /// Rows and columns in a model of these sizes.
+    pub const fn shape(self, sizes: &Sizes) -> (usize, usize) {
+        let width = sizes.embedding as usize;
+        let inner = sizes.feed_forward as usize;
+        match self {
+            Matrix::AttnQ | Matrix::AttnOutput => (width, width),
+            Matrix::AttnK | Matrix::AttnV => {
+                (sizes.head() as usize * sizes.kv_heads as usize, width)
+            }
+            Matrix::FfnGate | Matrix::FfnUp => (inner, width),
+            Matrix::FfnDown => (width, inner),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! From a plan to a file: streamed, hashed on the way, and put in its place only when whole.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use qk256::gguf::WriteError;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use super::error::SynthError;
+use super::fill::fill;
+use super::plan::Plan;
+
+/// Files from this size on take long enough to show progress.
+const SHOW_PROGRESS_FROM: u64 = 64 << 20;
+
+/// What to do with a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it and fail.
+    Refuse,
+    /// Replace it.
+    Replace,
+}
+
+/// A file that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Writes the model to `sink`, all its bytes in order, with a few megabytes of memory.
+///
+/// # Errors
+///
+/// [`SynthError::Container`] if the sink refuses bytes.
+pub fn write_to<W: Write>(plan: &Plan, sink: W) -> Result<W, SynthError> {
+    stream(plan, sink, &ProgressBar::hidden()).map_err(|source| SynthError::Container {
+        what: plan.recipe().origin.clone(),
+        source,
+    })
+}
+
+/// Writes the model to a file at `path`.
+///
+/// The bytes go to a temporary file in the same folder, which takes the name `path` when it is
+/// whole; a run that fails leaves nothing there. Progress of a large file is shown on stderr if
+/// that is a terminal.
+///
+/// # Errors
+///
+/// [`SynthError::Exists`], [`SynthError::Create`], or [`SynthError::Container`] if the disk refuses
+/// bytes.
+pub fn create(plan: &Plan, path: &Path, existing: Existing) -> Result<Written, SynthError> {
+    if existing == Existing::Refuse && path.symlink_metadata().is_ok() {
+        return Err(SynthError::Exists { path: path.into() });
+    }
+    let failed = |source| SynthError::Create {
+        path: path.into(),
+        source,
+    };
+    let temporary = temporary_beside(path).map_err(failed)?;
+    let progress = progress(plan);
+    let sink = Hashing {
+        inner: BufWriter::new(temporary),
+        hasher: Sha256::new(),
+        bytes: 0,
+    };
+    let Hashing {
+        inner,
+        hasher,
+        bytes,
+    } = stream(plan, sink, &progress).map_err(|source| SynthError::Container {
+        what: path.display().to_string(),
+        source,
+    })?;
+    progress.finish_and_clear();
+    let temporary = inner
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
+    match existing {
+        Existing::Replace => temporary
+            .persist(path)
+            .map_err(|error| failed(error.error))?,
+        Existing::Refuse => {
+            temporary
+                .persist_noclobber(path)
+                .map_err(|error| match error.error.kind() {
+                    io::ErrorKind::AlreadyExists => SynthError::Exists { path: path.into() },
+                    _ => failed(error.error),
+                })?
+        }
+    };
+    let sha256 = hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(Written {
+        path: path.into(),
+        bytes,
+        sha256,
+    })
+}
+
+fn stream<W: Write>(plan: &Plan, sink: W, progress: &ProgressBar) -> Result<W, WriteError> {
+    let mut writer = plan.builder()?.start(sink)?;
+    for tensor in plan.tensors() {
+        writer = writer.stream(&tensor.name, |sink| {
+            fill(plan.recipe().seed, tensor, sink, &mut |bytes| {
+                progress.inc(bytes)
+            })
+        })?;
+    }
+    writer.finish()
+}
+
+/// Renaming is only whole within one file system, hence beside the target.
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".synth-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt;
+        // As for any new file: what the umask leaves of it. Temporary files would be their owner's
+        // alone.
+        builder.permissions(Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// A bar on stderr, which indicatif hides where stderr is no terminal.
+fn progress(plan: &Plan) -> ProgressBar {
+    if plan.file_bytes() < SHOW_PROGRESS_FROM {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(plan.file_bytes());
+    match ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
+        Ok(style) => bar
+            .with_style(style)
+            .with_message(plan.recipe().name().to_owned()),
+        Err(_) => bar,
+    }
+}
+
+/// Hashes and counts what it passes on.
+struct Hashing<W> {
+    inner: W,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(data)?;
+        self.hasher.update(&data[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

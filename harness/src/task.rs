@@ -1,0 +1,17 @@
+//! What a run works on, beside its sides.
+
+use indicatif::ProgressBar;
+
+use crate::model::TernaryTensor;
+
+/// The work of a run.
+pub struct Task<'a> {
+    /// How the model is named on a command line.
+    pub model: String,
+    /// Its ternary tensors.
+    pub tensors: Vec<TernaryTensor<'a>>,
+    /// Seed of all pseudo-random inputs.
+    pub seed: u64,
+    /// Takes a step for each piece of work; hidden where nobody looks.
+    pub progress: ProgressBar,
+}
