@@ -1,0 +1,238 @@
+//! `harness check` as its users run it: verdicts, exit codes, receipts.
+
+mod common;
+
+use common::{
+    assert_code, generate, harness, harness_in, oracle_runs, shared_models, stderr, stdout,
+};
+use qk256::gguf::{Builder, GgmlType};
+use serde_json::Value;
+use tempfile::tempdir;
+
+/// The lines `rung: exact (n comparisons)`, with n above zero.
+#[track_caller]
+fn assert_exact(text: &str) {
+    for rung in ["lut", "block", "tensor"] {
+        let line = text
+            .lines()
+            .find(|line| line.trim_start().starts_with(&format!("{rung}: ")));
+        let line = line.unwrap_or_else(|| panic!("no line for {rung} in\n{text}"));
+        assert!(line.contains("exact"), "{line}");
+        assert!(!line.contains("(0 comparisons)"), "{line}");
+    }
+    assert!(text.trim_end().ends_with("verdict: exact"), "{text}");
+}
+
+#[test]
+fn the_default_model_is_exact_on_every_rung() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let output = harness_in(folder.path(), &["check", "--receipt", "receipt.json"]);
+    assert_code(&output, 0);
+    assert_exact(&stdout(&output));
+
+    let receipt = std::fs::read_to_string(folder.path().join("receipt.json")).unwrap();
+    let receipt: Value = serde_json::from_str(&receipt).unwrap();
+    assert_eq!(receipt["compute_path"], "real");
+    assert_eq!(receipt["backend"], "rust");
+    assert_eq!(receipt["validation"]["backend"], "cpp");
+    assert_eq!(receipt["verdict"], "exact");
+    assert_eq!(receipt["parity"]["cpp_available"], true);
+    assert_eq!(receipt["model_info"]["sha256"].as_str().unwrap().len(), 64);
+    assert!(receipt["schema_version"].is_string() && receipt["timestamp"].is_string());
+    assert!(receipt["environment"]["cpu_features"].is_array());
+    let rungs = receipt["rungs"].as_array().unwrap();
+    assert_eq!(
+        rungs
+            .iter()
+            .map(|r| r["rung"].as_str().unwrap())
+            .collect::<Vec<_>>(),
+        ["lut", "block", "tensor"]
+    );
+    for rung in rungs {
+        assert_eq!(
+            (&rung["verdict"], &rung["mismatches"]),
+            (&"exact".into(), &0.into())
+        );
+        assert!(rung["comparisons"].as_u64().unwrap() > 1000);
+        assert_eq!(
+            (&rung["cosine_similarity"], &rung["nmse"]),
+            (&1.0.into(), &0.0.into())
+        );
+        assert_eq!(rung["max_ulp"], 0);
+    }
+    // Every kernel of the model's types that this CPU can run was called, and no other stands in the list.
+    let kernels = receipt["kernels"].as_array().unwrap();
+    for kernel in qk256::kernel::all()
+        .iter()
+        .filter(|kernel| kernel.format().id != "bitnet32")
+    {
+        let called = kernels.iter().find(|called| called["id"] == kernel.id());
+        assert_eq!(
+            called.is_some(),
+            kernel.availability().is_ok(),
+            "{}",
+            kernel.id()
+        );
+        assert!(called.is_none_or(|called| called["calls"].as_u64() > Some(0)));
+    }
+}
+
+#[test]
+fn models_that_bitnet_cpp_wrote_are_exact() {
+    if !oracle_runs() {
+        return;
+    }
+    for model in shared_models() {
+        let output = harness(&["check", model.to_str().unwrap()]);
+        assert_code(&output, 0);
+        assert_exact(&stdout(&output));
+    }
+}
+
+#[test]
+fn a_selection_runs_alone() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-llama-tq2_0", folder.path());
+    let oracle = cpp_shim::builds()[0].id();
+    let args = [
+        "check",
+        model.to_str().unwrap(),
+        "--rung",
+        "block",
+        "--kernel",
+        "tq2_0.scalar",
+        "--oracle",
+        oracle,
+    ];
+    let output = harness(&args);
+    assert_code(&output, 0);
+    let text = stdout(&output);
+    assert!(
+        text.contains("tq2_0.scalar") && text.contains(oracle),
+        "{text}"
+    );
+    for absent in ["naive", "tensor", "lut"] {
+        assert!(!text.contains(absent), "{absent} in\n{text}");
+    }
+}
+
+#[test]
+fn nothing_to_compare_is_no_agreement() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("plain.gguf");
+    let mut builder = Builder::default();
+    builder.metadata("general.architecture", "llama").unwrap();
+    builder
+        .tensor("norm.weight", &[4], GgmlType::F32, 16)
+        .unwrap();
+    let file = std::fs::File::create(&path).unwrap();
+    builder
+        .start(file)
+        .unwrap()
+        .tensor("norm.weight", &[0; 16])
+        .unwrap()
+        .finish()
+        .unwrap();
+    for command in ["check", "dump-lut"] {
+        assert_code(&harness(&[command, path.to_str().unwrap()]), 4);
+    }
+    // A kernel of a type that the model does not have compares nothing either.
+    let model = generate("tiny-llama-tq2_0", folder.path());
+    let output = harness(&["check", model.to_str().unwrap(), "--kernel", "tq1_0.scalar"]);
+    assert_code(&output, 4);
+}
+
+#[test]
+fn usage_and_input_errors_have_their_codes_and_name_what_is_wrong() {
+    let folder = tempdir().unwrap();
+    let broken = folder.path().join("broken.gguf");
+    std::fs::write(&broken, b"GGUF\x03\0\0\0").unwrap();
+    let broken = broken.to_str().unwrap();
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["check", "--kernel", "i2_s.group128.abacus"], 2, "abacus"),
+        (&["check", "--rung", "roof"], 2, "roof"),
+        (&["dump-lut"], 2, "MODEL"),
+        (&["checks"], 2, "checks"),
+        (
+            &["dump-lut", broken, "--oracle", "bitnet.cpp/nowhere"],
+            2,
+            "nowhere",
+        ),
+        (&["check", "missing.gguf"], 3, "missing.gguf"),
+        (&["check", broken], 3, "broken.gguf"),
+    ];
+    for (args, code, part) in cases {
+        if code == 3 && !oracle_runs() {
+            continue;
+        }
+        let output = harness(args);
+        assert_code(&output, code);
+        assert!(
+            stderr(&output).contains(part),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn help_documents_the_exit_codes_and_listings_are_plain_text_in_a_pipe() {
+    let help = stdout(&harness(&["--help"]));
+    for line in [
+        "0  agreement",
+        "1  divergence",
+        "2  usage",
+        "3  set-up",
+        "4  nothing was compared",
+    ] {
+        assert!(help.contains(line), "{line} in\n{help}");
+    }
+    for args in [&["kernels"], &["oracles"]] {
+        let output = harness(args);
+        assert_code(&output, 0);
+        assert!(!stdout(&output).contains('\x1b'), "colour in a pipe");
+    }
+    let kernels = stdout(&harness(&["kernels"]));
+    for kernel in qk256::kernel::all() {
+        assert!(kernels.contains(kernel.id()), "{}", kernel.id());
+    }
+    let oracles = stdout(&harness(&["oracles"]));
+    for build in cpp_shim::builds() {
+        assert!(oracles.contains(build.id()) && oracles.contains(build.provenance().checksum));
+    }
+}
+
+#[test]
+fn an_unwritable_receipt_is_an_error_that_names_it() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-llama-tq2_0", folder.path());
+    let receipt = folder.path().join("no/such/folder/receipt.json");
+    let args = [
+        "check",
+        model.to_str().unwrap(),
+        "--rung",
+        "lut",
+        "--receipt",
+        receipt.to_str().unwrap(),
+    ];
+    let output = harness(&args);
+    assert_code(&output, 3);
+    assert!(
+        stderr(&output).contains("receipt.json"),
+        "{}",
+        stderr(&output)
+    );
+}

@@ -1,0 +1,119 @@
+//! `harness dump-lut`: what it finds, what it prints, what it draws.
+
+mod common;
+
+use common::{assert_code, generate, harness, oracle_runs, shared_models, stderr, stdout};
+use serde_json::Value;
+use tempfile::tempdir;
+
+/// Runs `dump-lut` with JSON output against the first oracle, and gives it with the path of the model left out.
+fn dump(model: &std::path::Path) -> Value {
+    let args = [
+        "dump-lut",
+        model.to_str().unwrap(),
+        "--format",
+        "json",
+        "--oracle",
+        "bitnet.cpp/strict",
+    ];
+    let output = harness(&args);
+    assert_code(&output, 0);
+    let mut json: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(json["model"], model.to_str().unwrap());
+    json["model"] = "MODEL".into();
+    json
+}
+
+#[test]
+fn each_format_as_json() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    for recipe in ["tail-bitnet-i2_s", "tiny-llama-tq2_0", "tiny-bitnet-tq1_0"] {
+        let json = dump(&generate(recipe, folder.path()));
+        insta::assert_json_snapshot!(recipe, json);
+    }
+}
+
+#[test]
+fn one_tensor_as_a_table() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-bitnet-i2_s", folder.path());
+    let model = model.to_str().unwrap();
+    let args = [
+        "dump-lut",
+        model,
+        "--tensor",
+        "blk.1.ffn_down.weight",
+        "--oracle",
+        "bitnet.cpp/strict",
+    ];
+    let output = harness(&args);
+    assert_code(&output, 0);
+    insta::assert_snapshot!(stdout(&output));
+
+    let output = harness(&["dump-lut", model, "--tensor", "blk.9.ffn_down.weight"]);
+    assert_code(&output, 3);
+    assert!(
+        stderr(&output).contains("blk.9.ffn_down.weight"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn the_picture_shows_both_sides_of_each_format() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-bitnet-tq1_0", folder.path());
+    let svg = folder.path().join("layout.svg");
+    let output = harness(&[
+        "dump-lut",
+        model.to_str().unwrap(),
+        "--svg",
+        svg.to_str().unwrap(),
+    ]);
+    assert_code(&output, 0);
+    let svg = std::fs::read_to_string(svg).unwrap();
+    assert!(svg.contains("tq1_0: rust, tq1_0") && svg.contains("tq1_0: bitnet.cpp/strict"));
+    assert!(svg.matches("<rect").count() >= 4 * 256);
+}
+
+#[test]
+fn models_that_bitnet_cpp_wrote_mean_what_is_declared() {
+    if !oracle_runs() {
+        return;
+    }
+    for model in shared_models() {
+        let json = dump(&model);
+        assert_eq!(json["verdict"], "exact", "{}", model.display());
+        for format in json["formats"].as_array().unwrap() {
+            assert_eq!(
+                format["oracle"]["codebook"].as_array().unwrap()[..3],
+                [-1, 0, 1]
+            );
+            assert_eq!(format["oracle"]["layout"], format["layout"]);
+            assert_eq!(format["oracle"]["scale_offset"], format["scale_offset"]);
+            if format["format"] == "i2_s" {
+                assert_eq!(format["layout"], "group128");
+            }
+            for tensor in format["tensors"].as_array().unwrap() {
+                let count = |key: &str| tensor[key].as_u64().unwrap();
+                let histogram = tensor["code_histogram"].as_array().unwrap();
+                let counted: u64 = histogram.iter().map(|n| n.as_u64().unwrap()).sum();
+                assert_eq!(counted, count("rows") * count("cols"), "{tensor}");
+                assert_eq!(
+                    histogram[3], 0,
+                    "code 3 never comes out of a quantizer: {tensor}"
+                );
+                assert!(tensor["scale"].as_f64().unwrap() > 0.0);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The quantizers of weights and activations against every oracle: identical bytes.
+
+mod common;
+
+use common::oracle_runs;
+use cpp_shim::{Format as OracleFormat, Oracle};
+use harness::probe::Random;
+use qk256::activation::Activations;
+use qk256::format::{Format, I2_S_GROUP128, Storage, TQ1_0, TQ2_0, quantize};
+
+const FORMATS: [(Format, OracleFormat); 3] = [
+    (I2_S_GROUP128, OracleFormat::I2S),
+    (TQ2_0, OracleFormat::Tq2_0),
+    (TQ1_0, OracleFormat::Tq1_0),
+];
+
+fn oracles() -> impl Iterator<Item = Oracle> {
+    let available = cpp_shim::builds()
+        .iter()
+        .filter(|build| build.availability().is_ok());
+    available.map(|build| build.load().expect("an available oracle loads"))
+}
+
+/// Values of many kinds: ternary, bell-shaped, tiny, large, with exact halves and zeros.
+fn values(kind: usize, n: usize) -> Vec<f32> {
+    let mut random = Random::new(kind as u64, "quantizer values");
+    let value = |i: usize| match kind {
+        0 => [-0.75, 0.0, 0.75][random.below(3)],
+        1 => random.bell(),
+        2 => random.unit() * 1e-6 * if i % 3 == 0 { 1.0 } else { 2.0 },
+        3 => random.bell() * 1e30,
+        4 => (random.below(9) as f32 - 4.0) / 2.0,
+        5 => random.bell() * 1e-40,
+        6 => {
+            if i % 256 < 128 {
+                0.0
+            } else {
+                random.unit()
+            }
+        }
+        _ => 0.0,
+    };
+    (0..n).map(value).collect()
+}
+
+const KINDS: usize = 8;
+
+#[test]
+fn weights_quantize_to_the_oracles_bytes() {
+    if !oracle_runs() {
+        return;
+    }
+    for oracle in oracles() {
+        for (format, theirs) in FORMATS {
+            for (rows, cols) in [(1, 256), (3, 512), (4, 2560), (7, 768)] {
+                for kind in 0..KINDS {
+                    let values = values(kind, rows * cols);
+                    let storage = Storage::native(format, rows, cols).unwrap();
+                    let ours = quantize(&storage, &values).unwrap();
+                    let theirs = oracle.quantize(theirs, rows, cols, &values).unwrap();
+                    assert!(
+                        ours == theirs,
+                        "{}: {} {rows} x {cols}, kind {kind}",
+                        oracle.id(),
+                        format.id
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn activations_quantize_to_the_oracles_codes_scales_and_sums() {
+    if !oracle_runs() {
+        return;
+    }
+    for oracle in oracles() {
+        for (format, theirs) in FORMATS {
+            for cols in [256, 512, 2560] {
+                for kind in 0..KINDS {
+                    let values = values(kind, 3 * cols);
+                    let ours = Activations::quantize(format.activation, cols, &values).unwrap();
+                    let theirs = oracle.quantize_activations(theirs, cols, &values).unwrap();
+                    let case = format!("{}: {} {cols}, kind {kind}", oracle.id(), format.id);
+                    assert_eq!(ours.codes(), theirs.codes, "{case}");
+                    let bits =
+                        |scales: &[f32]| scales.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
+                    assert_eq!(bits(ours.scales()), bits(&theirs.scales), "{case}");
+                    assert_eq!(ours.sums(), theirs.sums, "{case}");
+                }
+            }
+        }
+    }
+}

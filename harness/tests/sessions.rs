@@ -1,0 +1,74 @@
+//! Sessions of the oracles on generated models: one a test, and a hundred in a row.
+
+mod common;
+
+use common::{generate, oracle_runs};
+use cpp_shim::SessionParams;
+use tempfile::tempdir;
+
+fn params() -> SessionParams {
+    SessionParams {
+        n_ctx: 64,
+        n_batch: 64,
+        n_ubatch: 64,
+        threads: 1,
+        ..SessionParams::default()
+    }
+}
+
+#[test]
+fn a_generated_model_decodes_the_same_in_every_build() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
+        let model = generate(recipe, folder.path());
+        for build in cpp_shim::builds()
+            .iter()
+            .filter(|build| build.availability().is_ok())
+        {
+            let mut session = build.load().unwrap().open(&model, &params()).unwrap();
+            session.decode(&[1, 5, 7]).unwrap();
+            let logits = session.logits(2).unwrap();
+            assert_eq!(logits.len(), session.n_vocab());
+            assert!(
+                logits.iter().all(|logit| logit.is_finite()),
+                "{}",
+                build.id()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_hundred_sessions_in_a_row_leave_memory_flat() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-bitnet-i2_s", folder.path());
+    let oracle = cpp_shim::builds()[0].load().unwrap();
+    let round = || {
+        let mut session = oracle.open(&model, &params()).unwrap();
+        session.decode(&[1, 5]).unwrap();
+    };
+    // The first rounds fill the allocator's own caches.
+    (0..20).for_each(|_| round());
+    let before = resident_bytes();
+    (0..100).for_each(|_| round());
+    let grown = resident_bytes().saturating_sub(before);
+    // A session of this model takes some 3 MB; keeping even one in ten would show.
+    assert!(grown < 4 << 20, "100 sessions left {grown} bytes behind");
+}
+
+/// Resident memory of this process, from `/proc`.
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has /proc");
+    let pages: usize = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .expect("statm");
+    pages * 4096
+}
