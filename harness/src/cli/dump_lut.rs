@@ -212,7 +212,7 @@ fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<()
             );
             table.add_row([&oracle.id, &codes, &oracle.layout, &in_place, &oracle.scale]);
         }
-        writeln!(out, "{table}")?;
+        writeln!(out, "{table}\n")?;
         for reason in &format.skipped {
             writeln!(out, "skipped: {reason}")?;
         }
