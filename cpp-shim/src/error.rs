@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::ffi::oracle_status;
-use crate::registry::Unavailable;
 
 /// An oracle that could not be loaded, or a call that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -128,4 +127,11 @@ impl fmt::Display for Status {
             Self::Unknown => "unknown status",
         })
     }
+}
+/// CPU features that a build needs and this CPU lacks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("needs {}, which this CPU lacks", missing.join(", "))]
+pub struct Unavailable {
+    /// Their names, at least one.
+    pub missing: Vec<&'static str>,
 }

@@ -45,8 +45,8 @@ mod session;
 mod table;
 
 pub use describe::{Description, Format, FormatInfo};
-pub use error::{OracleError, Status};
+pub use error::{OracleError, Status, Unavailable};
 pub use node::Node;
 pub use oracle::{Activations, Oracle};
-pub use registry::{Build, Provenance, Unavailable, builds};
+pub use registry::{Build, Provenance, builds};
 pub use session::{Session, SessionParams};

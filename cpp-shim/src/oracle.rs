@@ -12,12 +12,8 @@ use crate::table::Table;
 /// A loaded oracle that has passed its known-answer check. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Oracle {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    table: Table,
-    description: Description,
+    pub(crate) table: Arc<Table>,
+    description: Arc<Description>,
 }
 
 impl Oracle {
@@ -25,22 +21,19 @@ impl Oracle {
         let description = table.describe()?;
         check::known_answers(&table, &description)?;
         Ok(Self {
-            inner: Arc::new(Inner { table, description }),
+            table: Arc::new(table),
+            description: Arc::new(description),
         })
-    }
-
-    pub(crate) fn table(&self) -> &Table {
-        &self.inner.table
     }
 
     /// Such as `bitnet.cpp/strict`.
     pub fn id(&self) -> &str {
-        &self.inner.description.id
+        &self.description.id
     }
 
     /// What the oracle says about itself.
     pub fn description(&self) -> &Description {
-        &self.inner.description
+        &self.description
     }
 
     /// Size of a `rows x cols` tensor in bytes, scales and padding included.
@@ -54,7 +47,7 @@ impl Oracle {
         rows: usize,
         cols: usize,
     ) -> Result<usize, OracleError> {
-        self.table().tensor_bytes(format, rows, cols)
+        self.table.tensor_bytes(format, rows, cols)
     }
 
     /// The oracle's own quantizer over `rows x cols` values. Bytes that it does not write are zero.
@@ -71,9 +64,7 @@ impl Oracle {
         values: &[f32],
     ) -> Result<Vec<u8>, OracleError> {
         let mut out = vec![0; self.tensor_bytes(format, rows, cols)?];
-        let written = self
-            .table()
-            .quantize(format, rows, cols, values, &mut out)?;
+        let written = self.table.quantize(format, rows, cols, values, &mut out)?;
         out.truncate(written);
         Ok(out)
     }
@@ -106,7 +97,7 @@ impl Oracle {
             scales,
             sums,
         } = &mut quantized;
-        self.table()
+        self.table
             .quantize_activations(format, rows, cols, values, codes, scales, sums)?;
         Ok(quantized)
     }
@@ -142,7 +133,7 @@ impl Oracle {
         activations: &[i8],
         out: &mut [i64],
     ) -> Result<(), OracleError> {
-        self.table()
+        self.table
             .code_dot(format, cols, weights, rows, row_stride, activations, out)
     }
 
@@ -167,7 +158,7 @@ impl Oracle {
         threads: usize,
         out: &mut [f32],
     ) -> Result<(), OracleError> {
-        self.table()
+        self.table
             .matmul(format, rows, cols, weights, activations, threads, out)
     }
 
@@ -179,7 +170,7 @@ impl Oracle {
     /// model, or with the reason why it cannot be opened. A damaged file may make the oracle abort
     /// the process.
     pub fn open(&self, model: &Path, params: &SessionParams) -> Result<Session, OracleError> {
-        Session::open(self.clone(), model, params)
+        Session::open(Arc::clone(&self.table), model, params)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use crate::error::OracleError;
+use crate::error::{OracleError, Unavailable};
 use crate::features;
 use crate::library;
 use crate::oracle::Oracle;
@@ -137,14 +137,6 @@ impl fmt::Debug for Build {
             .field("image_bytes", &self.image.len())
             .finish_non_exhaustive()
     }
-}
-
-/// CPU features that a build needs and this CPU lacks.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("needs {}, which this CPU lacks", missing.join(", "))]
-pub struct Unavailable {
-    /// Their names, at least one.
-    pub missing: Vec<&'static str>,
 }
 
 #[cfg(test)]

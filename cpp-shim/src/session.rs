@@ -5,12 +5,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use crate::describe::Format;
 use crate::error::{OracleError, Status};
 use crate::ffi::{oracle_session, oracle_session_info, oracle_session_params};
 use crate::node::{Node, Trace, pass_on};
-use crate::oracle::Oracle;
+use crate::table::Table;
 
 /// How a session computes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Default for SessionParams {
 /// context, then the model.
 pub struct Session {
     handle: NonNull<oracle_session>,
-    oracle: Oracle,
+    table: Arc<Table>,
     info: oracle_session_info,
     decoded: usize,
 }
@@ -55,12 +56,11 @@ unsafe impl Send for Session {}
 
 impl Session {
     pub(crate) fn open(
-        oracle: Oracle,
+        table: Arc<Table>,
         model: &Path,
         params: &SessionParams,
     ) -> Result<Self, OracleError> {
-        let refused =
-            |status, message: String| Err(oracle.table().refused("session_open", status, message));
+        let refused = |status, message: String| Err(table.refused("session_open", status, message));
         let Ok(path) = CString::new(model.as_os_str().as_bytes()) else {
             return refused(Status::BadArgument, "the path has a NUL byte in it".into());
         };
@@ -71,7 +71,7 @@ impl Session {
             n_threads: params.threads,
             kv_format: params.kv_format.to_ffi(),
         };
-        let Some(handle) = NonNull::new(oracle.table().session_open(&path, &raw)?) else {
+        let Some(handle) = NonNull::new(table.session_open(&path, &raw)?) else {
             return refused(Status::Failed, "no session, and no reason why".into());
         };
         let info = oracle_session_info {
@@ -84,12 +84,12 @@ impl Session {
         // From here on, an early return closes the session.
         let mut session = Self {
             handle,
-            oracle,
+            table,
             info,
             decoded: 0,
         };
         // SAFETY: the handle was just opened by this oracle.
-        session.info = unsafe { session.oracle.table().session_info(handle.as_ptr()) }?;
+        session.info = unsafe { session.table.session_info(handle.as_ptr()) }?;
         Ok(session)
     }
 
@@ -133,8 +133,8 @@ impl Session {
         // SAFETY: our own open session, borrowed exclusively; no callback.
         let result = unsafe {
             let handle = self.handle.as_ptr();
-            let table = self.oracle.table();
-            table.session_decode(handle, tokens, self.decoded, None, std::ptr::null_mut())
+            self.table
+                .session_decode(handle, tokens, self.decoded, None, std::ptr::null_mut())
         };
         self.advance(tokens, result)
     }
@@ -159,8 +159,8 @@ impl Session {
         let result = unsafe {
             let handle = self.handle.as_ptr();
             let user = (&raw mut trace).cast();
-            let table = self.oracle.table();
-            table.session_decode(handle, tokens, self.decoded, Some(pass_on), user)
+            self.table
+                .session_decode(handle, tokens, self.decoded, Some(pass_on), user)
         };
         if let Some(panic) = trace.into_panic() {
             resume_unwind(panic);
@@ -191,7 +191,7 @@ impl Session {
     ///
     /// [`OracleError::Refused`] for a position that is not decoded.
     pub fn logits(&self, position: usize) -> Result<&[f32], OracleError> {
-        let table = self.oracle.table();
+        let table = &self.table;
         if position >= self.decoded {
             return Err(table.refused(
                 "session_logits",
@@ -216,7 +216,7 @@ impl Session {
     ///
     /// [`OracleError::Refused`] with [`Status::Unsupported`] if the model has no tokenizer.
     pub fn tokenize(&self, text: &str) -> Result<Vec<i32>, OracleError> {
-        let table = self.oracle.table();
+        let table = &self.table;
         // A token per byte, and those around it; if a model needs more, the first attempt says how
         // many.
         let mut tokens = vec![0; text.len() + 8];
@@ -236,14 +236,14 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         // SAFETY: our own open session, used for the last time.
-        unsafe { self.oracle.table().session_close(self.handle.as_ptr()) };
+        unsafe { self.table.session_close(self.handle.as_ptr()) };
     }
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
-            .field("oracle", &self.oracle.id())
+            .field("layers", &self.n_layer())
             .field("info", &self.info)
             .field("decoded", &self.decoded)
             .finish_non_exhaustive()
