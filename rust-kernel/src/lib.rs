@@ -7,10 +7,14 @@
 //! - [`mod@format`] says what the bytes mean: layout, codebook and scale, and the exact size of each flavour;
 //! - [`activation`] quantizes activations to 8 bits as the formats' dot products expect them;
 //! - [`kernel`] multiplies, one kernel for each format and instruction set, found in a registry;
-//! - [`matmul`] spreads a kernel over the rows of a matrix and over threads.
+//! - [`matmul`] spreads a kernel over the rows of a matrix and over threads;
+//! - [`dense`] reads and multiplies the matrices that are not ternary;
+//! - [`model`] puts them together: a model's forward pass, from tokens to logits.
 
 pub mod activation;
+pub mod dense;
 pub mod format;
 pub mod gguf;
 pub mod kernel;
 pub mod matmul;
+pub mod model;

@@ -17,6 +17,7 @@
 //! flavour and shape and answers every question about sizes and positions; [`Weights`] adds the bytes.
 
 mod codebook;
+mod error;
 mod flavour;
 mod layout;
 mod pack;
@@ -26,12 +27,13 @@ mod storage;
 mod weights;
 
 pub use codebook::Codebook;
+pub use error::ShapeError;
 pub use flavour::{Candidate, Flavour, FlavourError, Sibling, detect};
 pub use layout::{Digit, Group, Layout, Slot};
 pub use pack::{codes, pack, unpack};
 pub use quantize::{QuantizeError, quantize};
 pub use scale::ScaleRule;
-pub use storage::{ShapeError, Storage};
+pub use storage::Storage;
 pub use weights::{RawTensor, Weights};
 
 use crate::activation::ActivationKind;

@@ -93,16 +93,20 @@ fn sign_code(weight: f32) -> u8 {
 fn block_codes(block: &[f32]) -> impl Iterator<Item = u8> + '_ {
     let d = amax(block);
     let reciprocal = if d == 0.0 { 0.0 } else { d.recip() };
-    // The reciprocal of a subnormal can be infinite. x86-64's lroundf then gives a number whose low bits are zero, so
-    // that the reference stores code 1; the block's f16 scale is zero in any case.
-    let code = move |scaled: f32| {
-        if scaled.is_finite() {
-            scaled.round() as i8 + 1
-        } else {
-            1
-        }
+    block.iter().map(move |&w| rounded_code(w * reciprocal))
+}
+
+/// C's `lroundf(scaled) + 1`, of which the digit keeps the low bits.
+///
+/// The reciprocal of a subnormal can be infinite, and then it matters what becomes of numbers that no integer holds:
+/// Rust's cast saturates as aarch64's instruction does, x86-64's gives the smallest integer for all of them. The
+/// block's f16 scale is zero in any case.
+fn rounded_code(scaled: f32) -> u8 {
+    let rounded = match scaled.is_finite() {
+        false if cfg!(target_arch = "x86_64") => i64::MIN,
+        _ => scaled.round() as i64,
     };
-    block.iter().map(move |&w| code(w * reciprocal) as u8)
+    (rounded.wrapping_add(1) & 3) as u8
 }
 
 #[cfg(test)]
@@ -132,7 +136,8 @@ mod tests {
             let view = Weights::new(storage, &bytes).unwrap();
             assert_eq!(codes(&view)[..4], [2, 0, 1, 0]);
             assert_eq!(view.scale(0), 2.0);
-            assert_eq!(codes(&view)[256..260], [1, 1, 1, 1]);
+            let infinite = if cfg!(target_arch = "x86_64") { 1 } else { 0 };
+            assert_eq!(codes(&view)[256..260], [infinite, 1, 1, 1]);
             assert_eq!(view.scale(1), 0.0);
         }
     }

@@ -35,13 +35,15 @@ impl SumOrder {
 }
 
 /// Adds up the scaled blocks of a row.
+#[derive(Clone, Copy)]
 pub(super) struct BlockSum {
     order: SumOrder,
     lanes: [f32; INT_LANES],
 }
 
 impl BlockSum {
-    pub(super) fn new(order: SumOrder) -> BlockSum {
+    #[inline(always)]
+    pub(super) const fn new(order: SumOrder) -> BlockSum {
         BlockSum {
             order,
             lanes: [0.0; INT_LANES],
@@ -49,6 +51,7 @@ impl BlockSum {
     }
 
     /// Adds a block: its integers by lane, and the product of both scales.
+    #[inline(always)]
     pub(super) fn add(&mut self, block: [i32; INT_LANES], scale: f32) {
         match self.order {
             SumOrder::Lanes8 => {
@@ -60,6 +63,7 @@ impl BlockSum {
         }
     }
 
+    #[inline(always)]
     pub(super) fn finish(self) -> f32 {
         match self.order {
             SumOrder::Lanes8 => fold(self.lanes),
@@ -69,6 +73,7 @@ impl BlockSum {
 }
 
 /// Folds lanes in halves, lane `i` and lane `i + N / 2`: for eight lanes ggml's `hsum_float_8`.
+#[inline(always)]
 pub(super) fn fold<const N: usize>(mut lanes: [f32; N]) -> f32 {
     let mut width = N / 2;
     while width > 0 {
@@ -78,6 +83,22 @@ pub(super) fn fold<const N: usize>(mut lanes: [f32; N]) -> f32 {
         width /= 2;
     }
     lanes[0]
+}
+
+/// Lane `i % 32` adds `values[i] * x[i]`, in order. The slices are as long as each other and start at a multiple of 32
+/// columns.
+#[inline(always)]
+pub(super) fn add_products(lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f32]) {
+    let (values, last_values) = values.as_chunks::<F32_LANES>();
+    let (x, last_x) = x.as_chunks::<F32_LANES>();
+    for (values, x) in values.iter().zip(x) {
+        for lane in 0..F32_LANES {
+            lanes[lane] += values[lane] * x[lane];
+        }
+    }
+    for ((lane, value), x) in lanes.iter_mut().zip(last_values).zip(last_x) {
+        *lane += value * x;
+    }
 }
 
 /// The product of a row with one scale for the tensor: `ggml_compute_forward_mul_mat_one_chunk` in `ggml.c`.

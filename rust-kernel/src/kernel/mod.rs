@@ -9,12 +9,21 @@
 //!
 //! Every kernel stands in the registry, [`all`], whether this CPU can run it or not, so that whoever iterates it
 //! meets a new kernel without being told. A [`Kernel`] checks shapes and counts its calls; what it runs is a
-//! `Compute`, of which `naive` is the definition and `scalar` the portable fast path.
+//! `Compute`, of which `naive` is the definition, `scalar` the portable fast path, and the others one algorithm
+//! (`generic`) over the operations of each instruction set (`vector`).
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod arithmetic;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod generic;
 mod isa;
 mod naive;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 use std::fmt;
 use std::ops::Range;
@@ -24,6 +33,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use thiserror::Error;
 
 pub use arithmetic::SumOrder;
+#[cfg(target_arch = "x86_64")]
+pub use isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
+#[cfg(target_arch = "aarch64")]
+pub use isa::{Dotprod, Neon};
 pub use isa::{Isa, Unavailable};
 
 use crate::activation::Activations;
@@ -53,7 +66,13 @@ trait Compute: Send + Sync {
         activations: &[f32],
         out: &mut [f32],
     );
+
+    /// Weights as f32, `rows.len() x cols`.
+    fn unpack(&self, weights: &Weights<'_>, rows: Range<usize>, out: &mut [f32]);
 }
+
+/// What an instruction set has for a format: arithmetic, or what this CPU lacks for it.
+type Candidate = (Isa, Result<Box<dyn Compute>, Unavailable>);
 
 /// Why a kernel did not run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -223,13 +242,49 @@ impl Kernel {
         Ok(())
     }
 
-    /// Checks what every operation relies on, and counts the call.
+    /// Weights as f32, codebook value times scale: `out[r * cols + c]` for row `rows.start + r`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Kernel::dots`].
+    pub fn unpack(
+        &self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) -> Result<(), KernelError> {
+        let compute = self.admit_rows(weights, &rows)?;
+        ShapeError::check("unpacked weights", out.len(), rows.len() * weights.cols())?;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        compute.unpack(weights, rows, out);
+        Ok(())
+    }
+
+    /// Checks what every product relies on, and counts the call.
     fn admit(
         &self,
         weights: &Weights<'_>,
         rows: &Range<usize>,
         activations: usize,
         out: usize,
+    ) -> Result<&dyn Compute, KernelError> {
+        let compute = self.admit_rows(weights, rows)?;
+        let batch = activations / weights.cols();
+        ShapeError::check(
+            "activations of whole rows",
+            activations,
+            batch * weights.cols(),
+        )?;
+        ShapeError::check("results", out, batch * rows.len())?;
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Ok(compute)
+    }
+
+    /// Checks what every operation relies on.
+    fn admit_rows(
+        &self,
+        weights: &Weights<'_>,
+        rows: &Range<usize>,
     ) -> Result<&dyn Compute, KernelError> {
         let compute = self
             .compute
@@ -253,14 +308,6 @@ impl Kernel {
             }
             .into());
         }
-        let batch = activations / weights.cols();
-        ShapeError::check(
-            "activations of whole rows",
-            activations,
-            batch * weights.cols(),
-        )?;
-        ShapeError::check("results", out, batch * rows.len())?;
-        self.calls.fetch_add(1, Ordering::Relaxed);
         Ok(compute.as_ref())
     }
 }
@@ -274,6 +321,14 @@ static REGISTRY: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
             Isa::Scalar,
             Ok(Box::new(scalar::Scalar)),
         ));
+        #[cfg(target_arch = "x86_64")]
+        for (isa, compute) in x86_64::kernels(format) {
+            kernels.push(Kernel::new(format, isa, compute));
+        }
+        #[cfg(target_arch = "aarch64")]
+        for (isa, compute) in aarch64::kernels(format) {
+            kernels.push(Kernel::new(format, isa, compute));
+        }
     }
     kernels
 });

@@ -40,6 +40,16 @@ impl Compute for Naive {
         let batch = activations.chunks_exact(weights.cols());
         each_result(rows, batch, out, |row, x| product_f32(weights, row, x));
     }
+
+    fn unpack(&self, weights: &Weights<'_>, rows: Range<usize>, out: &mut [f32]) {
+        let (codebook, storage) = (weights.format().codebook, weights.storage());
+        for (row, out) in rows.zip(out.chunks_exact_mut(weights.cols())) {
+            for (col, out) in out.iter_mut().enumerate() {
+                let value = f32::from(codebook.value(weights.code(row, col)));
+                *out = value * weights.scale(storage.scale_index(row, col));
+            }
+        }
+    }
 }
 
 /// Fills `out` batch-major with `result(row, activations)`.

@@ -4,7 +4,9 @@
 use std::ops::Range;
 
 use super::Compute;
-use super::arithmetic::{BlockSum, F32_LANES, INT_LANES, SumOrder, fold, tensor_scaled};
+use super::arithmetic::{
+    BlockSum, F32_LANES, INT_LANES, SumOrder, add_products, fold, tensor_scaled,
+};
 use crate::activation::{ActivationKind, Activations};
 use crate::format::{Codebook, Layout, QK256, ScaleRule, Weights};
 
@@ -97,6 +99,26 @@ impl Compute for Scalar {
             }
         });
     }
+
+    fn unpack(&self, weights: &Weights<'_>, rows: Range<usize>, out: &mut [f32]) {
+        let (cols, storage) = (weights.cols(), weights.storage());
+        let offset = weights.format().codebook.offset();
+        let block = match weights.format().scale {
+            ScaleRule::Tensor => cols,
+            ScaleRule::Block { weights } => weights,
+        };
+        let mut raw = vec![0; cols];
+        for (row, out) in rows.zip(out.chunks_exact_mut(cols)) {
+            decode_row(weights, row, &mut raw);
+            let first = storage.scale_index(row, 0);
+            for (i, (raw, out)) in raw.chunks(block).zip(out.chunks_mut(block)).enumerate() {
+                let scale = weights.scale(first + i);
+                for (out, raw) in out.iter_mut().zip(raw) {
+                    *out = f32::from(raw - offset) * scale;
+                }
+            }
+        }
+    }
 }
 
 /// Decodes each row once and fills the results of the whole batch: `result(row, raw numbers of the row, batch index)`.
@@ -135,15 +157,6 @@ fn block_lanes(raw: &[i8], a: &[i8], sums: &[i32], offset: i32) -> [i32; INT_LAN
         }
     }
     lanes
-}
-
-/// Lane `i % 32` adds `values[i] * x[i]`, in order. The slices start at a multiple of 32 columns.
-fn add_products(lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f32]) {
-    for (values, x) in values.chunks(F32_LANES).zip(x.chunks(F32_LANES)) {
-        for ((lane, value), x) in lanes.iter_mut().zip(values).zip(x) {
-            *lane += value * x;
-        }
-    }
 }
 
 /// The raw numbers of a row, `weights.cols()` of them.

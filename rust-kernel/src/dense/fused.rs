@@ -1,0 +1,240 @@
+//! Arithmetic whose result depends on fused multiply-adds and on the order of additions: ggml's, as its AVX2 and FMA
+//! code has it, lane by lane.
+//!
+//! Each function is written once, over plain arrays and `f32::mul_add`, which rounds once on every machine. Where the
+//! CPU has AVX2 and FMA the same source is compiled for them; elsewhere it is slower and gives the same bits.
+//!
+//! Source: `ggml.c` of `bitnet-cpp-sys` 0.0.5.
+
+use super::libm::expf;
+
+/// Elements that one step of a dot product takes: four vectors of eight lanes (`GGML_F32_STEP`, `GGML_F16_STEP`).
+const STEP: usize = 32;
+
+/// Compiles a function a second time for AVX2 and FMA and chooses by what the CPU has.
+macro_rules! fused {
+    ($($(#[$attribute:meta])* pub(crate) fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? $body:block)*) => {$(
+        $(#[$attribute])*
+        pub(crate) fn $name($($arg: $type),*) $(-> $out)? {
+            #[inline(always)]
+            fn portable($($arg: $type),*) $(-> $out)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn native($($arg: $type),*) $(-> $out)? {
+                    portable($($arg),*)
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: the CPU has just been asked for both features.
+                    return unsafe { native($($arg),*) };
+                }
+            }
+            portable($($arg),*)
+        }
+    )*};
+}
+
+/// What a dot product does with the elements that fill no whole step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Products added in f32: `ggml_vec_dot_f32`.
+    F32,
+    /// Products, each rounded to f32, added in f64: `ggml_vec_dot_f16`.
+    F64,
+}
+
+fused! {
+    /// Dot product of two rows of equal length: `ggml_vec_dot_f32`, or `ggml_vec_dot_f16` on values that f16 can hold.
+    pub(crate) fn dot(a: &[f32], b: &[f32], rest: Rest) -> f32 {
+        let (a, a_rest) = a.as_chunks::<STEP>();
+        let (b, b_rest) = b.as_chunks::<STEP>();
+        let mut lanes = [0.0f32; STEP];
+        for (a, b) in a.iter().zip(b) {
+            for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+                *lane = a.mul_add(*b, *lane);
+            }
+        }
+        for half in [16, 8, 4] {
+            let (low, high) = lanes.split_at_mut(half);
+            low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
+        }
+        let sum = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+        let products = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
+        match rest {
+            Rest::F32 => products.fold(sum, |sum, product| sum + product),
+            Rest::F64 => products.fold(f64::from(sum), |sum, product| sum + f64::from(product)) as f32,
+        }
+    }
+
+    /// `out = e^(values - max)` and the sum of it, in f64 over sums of eight: `ggml_vec_soft_max_f32`.
+    pub(crate) fn exp_and_sum(values: &mut [f32], max: f32) -> f64 {
+        let mut sum = 0.0;
+        let (eights, rest) = values.as_chunks_mut::<8>();
+        for lanes in eights {
+            for value in lanes.iter_mut() {
+                *value = exp(*value - max);
+            }
+            let [a, b, c, d, e, f, g, h] = *lanes;
+            let [a, b, c, d] = [e + a, f + b, g + c, h + d];
+            sum += f64::from((a + c) + (b + d));
+        }
+        for value in rest {
+            *value = expf(*value - max);
+            sum += f64::from(*value);
+        }
+        sum
+    }
+
+    /// `x / (1 + e^-x)` for each value of a row: `ggml_vec_silu_f32`.
+    pub(crate) fn silu(values: &mut [f32]) {
+        let (eights, rest) = values.as_chunks_mut::<8>();
+        for lanes in eights {
+            for x in lanes {
+                *x /= 1.0 + exp(0.0 - *x);
+            }
+        }
+        for x in rest {
+            *x /= 1.0 + expf(-*x);
+        }
+    }
+
+    /// Turns the pairs of adjacent elements of a row by their cosines and sines: the inner loop of
+    /// `ggml_compute_forward_rope_f32` for "NORM".
+    ///
+    /// Its products with the second element are rounded and those with the first are not: GCC 12 fuses them when it
+    /// vectorizes the loop (`vfmaddsub`), `-ffp-contract=off` notwithstanding. It takes two pairs or more at a time, so
+    /// that an odd last pair stays as written.
+    pub(crate) fn turn_adjacent(row: &mut [f32], turns: &[(f32, f32)]) {
+        let (twos, last) = turns.as_chunks::<2>();
+        let (fours, rest) = row.as_chunks_mut::<4>();
+        for (values, turns) in fours.iter_mut().zip(twos) {
+            for (pair, (cos, sin)) in turns.iter().enumerate() {
+                let (x, y) = (values[2 * pair], values[2 * pair + 1]);
+                values[2 * pair] = x.mul_add(*cos, -(y * sin));
+                values[2 * pair + 1] = x.mul_add(*sin, y * cos);
+            }
+        }
+        if let ([(cos, sin)], [x, y, ..]) = (last, rest) {
+            (*x, *y) = (*x * cos - *y * sin, *x * sin + *y * cos);
+        }
+    }
+}
+
+/// One lane of `ggml_v_expf`: e^x by a polynomial, within 1.5 + 0.5 ULP; infinite above 88.38, zero below -103.97.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    // 1.5 * 2^23: adding it leaves the nearest integer in the low bits of the mantissa.
+    const SHIFT: f32 = 12_582_912.0;
+    const LOG2_E: f32 = f32::from_bits(0x3fb8_aa3b);
+    const LN2_HIGH: f32 = f32::from_bits(0x3f31_7200);
+    const LN2_LOW: f32 = f32::from_bits(0x35bf_be8e);
+    const C1: f32 = f32::from_bits(0x3f7f_fff6);
+    const C2: f32 = f32::from_bits(0x3eff_fedb);
+    const C3: f32 = f32::from_bits(0x3e2a_af33);
+    const C4: f32 = f32::from_bits(0x3d2b_9f17);
+    const C5: f32 = f32::from_bits(0x3c07_2010);
+
+    let shifted = x.mul_add(LOG2_E, SHIFT);
+    let n = shifted - SHIFT;
+    let b = (-n).mul_add(LN2_LOW, (-n).mul_add(LN2_HIGH, x));
+    let exponent = shifted.to_bits() << 23;
+    let power = f32::from_bits(exponent.wrapping_add(1f32.to_bits()));
+    let u = b * b;
+    let high = C5.mul_add(b, C4);
+    let low = C3.mul_add(b, C2);
+    let j = high.mul_add(u, low).mul_add(u, C1 * b);
+
+    // Beyond 2^126 the power leaves the exponent's range and is applied in two factors.
+    let down = if n <= 0.0 { 0x8200_0000 } else { 0 };
+    let first = f32::from_bits(0x7f00_0000u32.wrapping_add(down));
+    let second = f32::from_bits(exponent.wrapping_sub(down));
+    let near = power.mul_add(j, power);
+    let far = second.mul_add(j, second) * first;
+    let extreme = first * first;
+    if n.abs() > 192.0 {
+        extreme
+    } else if n.abs() > 126.0 {
+        far
+    } else {
+        near
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without structure, in -1..1.
+    fn values(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let step = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..n).map(step).collect()
+    }
+
+    #[test]
+    fn dots_are_near_the_exact_sum_at_every_length() {
+        for n in (0..100).chain([1023, 1024]) {
+            let (a, b) = (values(n, 1), values(n, 2));
+            let exact: f64 = a
+                .iter()
+                .zip(&b)
+                .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                .sum();
+            for rest in [Rest::F32, Rest::F64] {
+                let error = (f64::from(dot(&a, &b, rest)) - exact).abs();
+                assert!(error < 1e-5, "{n} elements are off by {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_are_added_in_the_reference_order() {
+        // 2^24 + 1 rounds to 2^24, so what is added first shows.
+        let mut a = [0.0; STEP];
+        let ones = [1.0; STEP];
+        (a[0], a[16], a[1]) = (16_777_216.0, 1.0, 1.0);
+        assert_eq!(dot(&a, &ones, Rest::F32), 16_777_216.0);
+        (a[0], a[1], a[17]) = (16_777_216.0, 1.0, 1.0);
+        a[16] = 0.0;
+        assert_eq!(dot(&a, &ones, Rest::F32), 16_777_218.0);
+    }
+
+    #[test]
+    fn exponentials_are_within_two_ulp_and_saturate() {
+        for step in -10_000..=8_800 {
+            let x = step as f32 / 100.0;
+            let (found, exact) = (exp(x), f64::from(x).exp());
+            let ulp = f64::from((exact as f32).next_up()) - f64::from(exact as f32);
+            let error = (f64::from(found) - exact).abs() / ulp;
+            assert!(error <= 2.0, "e^{x} is {found}, off by {error} ULP");
+        }
+        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp(-104.0), 0.0);
+        assert_eq!(exp(89.0), f32::INFINITY);
+        assert_eq!(exp(0.0), 1.0);
+        assert!(exp(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn softmax_of_masked_scores_sums_what_is_left() {
+        let mut scores = [f32::NEG_INFINITY; 32];
+        (scores[0], scores[9]) = (1.0, 1.0);
+        assert_eq!(exp_and_sum(&mut scores, 1.0), 2.0);
+        assert_eq!((scores[0], scores[9], scores[1]), (1.0, 1.0, 0.0));
+    }
+
+    #[test]
+    fn silu_of_a_rest_agrees_with_its_lanes() {
+        let mut whole = values(16, 3);
+        let mut rest = whole[..7].to_vec();
+        silu(&mut whole);
+        silu(&mut rest);
+        for (whole, rest) in whole.iter().zip(&rest) {
+            assert!((whole - rest).abs() <= 1e-7, "{whole} and {rest}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Matrices that are not ternary, as models keep them for embedding, output and norms: F32, F16 and Q6_K.
+//!
+//! Products are ggml's to the bit, in the lane order of its AVX2 code; see `fused`. Nothing is kept unpacked: a few
+//! rows at a time are read from their bytes.
+
+mod element;
+pub(crate) mod fused;
+pub(crate) mod libm;
+mod q6_k;
+mod workers;
+
+use thiserror::Error;
+
+pub use element::Element;
+pub(crate) use workers::Workers;
+
+use crate::activation::{ActivationError, ActivationKind, Activations};
+use crate::format::ShapeError;
+use crate::gguf::{GgmlType, Tensor};
+
+/// Rows that are read together and multiplied with each activation row while both are in the cache.
+const PANEL: usize = 4;
+
+/// Why a dense matrix cannot be used.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum DenseError {
+    /// The tensor has another type.
+    #[error("type {0} is none of F32, F16 and Q6_K")]
+    Type(GgmlType),
+    /// Lengths do not fit together.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The activations cannot be quantized as Q6_K's dot product takes them.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain(Element),
+    Q6K,
+}
+
+/// A matrix of `rows x cols`, row-major, borrowed as it lies in the file.
+#[derive(Debug, Clone, Copy)]
+pub struct Dense<'a> {
+    kind: Kind,
+    rows: usize,
+    cols: usize,
+    bytes: &'a [u8],
+}
+
+/// Activation rows, converted once to what a matrix's dot product multiplies.
+enum Prepared {
+    Values(Vec<f32>),
+    Quantized(Activations),
+}
+
+impl<'a> Dense<'a> {
+    /// The matrix in a tensor of a file.
+    ///
+    /// # Errors
+    ///
+    /// [`DenseError::Type`] unless it is F32, F16 or Q6_K.
+    pub fn from_tensor(tensor: &Tensor<'a>) -> Result<Dense<'a>, DenseError> {
+        let kind = match tensor.ggml_type() {
+            GgmlType::F32 => Kind::Plain(Element::F32),
+            GgmlType::F16 => Kind::Plain(Element::F16),
+            GgmlType::Q6_K => Kind::Q6K,
+            other => return Err(DenseError::Type(other)),
+        };
+        let bytes = tensor.data().ok_or(DenseError::Type(tensor.ggml_type()))?;
+        Ok(Dense {
+            kind,
+            rows: tensor.rows(),
+            cols: tensor.columns(),
+            bytes,
+        })
+    }
+
+    /// Rows of the matrix.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of the matrix.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    fn row_bytes(&self, row: usize) -> &'a [u8] {
+        let stride = self.bytes.len() / self.rows;
+        &self.bytes[row * stride..][..stride]
+    }
+
+    /// The values of a row, `out.len() == cols`, as `ggml_get_rows` gives them.
+    ///
+    /// # Panics
+    ///
+    /// If the row lies outside the matrix or `out` is too short.
+    pub fn read_row(&self, row: usize, out: &mut [f32]) {
+        let out = &mut out[..self.cols];
+        match self.kind {
+            Kind::Plain(element) => element.read(self.row_bytes(row), out),
+            Kind::Q6K => q6_k::read(self.row_bytes(row), out),
+        }
+    }
+
+    /// `out[b * rows + r]`: products of all rows with each row of `activations` (`batch x cols`).
+    ///
+    /// F16 rounds the activations to f16 and Q6_K quantizes them to Q8_K, as ggml does.
+    ///
+    /// # Errors
+    ///
+    /// [`DenseError::Shape`] if lengths do not fit, [`DenseError::Activation`] if activations cannot be quantized.
+    pub(crate) fn matmul(
+        &self,
+        activations: &[f32],
+        workers: &Workers,
+        out: &mut [f32],
+    ) -> Result<(), DenseError> {
+        let batch = activations.len() / self.cols;
+        ShapeError::check(
+            "activations of whole rows",
+            activations.len(),
+            batch * self.cols,
+        )?;
+        ShapeError::check("results", out.len(), batch * self.rows)?;
+        if batch == 0 {
+            return Ok(());
+        }
+        let prepared = self.prepare(activations)?;
+        if batch == 1 {
+            workers.each_chunk(out, PANEL, |panel, out| {
+                self.panel(panel * PANEL, &prepared, 1, out)
+            });
+            return Ok(());
+        }
+        // Rows of the matrix outermost, so that each worker writes a piece of its own.
+        let mut by_row = vec![0.0; out.len()];
+        workers.each_chunk(&mut by_row, PANEL * batch, |panel, out| {
+            self.panel(panel * PANEL, &prepared, batch, out);
+        });
+        workers.each_chunk(out, self.rows, |b, out| {
+            for (out, products) in out.iter_mut().zip(by_row.chunks_exact(batch)) {
+                *out = products[b];
+            }
+        });
+        Ok(())
+    }
+
+    fn prepare(&self, activations: &[f32]) -> Result<Prepared, DenseError> {
+        Ok(match self.kind {
+            Kind::Plain(element) => {
+                let mut values = activations.to_vec();
+                element.round(&mut values);
+                Prepared::Values(values)
+            }
+            Kind::Q6K => Prepared::Quantized(Activations::quantize(
+                ActivationKind::Q8K,
+                self.cols,
+                activations,
+            )?),
+        })
+    }
+
+    /// `out[r * batch + b]` for up to [`PANEL`] rows from `start`.
+    fn panel(&self, start: usize, activations: &Prepared, batch: usize, out: &mut [f32]) {
+        let rows = out.len() / batch;
+        match (self.kind, activations) {
+            (Kind::Plain(element), Prepared::Values(values)) => {
+                let mut panel = vec![0.0; rows * self.cols];
+                for (row, values) in panel.chunks_exact_mut(self.cols).enumerate() {
+                    element.read(self.row_bytes(start + row), values);
+                }
+                for (b, activations) in values.chunks_exact(self.cols).enumerate() {
+                    for (row, weights) in panel.chunks_exact(self.cols).enumerate() {
+                        out[row * batch + b] = fused::dot(weights, activations, element.rest());
+                    }
+                }
+            }
+            (_, Prepared::Quantized(quantized)) => {
+                for (i, out) in out.iter_mut().enumerate() {
+                    let (row, b) = (start + i / batch, i % batch);
+                    let codes = &quantized.codes()[b * self.cols..][..self.cols];
+                    *out = q6_k::dot(self.row_bytes(row), codes, quantized.row_scales(b));
+                }
+            }
+            (Kind::Q6K, Prepared::Values(_)) => unreachable!("`prepare` quantizes for Q6_K"),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! NEON with dotprod: products added four at a time in int32, where nothing can wrap.
+
+use std::arch::aarch64::*;
+use std::arch::asm;
+
+use super::neon::{digits, in_16_byte_registers, interleave, runs, scaled_digits};
+use crate::kernel::isa::Dotprod;
+use crate::kernel::vector::{STEP, Vector};
+
+/// Adds the products of 16 codes, four neighbours to each lane. The intrinsic `vdotq_s32` is not stable.
+///
+/// # Safety
+///
+/// The CPU must have dotprod.
+#[inline]
+#[target_feature(enable = "dotprod")]
+unsafe fn multiply(mut sum: int32x4_t, codes: uint8x16_t, a: uint8x16_t) -> int32x4_t {
+    // SAFETY: the caller proves dotprod. The instruction reads and writes these registers alone; codes are below 128
+    // and so the same signed.
+    unsafe {
+        asm!(
+            "sdot {sum:v}.4s, {codes:v}.16b, {a:v}.16b",
+            sum = inout(vreg) sum,
+            codes = in(vreg) codes,
+            a = in(vreg) a,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    sum
+}
+
+impl Vector for Dotprod {
+    in_16_byte_registers!();
+
+    /// Four int32 lanes each, as wide as `Wide`; two, so that an addition need not wait for the one before.
+    type Narrow = [int32x4_t; 2];
+    type Wide = int32x4_t;
+
+    // A row of 2^22 columns gives a lane of `Wide` 2^20 products of at most 3 * 128, or of at most 12 * 128 and then
+    // half as many: below 2^30.
+    const BLOCKS: usize = usize::MAX;
+    const SCALED_BLOCKS: usize = usize::MAX;
+
+    #[inline(always)]
+    fn narrow(self) -> Self::Narrow {
+        [self.wide(); 2]
+    }
+
+    #[inline(always)]
+    fn mul_add(self, [x, y]: Self::Narrow, codes: Self::Step, a: Self::Step) -> Self::Narrow {
+        // SAFETY: the token proves dotprod.
+        unsafe {
+            let (x, y) = (multiply(x, codes[0], a[0]), multiply(y, codes[1], a[1]));
+            [multiply(x, codes[2], a[2]), multiply(y, codes[3], a[3])]
+        }
+    }
+
+    #[inline(always)]
+    fn widen(self, wide: int32x4_t, [x, y]: Self::Narrow) -> int32x4_t {
+        // SAFETY: the token proves NEON.
+        unsafe { vaddq_s32(wide, vaddq_s32(x, y)) }
+    }
+}

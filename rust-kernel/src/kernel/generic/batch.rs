@@ -1,0 +1,49 @@
+//! Rows of activations in whole blocks.
+
+use super::Codes;
+use crate::format::QK256;
+
+/// int8 activations, `rows x cols`, with the last, partial block of each row filled up with zeros.
+pub(in super::super) struct Batch<'a> {
+    codes: &'a [i8],
+    cols: usize,
+    tails: Vec<Codes<i8>>,
+}
+
+/// A row of a [`Batch`].
+#[derive(Clone, Copy)]
+pub(super) struct BatchRow<'a> {
+    pub(super) blocks: &'a [Codes<i8>],
+    /// Present if the row is no whole number of blocks.
+    pub(super) tail: Option<&'a Codes<i8>>,
+}
+
+impl<'a> Batch<'a> {
+    /// `codes` holds whole rows of `cols` activations.
+    pub(super) fn new(codes: &'a [i8], cols: usize) -> Batch<'a> {
+        let tail = |row: &[i8]| {
+            let rest = row.as_chunks::<QK256>().1;
+            let mut tail = [0; QK256];
+            tail[..rest.len()].copy_from_slice(rest);
+            tail
+        };
+        let tails = if cols.is_multiple_of(QK256) {
+            Vec::new()
+        } else {
+            codes.chunks_exact(cols).map(tail).collect()
+        };
+        Batch { codes, cols, tails }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.codes.len() / self.cols
+    }
+
+    #[inline(always)]
+    pub(super) fn row(&self, row: usize) -> BatchRow<'_> {
+        BatchRow {
+            blocks: self.codes[row * self.cols..][..self.cols].as_chunks().0,
+            tail: self.tails.get(row),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Products of weights that have a scale in each block with `Q8_K` activations: TQ2_0 and TQ1_0.
+//!
+//! A block's integers stay in eight lanes, which are scaled and added as floats one block after the other; see
+//! [`BlockSum`]. Rows are whole blocks.
+
+use std::ops::Range;
+
+use super::facade::Sink;
+use super::gemm::{TILE_COLUMNS, TILE_ROWS, multiply_block};
+use super::panel::Panel;
+use super::{Codes, Decode, Row, load_activations};
+use crate::activation::Activations;
+use crate::format::{QK256, Weights};
+use crate::kernel::arithmetic::{BlockSum, INT_LANES, SumOrder};
+use crate::kernel::vector::Vector;
+
+/// `Q8_K` activations, with what the codebook's offset takes from each lane of a block, which is the same for all rows.
+pub(in super::super) struct Quantized<'a> {
+    activations: &'a Activations,
+    blocks: &'a [Codes<i8>],
+    offsets: Vec<[i32; INT_LANES]>,
+    row_blocks: usize,
+}
+
+impl<'a> Quantized<'a> {
+    /// A lane covers two of the block's sixteen partial sums.
+    pub(super) fn new(activations: &'a Activations, offset: i32) -> Quantized<'a> {
+        let lanes = |sums: &[i32; 16]| {
+            std::array::from_fn(|lane| offset * (sums[2 * lane] + sums[2 * lane + 1]))
+        };
+        Quantized {
+            activations,
+            blocks: activations.codes().as_chunks().0,
+            offsets: activations.sums().as_chunks().0.iter().map(lanes).collect(),
+            row_blocks: activations.cols() / QK256,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.activations.rows()
+    }
+
+    /// Codes of row `b`.
+    #[inline(always)]
+    fn codes(&self, b: usize) -> &'a [Codes<i8>] {
+        &self.blocks[b * self.row_blocks..][..self.row_blocks]
+    }
+
+    /// Offsets of row `b`.
+    #[inline(always)]
+    fn offsets(&self, b: usize) -> &[[i32; INT_LANES]] {
+        &self.offsets[b * self.row_blocks..][..self.row_blocks]
+    }
+
+    /// Scales of row `b`.
+    #[inline(always)]
+    fn scales(&self, b: usize) -> &'a [f32] {
+        &self.activations.scales()[b * self.row_blocks..][..self.row_blocks]
+    }
+}
+
+/// Products of rows with few activation rows: codes go from memory through registers into the sums.
+#[inline(always)]
+pub(in super::super) fn gemv<V: Vector, D: Decode>(
+    v: V,
+    weights: &Weights<'_>,
+    rows: Range<usize>,
+    batch: &Quantized<'_>,
+    sink: &mut Sink<'_, f32>,
+) {
+    for row in rows {
+        let blocks = Row::<D>::new(weights, row).blocks;
+        for b in 0..batch.rows() {
+            let mut sum = BlockSum::new(SumOrder::REFERENCE);
+            let a = batch
+                .codes(b)
+                .iter()
+                .zip(batch.offsets(b))
+                .zip(batch.scales(b));
+            for (block, ((a, offsets), scale)) in blocks.iter().zip(a) {
+                let [a0, a1, a2, a3] = load_activations(v, a);
+                let [c0, c1, c2, c3] = D::scaled(v, block);
+                let narrow = v.mul_add_group([v.narrow(); 2], [c0, c1], [a0, a1]);
+                let [even, odd] = v.mul_add_group(narrow, [c2, c3], [a2, a3]);
+                let wide = [v.widen(v.wide(), even), v.widen(v.wide(), odd)];
+                let lanes = v.lanes(v.join(wide, D::SHIFTS[0], D::SHIFTS[1]));
+                sum.add(difference(lanes, offsets), scale * D::scale(block));
+            }
+            sink(row, b, &[sum.finish()]);
+        }
+    }
+}
+
+/// Products of a panel with all activation rows.
+#[inline(always)]
+pub(in super::super) fn gemm<V: Vector>(
+    v: V,
+    panel: &Panel,
+    batch: &Quantized<'_>,
+    sink: &mut Sink<'_, f32>,
+) {
+    let rows = panel.rows();
+    let mut column = 0;
+    while column < batch.rows() {
+        let wide = column + TILE_COLUMNS <= batch.rows();
+        let mut row = 0;
+        while row < rows.len() {
+            // An odd row and a last column are rare: the smallest tile serves them both.
+            if wide && row + TILE_ROWS <= rows.len() {
+                tile::<V, TILE_ROWS, TILE_COLUMNS>(v, panel, row, batch, column, sink);
+                row += TILE_ROWS;
+                continue;
+            }
+            let columns = if wide { TILE_COLUMNS } else { 1 };
+            for column in column..column + columns {
+                tile::<V, 1, 1>(v, panel, row, batch, column, sink);
+            }
+            row += 1;
+        }
+        column += if wide { TILE_COLUMNS } else { 1 };
+    }
+}
+
+#[inline(always)]
+fn tile<V: Vector, const R: usize, const C: usize>(
+    v: V,
+    panel: &Panel,
+    row: usize,
+    batch: &Quantized<'_>,
+    column: usize,
+    sink: &mut Sink<'_, f32>,
+) {
+    let mut sums = [[BlockSum::new(SumOrder::REFERENCE); R]; C];
+    let codes: [_; R] = std::array::from_fn(|r| panel.codes(row + r));
+    let row_scales: [_; R] = std::array::from_fn(|r| panel.scales(row + r));
+    let a: [_; C] = std::array::from_fn(|c| batch.codes(column + c));
+    let offsets: [_; C] = std::array::from_fn(|c| batch.offsets(column + c));
+    let scales: [_; C] = std::array::from_fn(|c| batch.scales(column + c));
+    for block in 0..batch.row_blocks {
+        let mut narrow = [[v.narrow(); R]; C];
+        multiply_block(v, &mut narrow, codes, a, block);
+        for c in 0..C {
+            for r in 0..R {
+                let lanes = v.lanes(v.widen(v.wide(), narrow[c][r]));
+                let scale = scales[c][block] * row_scales[r][block];
+                sums[c][r].add(difference(lanes, &offsets[c][block]), scale);
+            }
+        }
+    }
+    for (c, sums) in sums.into_iter().enumerate() {
+        let mut products = [0.0; R];
+        for (product, sum) in products.iter_mut().zip(sums) {
+            *product = sum.finish();
+        }
+        sink(panel.rows().start + row, column + c, &products);
+    }
+}
+
+#[inline(always)]
+fn difference(mut lanes: [i32; INT_LANES], offsets: &[i32; INT_LANES]) -> [i32; INT_LANES] {
+    for (lane, offset) in lanes.iter_mut().zip(offsets) {
+        *lane -= offset;
+    }
+    lanes
+}

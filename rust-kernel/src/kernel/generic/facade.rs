@@ -1,0 +1,289 @@
+//! How an instruction set becomes kernels.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::batch::Batch;
+use super::block_scaled::Quantized;
+use super::panel::{PANEL, Panel};
+use super::{Decode, Group64, Group128, Rows4, Sequential, Tq1_0, Tq2_0};
+use crate::activation::Activations;
+use crate::format::{Format, Layout, QK256, ScaleRule, Weights};
+use crate::kernel::arithmetic::{F32_LANES, fold, tensor_scaled};
+use crate::kernel::vector::Vector;
+use crate::kernel::{Candidate, Compute, Isa, Unavailable};
+
+/// The smallest batch for which decoding a panel first pays.
+pub(super) const SMALLEST_GEMM: usize = 4;
+
+/// Takes `(row, b, results)`: results of row `row` and of those after it with activation row `b`.
+pub(in super::super) type Sink<'a, R> = dyn FnMut(usize, usize, &[R]) + 'a;
+
+/// The algorithms as compiled for one instruction set. Implemented by its token through `compiled!`.
+pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
+    /// [`gemv::dots`](super::gemv::dots).
+    fn gemv<D: Decode>(
+        self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        batch: &Batch<'_>,
+        sink: &mut Sink<'_, i32>,
+    );
+
+    /// [`gemm::dots`](super::gemm::dots).
+    fn gemm(self, panel: &Panel, batch: &Batch<'_>, sink: &mut Sink<'_, i32>);
+
+    /// [`block_scaled::gemv`](super::block_scaled::gemv).
+    fn block_gemv<D: Decode>(
+        self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        batch: &Quantized<'_>,
+        sink: &mut Sink<'_, f32>,
+    );
+
+    /// [`block_scaled::gemm`](super::block_scaled::gemm).
+    fn block_gemm(self, panel: &Panel, batch: &Quantized<'_>, sink: &mut Sink<'_, f32>);
+
+    /// [`Panel::fill`].
+    fn fill<D: Decode>(self, panel: &mut Panel, weights: &Weights<'_>, rows: Range<usize>);
+
+    /// [`values`](super::values).
+    fn values(self, codes: &[u8], offset: f32, factor: f32, out: &mut [f32]);
+
+    /// [`add_products`](super::add_products).
+    fn add_products(self, lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f32]);
+}
+
+/// Implements [`Compiled`] for a token, by functions in which the compiler may use `$features`.
+macro_rules! compiled {
+    ($token:ident, $features:literal) => {
+        $crate::kernel::generic::compiled!(
+            $token,
+            $features,
+            fn gemv<D>(
+                weights: &$crate::format::Weights<'_>,
+                rows: std::ops::Range<usize>,
+                batch: &$crate::kernel::generic::Batch<'_>,
+                sink: &mut $crate::kernel::generic::Sink<'_, i32>,
+            ) = $crate::kernel::generic::gemv::dots::<_, D>;
+            fn gemm<>(
+                panel: &$crate::kernel::generic::Panel,
+                batch: &$crate::kernel::generic::Batch<'_>,
+                sink: &mut $crate::kernel::generic::Sink<'_, i32>,
+            ) = $crate::kernel::generic::gemm::dots;
+            fn block_gemv<D>(
+                weights: &$crate::format::Weights<'_>,
+                rows: std::ops::Range<usize>,
+                batch: &$crate::kernel::generic::Quantized<'_>,
+                sink: &mut $crate::kernel::generic::Sink<'_, f32>,
+            ) = $crate::kernel::generic::block_scaled::gemv::<_, D>;
+            fn block_gemm<>(
+                panel: &$crate::kernel::generic::Panel,
+                batch: &$crate::kernel::generic::Quantized<'_>,
+                sink: &mut $crate::kernel::generic::Sink<'_, f32>,
+            ) = $crate::kernel::generic::block_scaled::gemm;
+            fn fill<D>(
+                panel: &mut $crate::kernel::generic::Panel,
+                weights: &$crate::format::Weights<'_>,
+                rows: std::ops::Range<usize>,
+            ) = $crate::kernel::generic::Panel::fill::<_, D>;
+            fn values<>(codes: &[u8], offset: f32, factor: f32, out: &mut [f32])
+                = $crate::kernel::generic::values;
+            fn add_products<>(
+                lanes: &mut [f32; $crate::kernel::arithmetic::F32_LANES],
+                values: &[f32],
+                x: &[f32],
+            ) = $crate::kernel::generic::add_products;
+        );
+    };
+    ($token:ident, $features:literal, $(
+        fn $name:ident<$($D:ident)?>($($argument:ident: $type:ty),+ $(,)?) = $definition:expr;
+    )+) => {
+        impl $crate::kernel::generic::Compiled for $token {
+            $(
+                #[inline]
+                fn $name<$($D: $crate::kernel::generic::Decode)?>(self, $($argument: $type),+) {
+                    #[target_feature(enable = $features)]
+                    fn compiled<$($D: $crate::kernel::generic::Decode)?>(
+                        token: $token,
+                        $($argument: $type),+
+                    ) {
+                        $definition(token, $($argument),+);
+                    }
+                    // SAFETY: the token proves the features.
+                    unsafe { compiled::<$($D)?>(self, $($argument),+) }
+                }
+            )+
+        }
+    };
+}
+pub(in super::super) use compiled;
+
+/// The arithmetic of one layout by one instruction set, with the proof that this CPU has it.
+struct Simd<V, D>(V, PhantomData<D>);
+
+/// The kernel of a format: its arithmetic, or what this CPU lacks; `None` for a format that has no SIMD kernels.
+pub(in super::super) fn candidate<V: Compiled>(
+    format: &Format,
+    isa: Isa,
+    token: Result<V, Unavailable>,
+) -> Option<Candidate> {
+    fn boxed<V: Compiled, D: Decode>(v: V) -> Box<dyn Compute> {
+        Box::new(Simd::<V, D>(v, PhantomData))
+    }
+    let compute = match (format.layout, format.scale) {
+        (Layout::Group128, ScaleRule::Tensor) => boxed::<V, Group128>,
+        (Layout::Group64, ScaleRule::Tensor) => boxed::<V, Group64>,
+        (Layout::Rows4, ScaleRule::Tensor) => boxed::<V, Rows4>,
+        (Layout::Sequential, ScaleRule::Tensor) => boxed::<V, Sequential>,
+        (Layout::Tq2_0, ScaleRule::Block { .. }) => boxed::<V, Tq2_0>,
+        (Layout::Tq1_0, ScaleRule::Block { .. }) => boxed::<V, Tq1_0>,
+        _ => return None,
+    };
+    Some((isa, token.map(compute)))
+}
+
+impl<V: Compiled, D: Decode> Compute for Simd<V, D> {
+    fn dots(&self, weights: &Weights<'_>, rows: Range<usize>, activations: &[i8], out: &mut [i32]) {
+        let (first, n) = (rows.start, rows.len());
+        each_dot::<V, D>(self.0, weights, rows, activations, &mut |row, b, dots| {
+            out[b * n + row - first..][..dots.len()].copy_from_slice(dots);
+        });
+    }
+
+    fn products(
+        &self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &Activations,
+        out: &mut [f32],
+    ) {
+        D::products(self.0, weights, rows, activations, out);
+    }
+
+    fn products_f32(
+        &self,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &[f32],
+        out: &mut [f32],
+    ) {
+        let (v, cols) = (self.0, weights.cols());
+        let offset = f32::from(weights.format().codebook.offset());
+        let mut panel = Panel::new(1, cols);
+        let mut values = vec![0.0; cols];
+        for (r, row) in rows.clone().enumerate() {
+            v.fill::<D>(&mut panel, weights, row..row + 1);
+            v.values(panel.codes(0).as_flattened(), offset, 1.0, &mut values);
+            let batch = activations.chunks_exact(cols);
+            for (x, out) in batch.zip(out.iter_mut().skip(r).step_by(rows.len())) {
+                let mut lanes = [0.0; F32_LANES];
+                if weights.format().scale == ScaleRule::Tensor {
+                    v.add_products(&mut lanes, &values, x);
+                    *out = fold(lanes) * weights.scale(0);
+                    continue;
+                }
+                let blocks = values.chunks(QK256).zip(x.chunks(QK256));
+                for (scale, (values, x)) in panel.scales(0).iter().zip(blocks) {
+                    let mut block_lanes = [0.0; F32_LANES];
+                    v.add_products(&mut block_lanes, values, x);
+                    for (lane, block_lane) in lanes.iter_mut().zip(block_lanes) {
+                        *lane += block_lane * scale;
+                    }
+                }
+                *out = fold(lanes);
+            }
+        }
+    }
+
+    fn unpack(&self, weights: &Weights<'_>, rows: Range<usize>, out: &mut [f32]) {
+        let (v, cols) = (self.0, weights.cols());
+        let offset = f32::from(weights.format().codebook.offset());
+        let mut panel = Panel::new(1, cols);
+        for (row, out) in rows.zip(out.chunks_exact_mut(cols)) {
+            v.fill::<D>(&mut panel, weights, row..row + 1);
+            if weights.format().scale == ScaleRule::Tensor {
+                let codes = panel.codes(0).as_flattened();
+                v.values(codes, offset, weights.scale(0), out);
+                continue;
+            }
+            let blocks = panel.codes(0).iter().zip(out.chunks_mut(QK256));
+            for (&scale, (codes, out)) in panel.scales(0).iter().zip(blocks) {
+                v.values(codes, offset, scale, out);
+            }
+        }
+    }
+}
+
+/// Exact integer dots of all rows with all activation rows, given to `sink` by absolute row.
+fn each_dot<V: Compiled, D: Decode>(
+    v: V,
+    weights: &Weights<'_>,
+    rows: Range<usize>,
+    activations: &[i8],
+    sink: &mut Sink<'_, i32>,
+) {
+    let batch = Batch::new(activations, weights.cols());
+    if batch.rows() < SMALLEST_GEMM {
+        v.gemv::<D>(weights, rows, &batch, sink);
+    } else {
+        each_panel::<V, D>(v, weights, rows, |panel| v.gemm(panel, &batch, sink));
+    }
+}
+
+/// Decodes all rows, a panel at a time.
+fn each_panel<V: Compiled, D: Decode>(
+    v: V,
+    weights: &Weights<'_>,
+    rows: Range<usize>,
+    mut work: impl FnMut(&Panel),
+) {
+    let mut panel = Panel::new(rows.len(), weights.cols());
+    for first in rows.clone().step_by(PANEL) {
+        v.fill::<D>(&mut panel, weights, first..rows.end.min(first + PANEL));
+        work(&panel);
+    }
+}
+
+/// Products of weights that share one scale.
+pub(super) fn tensor_products<V: Compiled, D: Decode>(
+    v: V,
+    weights: &Weights<'_>,
+    rows: Range<usize>,
+    activations: &Activations,
+    out: &mut [f32],
+) {
+    let (first, n) = (rows.start, rows.len());
+    let offset = i32::from(weights.format().codebook.offset());
+    let scale = weights.scale(0);
+    let (scales, sums) = (activations.scales(), activations.sums());
+    let codes = activations.codes();
+    each_dot::<V, D>(v, weights, rows, codes, &mut |row, b, dots| {
+        for (out, &dot) in out[b * n + row - first..].iter_mut().zip(dots) {
+            *out = tensor_scaled(dot, offset * sums[b], scales[b], scale);
+        }
+    });
+}
+
+/// Products of weights with a scale in each block.
+pub(super) fn block_products<V: Compiled, D: Decode>(
+    v: V,
+    weights: &Weights<'_>,
+    rows: Range<usize>,
+    activations: &Activations,
+    out: &mut [f32],
+) {
+    let (first, n) = (rows.start, rows.len());
+    let batch = Quantized::new(activations, i32::from(weights.format().codebook.offset()));
+    let mut sink = |row: usize, b: usize, products: &[f32]| {
+        out[b * n + row - first..][..products.len()].copy_from_slice(products);
+    };
+    if activations.rows() < SMALLEST_GEMM {
+        v.block_gemv::<D>(weights, rows, &batch, &mut sink);
+    } else {
+        each_panel::<V, D>(v, weights, rows, |panel| {
+            v.block_gemm(panel, &batch, &mut sink)
+        });
+    }
+}

@@ -1,0 +1,91 @@
+//! I2_S in its four layouts.
+
+use super::{Codes, Decode, load_codes};
+use crate::kernel::vector::Vector;
+
+/// [`Layout::Group128`](crate::format::Layout::Group128).
+pub(in super::super) struct Group128;
+
+impl Decode for Group128 {
+    type Block = [u8; 64];
+    const SHIFTS: [i32; 2] = [2, 0];
+
+    #[inline(always)]
+    fn codes<V: Vector>(v: V, block: &[u8; 64], _row: usize) -> [V::Step; 4] {
+        let ([first, second], _) = block.as_chunks() else {
+            unreachable!("two groups make a block")
+        };
+        let [a, b] = v.quarters::<false>(first);
+        let [c, d] = v.quarters::<false>(second);
+        [a, b, c, d]
+    }
+
+    #[inline(always)]
+    fn scaled<V: Vector>(v: V, block: &[u8; 64]) -> [V::Step; 4] {
+        let ([first, second], _) = block.as_chunks() else {
+            unreachable!("two groups make a block")
+        };
+        let [a, b] = v.scaled_quarters::<false>(first);
+        let [c, d] = v.scaled_quarters::<false>(second);
+        [a, b, c, d]
+    }
+}
+
+/// [`Layout::Group64`](crate::format::Layout::Group64).
+pub(in super::super) struct Group64;
+
+impl Decode for Group64 {
+    type Block = [u8; 64];
+
+    #[inline(always)]
+    fn codes<V: Vector>(v: V, block: &[u8; 64], _row: usize) -> [V::Step; 4] {
+        let ([a, b, c, d], _) = block.as_chunks() else {
+            unreachable!("four groups make a block")
+        };
+        [
+            v.sixteenths(a),
+            v.sixteenths(b),
+            v.sixteenths(c),
+            v.sixteenths(d),
+        ]
+    }
+}
+
+/// [`Layout::Sequential`](crate::format::Layout::Sequential).
+pub(in super::super) struct Sequential;
+
+impl Decode for Sequential {
+    type Block = [u8; 64];
+
+    #[inline(always)]
+    fn codes<V: Vector>(v: V, block: &[u8; 64], _row: usize) -> [V::Step; 4] {
+        let ([a, b, c, d], _) = block.as_chunks() else {
+            unreachable!("four times 16 bytes make a block")
+        };
+        [v.expand(a), v.expand(b), v.expand(c), v.expand(d)]
+    }
+}
+
+/// [`Layout::Rows4`](crate::format::Layout::Rows4).
+pub(in super::super) struct Rows4;
+
+impl Decode for Rows4 {
+    type Block = Codes;
+    const PANEL_ROWS: usize = 4;
+
+    #[inline(always)]
+    fn codes<V: Vector>(v: V, block: &Codes, row: usize) -> [V::Step; 4] {
+        let mut steps = load_codes(v, block);
+        for step in &mut steps {
+            let x = *step;
+            let down = match row {
+                0 => v.shift_down::<6>(x),
+                1 => v.shift_down::<4>(x),
+                2 => v.shift_down::<2>(x),
+                _ => x,
+            };
+            *step = v.and(down, 3);
+        }
+        steps
+    }
+}

@@ -1,0 +1,54 @@
+//! TQ2_0.
+
+use std::ops::Range;
+
+use half::f16;
+
+use super::facade::block_products;
+use super::{Compiled, Decode};
+use crate::activation::Activations;
+use crate::format::Weights;
+use crate::kernel::vector::Vector;
+
+/// [`Layout::Tq2_0`](crate::format::Layout::Tq2_0), an f16 scale after the codes.
+pub(in super::super) struct Tq2_0;
+
+impl Decode for Tq2_0 {
+    type Block = [u8; 66];
+    const SHIFTS: [i32; 2] = [0, 2];
+
+    #[inline(always)]
+    fn codes<V: Vector>(v: V, block: &[u8; 66], _row: usize) -> [V::Step; 4] {
+        let ([first, second], _) = block.as_chunks() else {
+            unreachable!("a block has two halves")
+        };
+        let [a, b] = v.quarters::<true>(first);
+        let [c, d] = v.quarters::<true>(second);
+        [a, b, c, d]
+    }
+
+    #[inline(always)]
+    fn scaled<V: Vector>(v: V, block: &[u8; 66]) -> [V::Step; 4] {
+        let ([first, second], _) = block.as_chunks() else {
+            unreachable!("a block has two halves")
+        };
+        let [a, b] = v.scaled_quarters::<true>(first);
+        let [c, d] = v.scaled_quarters::<true>(second);
+        [a, b, c, d]
+    }
+
+    #[inline(always)]
+    fn scale(&[.., low, high]: &[u8; 66]) -> f32 {
+        f16::from_le_bytes([low, high]).to_f32()
+    }
+
+    fn products<V: Compiled>(
+        v: V,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &Activations,
+        out: &mut [f32],
+    ) {
+        block_products::<V, Self>(v, weights, rows, activations, out);
+    }
+}

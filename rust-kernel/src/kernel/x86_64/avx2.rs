@@ -1,0 +1,231 @@
+//! AVX2: a step is two 32-byte registers.
+
+use std::arch::x86_64::*;
+
+use crate::kernel::isa::Avx2;
+use crate::kernel::vector::{STEP, Vector};
+
+/// The operations that AVX-VNNI shares: all but products. For the body of an implementation of [`Vector`] by a token that
+/// proves AVX2.
+macro_rules! in_32_byte_registers {
+    () => {
+        type Step = [__m256i; 2];
+        type Narrow = __m256i;
+        type Wide = __m256i;
+
+        #[inline(always)]
+        fn load(self, bytes: &[u8; STEP]) -> Self::Step {
+            let at = bytes.as_ptr().cast::<__m256i>();
+            // SAFETY: the token proves AVX2; both reads lie in the array.
+            unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
+        }
+
+        #[inline(always)]
+        fn load_signed(self, bytes: &[i8; STEP]) -> Self::Step {
+            let at = bytes.as_ptr().cast::<__m256i>();
+            // SAFETY: the token proves AVX2; both reads lie in the array.
+            unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
+        }
+
+        #[inline(always)]
+        fn store(self, [low, high]: Self::Step, bytes: &mut [u8; STEP]) {
+            let at = bytes.as_mut_ptr().cast::<__m256i>();
+            // SAFETY: the token proves AVX2; both writes lie in the array.
+            unsafe {
+                _mm256_storeu_si256(at, low);
+                _mm256_storeu_si256(at.add(1), high);
+            }
+        }
+
+        #[inline(always)]
+        fn and(self, [low, high]: Self::Step, mask: u8) -> Self::Step {
+            // SAFETY: the token proves AVX2.
+            unsafe {
+                let mask = _mm256_set1_epi8(mask as i8);
+                [_mm256_and_si256(low, mask), _mm256_and_si256(high, mask)]
+            }
+        }
+
+        #[inline(always)]
+        fn shift_down<const SHIFT: i32>(self, [low, high]: Self::Step) -> Self::Step {
+            // SAFETY: the token proves AVX2.
+            unsafe {
+                [
+                    _mm256_srli_epi16::<SHIFT>(low),
+                    _mm256_srli_epi16::<SHIFT>(high),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        fn quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
+            // SAFETY: the token proves AVX2; the read is the whole array.
+            unsafe {
+                let x = _mm256_loadu_si256(bytes.as_ptr().cast());
+                let mask = _mm256_set1_epi8(3);
+                let q6 = _mm256_and_si256(_mm256_srli_epi16::<6>(x), mask);
+                let q4 = _mm256_and_si256(_mm256_srli_epi16::<4>(x), mask);
+                let q2 = _mm256_and_si256(_mm256_srli_epi16::<2>(x), mask);
+                let q0 = _mm256_and_si256(x, mask);
+                if ASCENDING {
+                    [[q0, q2], [q4, q6]]
+                } else {
+                    [[q6, q4], [q2, q0]]
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn scaled_quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
+            // SAFETY: the token proves AVX2; the read is the whole array.
+            unsafe {
+                let x = _mm256_loadu_si256(bytes.as_ptr().cast());
+                let (ones, fours) = (_mm256_set1_epi8(0x03), _mm256_set1_epi8(0x0c));
+                let high = _mm256_srli_epi16::<4>(x);
+                let (q0, q2) = (_mm256_and_si256(x, ones), _mm256_and_si256(x, fours));
+                let (q4, q6) = (_mm256_and_si256(high, ones), _mm256_and_si256(high, fours));
+                if ASCENDING {
+                    [[q0, q2], [q4, q6]]
+                } else {
+                    [[q6, q4], [q2, q0]]
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn sixteenths(self, bytes: &[u8; 16]) -> Self::Step {
+            // SAFETY: the token proves AVX2; the read is the whole array.
+            unsafe {
+                let x = _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes.as_ptr().cast()));
+                let mask = _mm256_set1_epi8(3);
+                let low = _mm256_srlv_epi32(x, _mm256_setr_epi32(6, 6, 6, 6, 4, 4, 4, 4));
+                let high = _mm256_srlv_epi32(x, _mm256_setr_epi32(2, 2, 2, 2, 0, 0, 0, 0));
+                [_mm256_and_si256(low, mask), _mm256_and_si256(high, mask)]
+            }
+        }
+
+        #[inline(always)]
+        fn expand(self, bytes: &[u8; 16]) -> Self::Step {
+            // SAFETY: the token proves AVX2; the read is the whole array.
+            unsafe {
+                let x = _mm_loadu_si128(bytes.as_ptr().cast());
+                [
+                    expand_8(_mm256_cvtepu8_epi32(x)),
+                    expand_8(_mm256_cvtepu8_epi32(_mm_srli_si128::<8>(x))),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        fn narrow(self) -> __m256i {
+            // SAFETY: the token proves AVX2.
+            unsafe { _mm256_setzero_si256() }
+        }
+
+        #[inline(always)]
+        fn wide(self) -> __m256i {
+            self.narrow()
+        }
+
+        #[inline(always)]
+        fn join(self, [even, odd]: [__m256i; 2], even_shift: i32, odd_shift: i32) -> __m256i {
+            // SAFETY: the token proves AVX2.
+            unsafe {
+                _mm256_add_epi32(
+                    _mm256_sra_epi32(even, _mm_cvtsi32_si128(even_shift)),
+                    _mm256_sra_epi32(odd, _mm_cvtsi32_si128(odd_shift)),
+                )
+            }
+        }
+
+        #[inline(always)]
+        fn sum(self, wide: __m256i) -> i32 {
+            // SAFETY: the token proves AVX2.
+            unsafe { sum_8(wide) }
+        }
+
+        #[inline(always)]
+        fn lanes(self, wide: __m256i) -> [i32; 8] {
+            let mut lanes = [0; 8];
+            // SAFETY: the token proves AVX2; the write is the whole array.
+            unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), wide) };
+            lanes
+        }
+    };
+}
+pub(super) use in_32_byte_registers;
+
+/// Spreads the four digits of the byte in each 32-bit lane over the lane's bytes, the lowest first.
+///
+/// # Safety
+///
+/// The CPU must have AVX2.
+#[inline(always)]
+pub(super) unsafe fn expand_8(x: __m256i) -> __m256i {
+    // SAFETY: the caller proves AVX2.
+    unsafe {
+        // Digit k of the byte starts at bit 2 k and goes to bit 8 k: up by 6 k.
+        let two = _mm256_or_si256(x, _mm256_slli_epi32::<6>(x));
+        let four = _mm256_or_si256(two, _mm256_slli_epi32::<12>(two));
+        _mm256_and_si256(four, _mm256_set1_epi8(3))
+    }
+}
+
+/// The sum of eight lanes.
+///
+/// # Safety
+///
+/// The CPU must have AVX2.
+#[inline(always)]
+pub(super) unsafe fn sum_8(x: __m256i) -> i32 {
+    // SAFETY: the caller proves AVX2.
+    unsafe {
+        let four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+        let two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+        let one = _mm_add_epi32(two, _mm_shuffle_epi32::<1>(two));
+        _mm_cvtsi128_si32(one)
+    }
+}
+
+impl Vector for Avx2 {
+    in_32_byte_registers!();
+
+    // A lane of 16 bits takes two products at a time, at most 2 * 3 * 128 = 768, so 42 times: 42 * 768 = 32,256. A block is
+    // eight registers, hence five blocks.
+    const BLOCKS: usize = 5;
+    // Times 4 at most 3,072, so ten times: 30,720. Of a block's eight registers four go to each of the pair.
+    const SCALED_BLOCKS: usize = 2;
+
+    #[inline(always)]
+    fn mul_add(self, sum: __m256i, codes: Self::Step, a: Self::Step) -> __m256i {
+        // SAFETY: the token proves AVX2.
+        unsafe {
+            let sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes[0], a[0]));
+            _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes[1], a[1]))
+        }
+    }
+
+    #[inline(always)]
+    fn mul_add_group(
+        self,
+        [even, odd]: [__m256i; 2],
+        [c0, c1]: [Self::Step; 2],
+        [a0, a1]: [Self::Step; 2],
+    ) -> [__m256i; 2] {
+        // SAFETY: the token proves AVX2.
+        unsafe {
+            let even = _mm256_add_epi16(even, _mm256_maddubs_epi16(c0[0], a0[0]));
+            let odd = _mm256_add_epi16(odd, _mm256_maddubs_epi16(c0[1], a0[1]));
+            [
+                _mm256_add_epi16(even, _mm256_maddubs_epi16(c1[0], a1[0])),
+                _mm256_add_epi16(odd, _mm256_maddubs_epi16(c1[1], a1[1])),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    fn widen(self, wide: __m256i, narrow: __m256i) -> __m256i {
+        // SAFETY: the token proves AVX2.
+        unsafe { _mm256_add_epi32(wide, _mm256_madd_epi16(narrow, _mm256_set1_epi16(1))) }
+    }
+}

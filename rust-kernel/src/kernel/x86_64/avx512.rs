@@ -1,0 +1,224 @@
+//! AVX-512: a step is one 64-byte register.
+
+use std::arch::x86_64::*;
+
+use crate::kernel::isa::{Avx512Bw, Avx512Vnni};
+use crate::kernel::vector::{STEP, Vector};
+
+/// The operations that both instruction sets share: all but products. For the body of an implementation of [`Vector`]
+/// by a token that proves AVX-512 F and BW.
+macro_rules! in_64_byte_registers {
+    () => {
+        type Step = __m512i;
+        type Narrow = __m512i;
+        type Wide = __m512i;
+
+        #[inline(always)]
+        fn load(self, bytes: &[u8; STEP]) -> __m512i {
+            // SAFETY: the token proves AVX-512F; the read is the whole array.
+            unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+        }
+
+        #[inline(always)]
+        fn load_signed(self, bytes: &[i8; STEP]) -> __m512i {
+            // SAFETY: the token proves AVX-512F; the read is the whole array.
+            unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+        }
+
+        #[inline(always)]
+        fn store(self, step: __m512i, bytes: &mut [u8; STEP]) {
+            // SAFETY: the token proves AVX-512F; the write is the whole array.
+            unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), step) }
+        }
+
+        #[inline(always)]
+        fn and(self, step: __m512i, mask: u8) -> __m512i {
+            // SAFETY: the token proves AVX-512F.
+            unsafe { _mm512_and_si512(step, _mm512_set1_epi8(mask as i8)) }
+        }
+
+        #[inline(always)]
+        fn shift_down<const SHIFT: i32>(self, step: __m512i) -> __m512i {
+            // SAFETY: the token proves AVX-512BW. The intrinsic's own constant is unsigned, hence the match.
+            unsafe {
+                match SHIFT {
+                    2 => _mm512_srli_epi16::<2>(step),
+                    4 => _mm512_srli_epi16::<4>(step),
+                    6 => _mm512_srli_epi16::<6>(step),
+                    _ => _mm512_srl_epi16(step, _mm_cvtsi32_si128(SHIFT)),
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [__m512i; 2] {
+            // SAFETY: the token proves AVX-512F and BW; the read is the whole array.
+            unsafe {
+                let x = twice(bytes);
+                let mask = _mm512_set1_epi8(3);
+                let (first, second) = if ASCENDING {
+                    (halves(0, 2), halves(4, 6))
+                } else {
+                    (halves(6, 4), halves(2, 0))
+                };
+                [
+                    _mm512_and_si512(_mm512_srlv_epi32(x, first), mask),
+                    _mm512_and_si512(_mm512_srlv_epi32(x, second), mask),
+                ]
+            }
+        }
+
+        #[inline(always)]
+        fn scaled_quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [__m512i; 2] {
+            const ONES: i32 = 0x0303_0303;
+            const FOURS: i32 = 0x0c0c_0c0c;
+            // SAFETY: the token proves AVX-512F and BW; the read is the whole array.
+            unsafe {
+                let x = twice(bytes);
+                let high = _mm512_srli_epi16::<4>(x);
+                if ASCENDING {
+                    let mask = halves(ONES, FOURS);
+                    [_mm512_and_si512(x, mask), _mm512_and_si512(high, mask)]
+                } else {
+                    let mask = halves(FOURS, ONES);
+                    [_mm512_and_si512(high, mask), _mm512_and_si512(x, mask)]
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn sixteenths(self, bytes: &[u8; 16]) -> __m512i {
+            // SAFETY: the token proves AVX-512F; the read is the whole array.
+            unsafe {
+                let x = _mm512_broadcast_i32x4(_mm_loadu_si128(bytes.as_ptr().cast()));
+                let shifts = _mm512_setr_epi32(6, 6, 6, 6, 4, 4, 4, 4, 2, 2, 2, 2, 0, 0, 0, 0);
+                _mm512_and_si512(_mm512_srlv_epi32(x, shifts), _mm512_set1_epi8(3))
+            }
+        }
+
+        #[inline(always)]
+        fn expand(self, bytes: &[u8; 16]) -> __m512i {
+            // SAFETY: the token proves AVX-512F; the read is the whole array.
+            unsafe {
+                let x = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.as_ptr().cast()));
+                // Digit k of the byte starts at bit 2 k and goes to bit 8 k: up by 6 k.
+                let two = _mm512_or_si512(x, _mm512_slli_epi32::<6>(x));
+                let four = _mm512_or_si512(two, _mm512_slli_epi32::<12>(two));
+                _mm512_and_si512(four, _mm512_set1_epi8(3))
+            }
+        }
+
+        #[inline(always)]
+        fn narrow(self) -> __m512i {
+            // SAFETY: the token proves AVX-512F.
+            unsafe { _mm512_setzero_si512() }
+        }
+
+        #[inline(always)]
+        fn wide(self) -> __m512i {
+            self.narrow()
+        }
+
+        /// The pair holds a step each, and the halves of both keep even and odd runs apart.
+        #[inline(always)]
+        fn mul_add_group(
+            self,
+            [first, second]: [__m512i; 2],
+            codes: [__m512i; 2],
+            a: [__m512i; 2],
+        ) -> [__m512i; 2] {
+            [
+                self.mul_add(first, codes[0], a[0]),
+                self.mul_add(second, codes[1], a[1]),
+            ]
+        }
+
+        #[inline(always)]
+        fn join(self, [first, second]: [__m512i; 2], even: i32, odd: i32) -> __m512i {
+            // SAFETY: the token proves AVX-512F.
+            unsafe { _mm512_srav_epi32(_mm512_add_epi32(first, second), halves(even, odd)) }
+        }
+
+        #[inline(always)]
+        fn sum(self, wide: __m512i) -> i32 {
+            // SAFETY: the token proves AVX-512F.
+            unsafe { _mm512_reduce_add_epi32(wide) }
+        }
+
+        #[inline(always)]
+        fn lanes(self, wide: __m512i) -> [i32; 8] {
+            let mut lanes = [0; 8];
+            // SAFETY: the token proves AVX-512F, which includes AVX2; the write is the whole array.
+            unsafe {
+                let high = _mm512_extracti64x4_epi64::<1>(wide);
+                let sum = _mm256_add_epi32(_mm512_castsi512_si256(wide), high);
+                _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sum);
+            }
+            lanes
+        }
+    };
+}
+
+/// The bytes in both halves of a register.
+///
+/// # Safety
+///
+/// The CPU must have AVX-512F.
+#[inline(always)]
+unsafe fn twice(bytes: &[u8; 32]) -> __m512i {
+    // SAFETY: the caller proves AVX-512F, which includes AVX; the read is the whole array.
+    unsafe { _mm512_broadcast_i64x4(_mm256_loadu_si256(bytes.as_ptr().cast())) }
+}
+
+/// One number in all lanes of the low half, another in those of the high half.
+///
+/// # Safety
+///
+/// The CPU must have AVX-512F.
+#[inline(always)]
+unsafe fn halves(low: i32, high: i32) -> __m512i {
+    // SAFETY: the caller proves AVX-512F.
+    unsafe { _mm512_inserti64x4::<1>(_mm512_set1_epi32(low), _mm256_set1_epi32(high)) }
+}
+
+impl Vector for Avx512Bw {
+    in_64_byte_registers!();
+
+    // A lane of 16 bits takes two products at a time, at most 2 * 3 * 128 = 768, so 42 times: 42 * 768 = 32,256. A
+    // block is four registers, hence ten blocks.
+    const BLOCKS: usize = 10;
+    // Times 4 at most 3,072, so ten times: 30,720. Of a block's four registers two go to each of the pair.
+    const SCALED_BLOCKS: usize = 5;
+
+    #[inline(always)]
+    fn mul_add(self, sum: __m512i, codes: __m512i, a: __m512i) -> __m512i {
+        // SAFETY: the token proves AVX-512BW.
+        unsafe { _mm512_add_epi16(sum, _mm512_maddubs_epi16(codes, a)) }
+    }
+
+    #[inline(always)]
+    fn widen(self, wide: __m512i, narrow: __m512i) -> __m512i {
+        // SAFETY: the token proves AVX-512F and BW.
+        unsafe { _mm512_add_epi32(wide, _mm512_madd_epi16(narrow, _mm512_set1_epi16(1))) }
+    }
+}
+
+impl Vector for Avx512Vnni {
+    in_64_byte_registers!();
+
+    // A row of 2^22 columns gives a lane 2^18 products of at most 12 * 128, below 2^29.
+    const BLOCKS: usize = usize::MAX;
+    const SCALED_BLOCKS: usize = usize::MAX;
+
+    #[inline(always)]
+    fn mul_add(self, sum: __m512i, codes: __m512i, a: __m512i) -> __m512i {
+        // SAFETY: the token proves AVX-512 VNNI.
+        unsafe { _mm512_dpbusd_epi32(sum, codes, a) }
+    }
+
+    #[inline(always)]
+    fn widen(self, wide: __m512i, narrow: __m512i) -> __m512i {
+        // SAFETY: the token proves AVX-512F.
+        unsafe { _mm512_add_epi32(wide, narrow) }
+    }
+}

@@ -1,0 +1,117 @@
+//! Keys and values of the positions decoded so far.
+
+use std::ops::Range;
+
+use super::error::ModelError;
+use crate::dense::Element;
+
+/// Attention spans whole runs of so many positions, those not decoded masked out: `llama_kv_cache_get_padding` in
+/// `llama.cpp` of `bitnet-cpp-sys` 0.0.5. It decides how sums are grouped.
+pub(super) const POSITIONS: usize = 32;
+
+/// The cache of one layer.
+#[derive(Debug)]
+pub(super) struct Cache {
+    element: Element,
+    positions: usize,
+    width: usize,
+    /// `positions x width`.
+    keys: Vec<u8>,
+    /// `width x positions`: a value's positions are contiguous, as its dot product with the scores takes them.
+    values: Vec<u8>,
+}
+
+impl Cache {
+    /// Room for `positions` rows of `width` keys and values, zero at first.
+    pub(super) fn new(
+        element: Element,
+        positions: usize,
+        width: usize,
+    ) -> Result<Cache, ModelError> {
+        let bytes = positions
+            .checked_mul(width)
+            .and_then(|n| n.checked_mul(element.bytes()));
+        let zeroed = || {
+            let mut bytes_of = Vec::new();
+            let bytes = bytes.filter(|&bytes| bytes_of.try_reserve_exact(bytes).is_ok())?;
+            bytes_of.resize(bytes, 0);
+            Some(bytes_of)
+        };
+        let memory = || ModelError::Memory { positions };
+        Ok(Cache {
+            element,
+            positions,
+            width,
+            keys: zeroed().ok_or_else(memory)?,
+            values: zeroed().ok_or_else(memory)?,
+        })
+    }
+
+    /// The element type.
+    pub(super) fn element(&self) -> Element {
+        self.element
+    }
+
+    /// Stores the rows of keys and values from position `first` on.
+    pub(super) fn store(&mut self, first: usize, keys: &[f32], values: &[f32]) {
+        let element = self.element;
+        let size = element.bytes();
+        let at = &mut self.keys[first * self.width * size..];
+        element.write(keys.iter().copied(), at, size);
+        for (i, row) in values.chunks_exact(self.width).enumerate() {
+            let at = &mut self.values[(first + i) * size..];
+            element.write(row.iter().copied(), at, self.positions * size);
+        }
+    }
+
+    /// The keys of one head, of `columns` of a row, for the first `positions` positions: `positions x columns`.
+    pub(super) fn keys(&self, columns: Range<usize>, positions: usize) -> Vec<f32> {
+        let size = self.element.bytes();
+        let mut out = vec![0.0; positions * columns.len()];
+        let rows = self.keys.chunks_exact(self.width * size);
+        for (out, row) in out.chunks_exact_mut(columns.len()).zip(rows) {
+            self.element
+                .read(&row[columns.start * size..columns.end * size], out);
+        }
+        out
+    }
+
+    /// The values of one head, of `columns` of a row, for the first `positions` positions: `columns x positions`.
+    pub(super) fn values(&self, columns: Range<usize>, positions: usize) -> Vec<f32> {
+        let size = self.element.bytes();
+        let mut out = vec![0.0; columns.len() * positions];
+        let rows = self
+            .values
+            .chunks_exact(self.positions * size)
+            .skip(columns.start);
+        for (out, row) in out.chunks_exact_mut(positions).zip(rows) {
+            self.element.read(&row[..positions * size], out);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_comes_back_by_head() {
+        for element in [Element::F16, Element::F32] {
+            let mut cache = Cache::new(element, 4, 6).unwrap();
+            let rows: Vec<f32> = (0..12).map(|i| i as f32).collect();
+            let negative: Vec<f32> = rows.iter().map(|v| -v).collect();
+            cache.store(1, &rows, &negative);
+            assert_eq!(cache.keys(2..4, 3), [0.0, 0.0, 2.0, 3.0, 8.0, 9.0]);
+            assert_eq!(cache.values(2..4, 3), [0.0, -2.0, -8.0, 0.0, -3.0, -9.0]);
+        }
+    }
+
+    #[test]
+    fn a_cache_beyond_memory_is_refused() {
+        for positions in [usize::MAX, isize::MAX as usize / 4] {
+            let error = Cache::new(Element::F16, positions, 2).unwrap_err();
+            assert!(matches!(error, ModelError::Memory { .. }), "{error}");
+        }
+    }
+}

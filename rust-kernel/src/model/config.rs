@@ -1,0 +1,231 @@
+//! What the metadata of a file says about its model.
+//!
+//! Keys and defaults as in `llm_load_hparams` in `llama.cpp` of `bitnet-cpp-sys` 0.0.5.
+
+use super::error::ModelError;
+use super::rope::{Pairing, Rope};
+use crate::gguf::{FromValue, Gguf};
+
+/// A family of graphs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Architecture {
+    /// 1bitLLM's BitNet: sub-norms, SiLU.
+    Bitnet,
+    /// Microsoft's BitNet b1.58: sub-norms, relu squared.
+    BitnetB158,
+    /// The same by its older name.
+    Bitnet25,
+    /// Llama with ternary weights.
+    Llama,
+}
+
+/// What the gate of the feed-forward network goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Gate {
+    /// `x / (1 + e^-x)`
+    Silu,
+    /// `max(x, 0)^2`
+    ReluSquared,
+}
+
+impl Architecture {
+    /// Every architecture.
+    pub const ALL: [Architecture; 4] = [
+        Architecture::Bitnet,
+        Architecture::BitnetB158,
+        Architecture::Bitnet25,
+        Architecture::Llama,
+    ];
+
+    /// The name in `general.architecture`, which also begins the keys of the metadata.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Architecture::Bitnet => "bitnet",
+            Architecture::BitnetB158 => "bitnet-b1.58",
+            Architecture::Bitnet25 => "bitnet-25",
+            Architecture::Llama => "llama",
+        }
+    }
+
+    /// Whether attention and feed-forward network end in norms of their own before the last matrix.
+    pub const fn has_sub_norms(self) -> bool {
+        !matches!(self, Architecture::Llama)
+    }
+
+    /// The gate's activation.
+    pub const fn gate(self) -> Gate {
+        match self {
+            Architecture::BitnetB158 | Architecture::Bitnet25 => Gate::ReluSquared,
+            Architecture::Bitnet | Architecture::Llama => Gate::Silu,
+        }
+    }
+
+    const fn pairing(self) -> Pairing {
+        match self {
+            Architecture::Llama => Pairing::Adjacent,
+            _ => Pairing::Halves,
+        }
+    }
+}
+
+/// Sizes and constants of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The graph.
+    pub architecture: Architecture,
+    /// Layers.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub embedding: usize,
+    /// Width of the feed-forward network.
+    pub feed_forward: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Heads of keys and values; each serves `heads / kv_heads` heads.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub head: usize,
+    /// Added to the mean square of RMS norms.
+    pub rms_epsilon: f32,
+    /// Rotary position embedding.
+    pub rope: Rope,
+}
+
+impl Config {
+    /// Reads the metadata.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Architecture`], [`ModelError::Gguf`] for a missing key, [`ModelError::Metadata`] for a value that
+    /// cannot be.
+    pub fn read(gguf: &Gguf<'_>) -> Result<Config, ModelError> {
+        let name = gguf.str("general.architecture")?;
+        let architecture = Architecture::ALL
+            .into_iter()
+            .find(|known| known.name() == name);
+        let architecture = architecture.ok_or_else(|| ModelError::Architecture {
+            found: name.to_owned(),
+            known: Architecture::ALL.map(Architecture::name).join(", "),
+        })?;
+        let keys = Keys { gguf, prefix: name };
+
+        let embedding = keys.size("embedding_length")?;
+        let heads = keys.size("attention.head_count")?;
+        let kv_heads = keys.size_or("attention.head_count_kv", heads)?;
+        if !heads.is_multiple_of(kv_heads) {
+            let wanted = format!("must divide the {heads} heads");
+            return Err(keys.wrong("attention.head_count_kv", kv_heads, &wanted));
+        }
+        if !embedding.is_multiple_of(heads) {
+            let wanted = format!("must divide the width {embedding}");
+            return Err(keys.wrong("attention.head_count", heads, &wanted));
+        }
+        let head = keys.size_or("attention.key_length", embedding / heads)?;
+        let value = keys.size_or("attention.value_length", embedding / heads)?;
+        if value != head {
+            let wanted = format!("must be {head}, the length of keys");
+            return Err(keys.wrong("attention.value_length", value, &wanted));
+        }
+        let rms_epsilon: f32 = keys.required("attention.layer_norm_rms_epsilon")?;
+        if rms_epsilon.is_nan() || rms_epsilon <= 0.0 {
+            return Err(keys.wrong(
+                "attention.layer_norm_rms_epsilon",
+                rms_epsilon,
+                "must be positive",
+            ));
+        }
+        Ok(Config {
+            architecture,
+            layers: keys.size("block_count")?,
+            embedding,
+            feed_forward: keys.size("feed_forward_length")?,
+            heads,
+            kv_heads,
+            head,
+            rms_epsilon,
+            rope: rope(&keys, architecture, head)?,
+        })
+    }
+
+    /// Width of a position's keys, and of its values.
+    pub fn kv_width(&self) -> usize {
+        self.kv_heads * self.head
+    }
+}
+
+fn rope(keys: &Keys<'_>, architecture: Architecture, head: usize) -> Result<Rope, ModelError> {
+    const DIMENSIONS: &str = "rope.dimension_count";
+    const SCALING: &str = "rope.scaling.type";
+    let dimensions = keys.size_or(DIMENSIONS, head)?;
+    let whole = architecture == Architecture::Llama;
+    if dimensions > head || dimensions % 2 != 0 || (whole && dimensions != head) {
+        let most = if whole { "" } else { " or less" };
+        let wanted = format!("must be even and the width of a head, {head}{most}");
+        return Err(keys.wrong(DIMENSIONS, dimensions, &wanted));
+    }
+    let scaling: &str = keys.optional(SCALING)?.unwrap_or("linear");
+    let factor: Option<f32> = match keys.optional("rope.scaling.factor")? {
+        None => keys.optional("rope.scale_linear")?,
+        factor => factor,
+    };
+    let frequency_scale = match (scaling, factor) {
+        ("none", _) | ("linear", None | Some(0.0)) => 1.0,
+        ("linear", Some(factor)) => 1.0 / factor,
+        (other, _) => return Err(keys.wrong(SCALING, other, "only none and linear are supported")),
+    };
+    Ok(Rope {
+        pairing: architecture.pairing(),
+        dimensions,
+        base: keys.optional("rope.freq_base")?.unwrap_or(10_000.0),
+        frequency_scale,
+        magnitude: keys.optional("rope.scaling.attn_factor")?.unwrap_or(1.0),
+    })
+}
+
+/// The metadata of one architecture.
+struct Keys<'a> {
+    gguf: &'a Gguf<'a>,
+    prefix: &'a str,
+}
+
+impl<'a> Keys<'a> {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    fn required<T: FromValue<'a>>(&self, name: &str) -> Result<T, ModelError> {
+        Ok(self.gguf.value(&self.key(name))?)
+    }
+
+    fn optional<T: FromValue<'a>>(&self, name: &str) -> Result<Option<T>, ModelError> {
+        Ok(self.gguf.optional(&self.key(name))?)
+    }
+
+    fn size(&self, name: &str) -> Result<usize, ModelError> {
+        self.positive(name, self.required(name)?)
+    }
+
+    fn size_or(&self, name: &str, default: usize) -> Result<usize, ModelError> {
+        match self.optional(name)? {
+            Some(found) => self.positive(name, found),
+            None => Ok(default),
+        }
+    }
+
+    /// Sizes stay below 2^31, as in the reference, so that products of two fit in 64 bits.
+    fn positive(&self, name: &str, found: u32) -> Result<usize, ModelError> {
+        if (1..=i32::MAX as u32).contains(&found) {
+            Ok(found as usize)
+        } else {
+            Err(self.wrong(name, found, "must be between 1 and 2^31 - 1"))
+        }
+    }
+
+    fn wrong(&self, name: &str, found: impl ToString, wanted: &str) -> ModelError {
+        ModelError::Metadata {
+            key: self.key(name),
+            found: found.to_string(),
+            wanted: wanted.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A model at work: its threads, its cache, and how far it has come.
+
+use super::attention::Span;
+use super::cache::{Cache, POSITIONS};
+use super::error::ModelError;
+use super::forward::Pass;
+use super::linear::Compute;
+use super::trace::{Trace, Tracer};
+use super::{Model, Rope};
+use crate::dense::{Element, Workers};
+use crate::matmul::Threads;
+
+/// How a context computes. Only `kv` changes results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContextParams {
+    /// Positions that fit, at least 1; rounded up to a multiple of 32.
+    pub n_ctx: usize,
+    /// Tokens computed in one go, at least 1.
+    pub n_ubatch: usize,
+    /// Threads, at least 1.
+    pub threads: usize,
+    /// Element type of cached keys and values.
+    pub kv: Element,
+}
+
+impl Default for ContextParams {
+    /// 512 positions, computed in one go on one thread, an f16 cache.
+    fn default() -> Self {
+        ContextParams {
+            n_ctx: 512,
+            n_ubatch: 512,
+            threads: 1,
+            kv: Element::F16,
+        }
+    }
+}
+
+/// A sequence of tokens that a model is decoding.
+#[derive(Debug)]
+pub struct Context<'m> {
+    model: &'m Model<'m>,
+    compute: Compute,
+    caches: Vec<Cache>,
+    positions: usize,
+    n_ubatch: usize,
+    decoded: usize,
+}
+
+impl<'m> Context<'m> {
+    /// An empty context. Beyond the model's map it takes `2 * n_ctx * kv_width` elements a layer, and activations of
+    /// `n_ubatch` tokens while decoding.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Parameter`], [`ModelError::Memory`], [`ModelError::Threads`].
+    pub fn new(model: &'m Model<'m>, params: ContextParams) -> Result<Context<'m>, ModelError> {
+        let least = [
+            ("n_ctx", params.n_ctx),
+            ("n_ubatch", params.n_ubatch),
+            ("threads", params.threads),
+        ];
+        if let Some(&(parameter, found)) = least.iter().find(|(_, value)| *value == 0) {
+            let wanted = "at least 1";
+            return Err(ModelError::Parameter {
+                parameter,
+                found,
+                wanted,
+            });
+        }
+        let memory = ModelError::Memory {
+            positions: params.n_ctx,
+        };
+        let positions = params
+            .n_ctx
+            .checked_next_multiple_of(POSITIONS)
+            .ok_or(memory)?;
+        let config = model.config();
+        let cache = |_| Cache::new(params.kv, positions, config.kv_width());
+        Ok(Context {
+            model,
+            caches: (0..config.layers).map(cache).collect::<Result<_, _>>()?,
+            compute: Compute {
+                threads: Threads::new(params.threads).map_err(ModelError::Threads)?,
+                workers: Workers::new(params.threads).map_err(ModelError::Threads)?,
+            },
+            positions,
+            n_ubatch: params.n_ubatch,
+            decoded: 0,
+        })
+    }
+
+    /// Positions that fit.
+    pub fn n_ctx(&self) -> usize {
+        self.positions
+    }
+
+    /// Positions decoded so far, those forgotten not counted.
+    pub fn decoded(&self) -> usize {
+        self.decoded
+    }
+
+    /// Forgets the positions from `position` on, so that the next decode starts there. Does nothing if so many are
+    /// not decoded.
+    pub fn rewind(&mut self, position: usize) {
+        self.decoded = self.decoded.min(position);
+    }
+
+    /// Decodes tokens at the positions after those decoded so far, `n_ubatch` at a time, and gives the logits of
+    /// each: `tokens.len() x vocabulary`, row-major. `trace` sees every node right after it was computed.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::NoTokens`], [`ModelError::Token`] and [`ModelError::ContextFull`] before anything is computed;
+    /// [`ModelError::Product`] and [`ModelError::DenseProduct`] where activations are not finite. The positions
+    /// decoded before remain.
+    pub fn decode(
+        &mut self,
+        tokens: &[u32],
+        trace: &mut dyn Trace,
+    ) -> Result<Vec<f32>, ModelError> {
+        self.admit(tokens)?;
+        let first = self.decoded;
+        let mut tracer = Tracer::new(trace);
+        let mut logits = Vec::with_capacity(tokens.len() * self.model.vocabulary());
+        for (index, tokens) in tokens.chunks(self.n_ubatch).enumerate() {
+            let first = first + index * self.n_ubatch;
+            logits.extend(self.batch(first, tokens, &mut tracer)?);
+        }
+        self.decoded = first + tokens.len();
+        Ok(logits)
+    }
+
+    fn admit(&self, tokens: &[u32]) -> Result<(), ModelError> {
+        let vocabulary = self.model.vocabulary();
+        if tokens.is_empty() {
+            return Err(ModelError::NoTokens);
+        }
+        if let Some(index) = tokens
+            .iter()
+            .position(|&token| token as usize >= vocabulary)
+        {
+            let token = tokens[index];
+            return Err(ModelError::Token {
+                index,
+                token,
+                vocabulary,
+            });
+        }
+        if tokens.len() > self.positions - self.decoded {
+            return Err(ModelError::ContextFull {
+                tokens: tokens.len(),
+                decoded: self.decoded,
+                positions: self.positions,
+            });
+        }
+        Ok(())
+    }
+
+    fn batch(
+        &mut self,
+        first: usize,
+        tokens: &[u32],
+        tracer: &mut Tracer<'_>,
+    ) -> Result<Vec<f32>, ModelError> {
+        let end = first + tokens.len();
+        let tensors = self.model.tensors();
+        let rope: &Rope = &self.model.config().rope;
+        let factors = tensors.rope_factors.as_deref();
+        let mut pass = Pass {
+            config: self.model.config(),
+            compute: &self.compute,
+            tracer,
+            span: Span {
+                first,
+                tokens: tokens.len(),
+                positions: end.next_multiple_of(POSITIONS),
+            },
+            turns: (first..end)
+                .map(|position| rope.turn(position, factors))
+                .collect(),
+        };
+        pass.run(tensors, &mut self.caches, tokens)
+    }
+}

@@ -1,0 +1,206 @@
+//! The graph of one batch, operation by operation: `build_bitnet` and `build_llama` in `llama.cpp` of
+//! `bitnet-cpp-sys` 0.0.5, node names included.
+//!
+//! `bitnet-b1.58` and `bitnet-25` are the graph of `bitnet` with relu squared at the gate.
+
+use super::attention::{Span, attend};
+use super::cache::Cache;
+use super::config::{Config, Gate};
+use super::error::ModelError;
+use super::linear::{Compute, Linear};
+use super::rope::Turn;
+use super::trace::Tracer;
+use super::weights::{Layer, Tensors};
+use crate::dense::Workers;
+use crate::dense::fused::silu;
+
+/// Everything that the operations of one batch share.
+pub(super) struct Pass<'p, 't> {
+    pub(super) config: &'p Config,
+    pub(super) compute: &'p Compute,
+    pub(super) tracer: &'p mut Tracer<'t>,
+    pub(super) span: Span,
+    /// Of the position of each token.
+    pub(super) turns: Vec<Turn>,
+}
+
+impl Pass<'_, '_> {
+    /// The logits of each token: `tokens x vocabulary`.
+    pub(super) fn run(
+        &mut self,
+        tensors: &Tensors<'_>,
+        caches: &mut [Cache],
+        tokens: &[u32],
+    ) -> Result<Vec<f32>, ModelError> {
+        let width = self.config.embedding;
+        let mut stream = vec![0.0; tokens.len() * width];
+        for (row, &token) in stream.chunks_exact_mut(width).zip(tokens) {
+            tensors.embedding.read_row(token as usize, row);
+        }
+        self.tracer.enter(None);
+        self.tracer.rows("inp_embd", width, &stream);
+        for (index, (layer, cache)) in tensors.layers.iter().zip(caches).enumerate() {
+            self.tracer.enter(Some(index));
+            stream = self.layer(layer, cache, stream)?;
+        }
+        self.tracer.enter(None);
+        let normed = self.norm("result_norm", &tensors.output_norm, stream);
+        let logits = tensors.output.product(&normed, self.compute)?;
+        self.tracer
+            .rows("result_output", tensors.embedding.rows(), &logits);
+        Ok(logits)
+    }
+
+    /// What the layer makes of the residual stream.
+    fn layer(
+        &mut self,
+        layer: &Layer<'_>,
+        cache: &mut Cache,
+        stream: Vec<f32>,
+    ) -> Result<Vec<f32>, ModelError> {
+        let width = self.config.embedding;
+        let attended = self.attention(layer, cache, &stream)?;
+        let stream = self.sum(attended, &stream);
+        self.tracer.rows("ffn_inp", width, &stream);
+        let fed = self.feed_forward(layer, &stream)?;
+        let stream = self.sum(fed, &stream);
+        self.tracer.rows("l_out", width, &stream);
+        Ok(stream)
+    }
+
+    fn attention(
+        &mut self,
+        layer: &Layer<'_>,
+        cache: &mut Cache,
+        stream: &[f32],
+    ) -> Result<Vec<f32>, ModelError> {
+        let config = self.config;
+        let queries_width = config.heads * config.head;
+        let normed = self.norm("attn_norm", &layer.attn_norm, stream.to_vec());
+        let mut queries = self.project("Qcur", &layer.query, queries_width, &normed)?;
+        self.rotate("Qcur", config.heads, &mut queries);
+        let mut keys = self.project("Kcur", &layer.key, config.kv_width(), &normed)?;
+        self.rotate("Kcur", config.kv_heads, &mut keys);
+        let values = self.project("Vcur", &layer.value, config.kv_width(), &normed)?;
+        cache.store(self.span.first, &keys, &values);
+
+        let workers = &self.compute.workers;
+        let merged = attend(config, cache, self.span, queries, workers, self.tracer);
+        let Some(sub_norm) = &layer.attn_sub_norm else {
+            self.tracer.rows("kqv_merged_cont", queries_width, &merged);
+            return self.project("kqv_out", &layer.attn_output, config.embedding, &merged);
+        };
+        self.tracer.rows("kqv_out", queries_width, &merged);
+        let normed = self.norm("attn_sub_norm", sub_norm, merged);
+        self.project("attn_o_out", &layer.attn_output, config.embedding, &normed)
+    }
+
+    fn feed_forward(&mut self, layer: &Layer<'_>, stream: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let config = self.config;
+        let inner = config.feed_forward;
+        let normed = self.norm("ffn_norm", &layer.ffn_norm, stream.to_vec());
+        let mut gated =
+            self.project_scaled(["ffn_gate", "ffn_gate_s"], &layer.gate, inner, &normed)?;
+        match config.architecture.gate() {
+            Gate::Silu => {
+                let workers = &self.compute.workers;
+                workers.each_chunk(&mut gated, inner, |_, row| silu(row));
+                self.tracer.rows("ffn_silu", inner, &gated);
+            }
+            Gate::ReluSquared => {
+                gated
+                    .iter_mut()
+                    .for_each(|x| *x = if *x > 0.0 { *x } else { 0.0 });
+                self.tracer.rows("ffn_relu", inner, &gated);
+                gated.iter_mut().for_each(|x| *x *= *x);
+                self.tracer.rows("ffn_sqr(relu)", inner, &gated);
+            }
+        }
+        let up = self.project_scaled(["ffn_up", "ffn_up_s"], &layer.up, inner, &normed)?;
+        gated
+            .iter_mut()
+            .zip(&up)
+            .for_each(|(gated, up)| *gated *= up);
+        let Some(sub_norm) = &layer.ffn_sub_norm else {
+            self.tracer.rows("ffn_gate_par", inner, &gated);
+            return self.project("ffn_out", &layer.down, config.embedding, &gated);
+        };
+        self.tracer.rows("ffn_sub_out", inner, &gated);
+        let normed = self.norm("ffn_sub_norm", sub_norm, gated);
+        self.project("ffn_down", &layer.down, config.embedding, &normed)
+    }
+
+    /// A linear layer with its scale, as one node.
+    fn project(
+        &mut self,
+        name: &str,
+        linear: &Linear<'_>,
+        columns: usize,
+        x: &[f32],
+    ) -> Result<Vec<f32>, ModelError> {
+        let out = linear.forward(x, self.compute)?;
+        self.tracer.rows(name, columns, &out);
+        Ok(out)
+    }
+
+    /// A linear layer whose product and whose scaled product are nodes of their own.
+    fn project_scaled(
+        &mut self,
+        names: [&str; 2],
+        linear: &Linear<'_>,
+        columns: usize,
+        x: &[f32],
+    ) -> Result<Vec<f32>, ModelError> {
+        let mut out = linear.product(x, self.compute)?;
+        self.tracer.rows(names[0], columns, &out);
+        if let Some(scale) = linear.scale() {
+            out.iter_mut().for_each(|value| *value *= scale);
+            self.tracer.rows(names[1], columns, &out);
+        }
+        Ok(out)
+    }
+
+    /// Turns the heads of each token by its position.
+    fn rotate(&mut self, name: &str, heads: usize, rows: &mut [f32]) {
+        let head = self.config.head;
+        for (row, turn) in rows.chunks_exact_mut(heads * head).zip(&self.turns) {
+            self.config.rope.apply(turn, head, row);
+        }
+        self.tracer
+            .node(name, [head, heads, self.span.tokens], rows);
+    }
+
+    /// RMS norm of each row, then its weights.
+    fn norm(&mut self, name: &str, weights: &[f32], mut rows: Vec<f32>) -> Vec<f32> {
+        let columns = weights.len();
+        rms_norm(
+            &mut rows,
+            columns,
+            self.config.rms_epsilon,
+            &self.compute.workers,
+        );
+        self.tracer.rows("norm", columns, &rows);
+        for row in rows.chunks_exact_mut(columns) {
+            row.iter_mut()
+                .zip(weights)
+                .for_each(|(value, weight)| *value *= weight);
+        }
+        self.tracer.rows(name, columns, &rows);
+        rows
+    }
+
+    fn sum(&self, mut a: Vec<f32>, b: &[f32]) -> Vec<f32> {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        a
+    }
+}
+
+/// `ggml_compute_forward_rms_norm_f32`: squares in f32, their sum in f64, the mean in f32.
+fn rms_norm(rows: &mut [f32], columns: usize, epsilon: f32, workers: &Workers) {
+    workers.each_chunk(rows, columns, |_, row| {
+        let sum: f64 = row.iter().map(|value| f64::from(value * value)).sum();
+        let mean = (sum / columns as f64) as f32;
+        let scale = 1.0 / (mean + epsilon).sqrt();
+        row.iter_mut().for_each(|value| *value *= scale);
+    });
+}
