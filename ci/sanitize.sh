@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Runs the tests of the kernels, the packers and the GGUF reader under AddressSanitizer: a read or write outside a
+# buffer stops the test instead of passing it.
+#
+#   ci/sanitize.sh [FOLDER]       FOLDER (default target/sanitize) keeps everything built
+#
+# Exit code 0: passed, or nothing ran and a line `skipped: REASON` says why. 1: a build or test failed.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly TARGET=x86_64-unknown-linux-gnu
+
+skip() {
+    echo "skipped: $1"
+    exit 0
+}
+
+fail() {
+    echo "failed: $1" >&2
+    exit 1
+}
+
+[[ $(uname -m) == x86_64 ]] || skip "this is $(uname -m), the run is made for x86_64"
+LIBRARIES=$(rustc --print target-libdir --target "$TARGET")
+compgen -G "$LIBRARIES/librustc*_rt.asan.a" >/dev/null || skip "this rustc comes without the AddressSanitizer runtime"
+
+# The flag is unstable. Naming the target, though it is the host, keeps it away from build scripts and macros, which
+# run inside the compiler; hence the variable for the target's flags alone. Doctests link by themselves and take
+# theirs from RUSTDOCFLAGS.
+export RUSTC_BOOTSTRAP=1
+export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS=-Zsanitizer=address
+export RUSTDOCFLAGS=-Zsanitizer=address
+# A test asks for more memory than there is and expects the refusal that an allocator gives.
+export ASAN_OPTIONS=allocator_may_return_null=1
+export CARGO_TARGET_DIR=${1:-target/sanitize} CARGO_TERM_COLOR=never
+
+SCRATCH=$(mktemp -d)
+trap 'rm -rf "$SCRATCH"' EXIT
+# The sanitizer must be able to fail: a vector load that leaves its buffer by a byte.
+cat >"$SCRATCH/overrun.rs" <<'RUST'
+use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_movemask_epi8};
+
+fn main() {
+    let bytes = std::hint::black_box(vec![0u8; 16]);
+    // SAFETY: none, on purpose.
+    let vector = unsafe { _mm_loadu_si128(bytes.as_ptr().add(1).cast::<__m128i>()) };
+    // SAFETY: the baseline of this architecture has SSE2.
+    println!("{}", unsafe { _mm_movemask_epi8(vector) });
+}
+RUST
+rustc --edition 2024 -O -Zsanitizer=address --target "$TARGET" -o "$SCRATCH/overrun" "$SCRATCH/overrun.rs"
+OUTPUT=$("$SCRATCH/overrun" 2>&1) || true
+[[ $OUTPUT == *"AddressSanitizer: heap-buffer-overflow"* ]] || fail "the sanitizer missed a read past a buffer: $OUTPUT"
+
+cargo test --quiet --target "$TARGET" -p qk256 || fail "tests of qk256 under AddressSanitizer"
+echo "passed: qk256 under AddressSanitizer"
