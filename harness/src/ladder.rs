@@ -16,7 +16,8 @@ pub struct RungReport {
     pub rung: Rung,
     /// Verdict over all outcomes.
     pub verdict: Verdict,
-    /// The worst of all outcomes that are held to identity; see [`Outcome::held_to_identity`].
+    /// The worst of all outcomes that are held to identity, known divergences aside; see
+    /// [`Outcome::held_to_identity`].
     #[serde(flatten)]
     pub measures: Measures,
     /// Each pair of candidate and reference.
@@ -28,11 +29,16 @@ impl RungReport {
         let counted = |outcome: &Outcome| match outcome.verdict {
             // No more can be asked against another build than to be within its noise.
             Verdict::WithinNoiseFloor if !outcome.held_to_identity() => Verdict::Exact,
+            // The reference's own defect, counted apart, says nothing about a candidate.
+            Verdict::KnownDivergence => Verdict::Exact,
             verdict => verdict,
         };
         let verdict = Verdict::overall(outcomes.iter().map(counted));
-        let measured =
-            |outcome: &&Outcome| outcome.held_to_identity() && outcome.measures.comparisons > 0;
+        let measured = |outcome: &&Outcome| {
+            outcome.held_to_identity()
+                && outcome.measures.comparisons > 0
+                && outcome.verdict != Verdict::KnownDivergence
+        };
         let measures = outcomes
             .iter()
             .filter(measured)

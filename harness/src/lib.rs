@@ -13,13 +13,17 @@
 //! Data goes up: [`measure`] to [`verdict`] to [`outcome`], [`side`] and [`probe`] to [`rung`], [`ladder`], and from
 //! there to receipts and the command line.
 
+pub mod bench;
 pub mod cli;
 pub mod dump;
 pub mod exit;
 pub mod finding;
+pub mod fuzz;
 pub mod implementation;
+pub mod known;
 pub mod ladder;
 pub mod measure;
+pub mod mistaken;
 pub mod model;
 pub mod outcome;
 pub mod probe;

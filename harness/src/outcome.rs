@@ -155,11 +155,6 @@ impl Tally {
         self.outcome.findings.push(finding);
     }
 
-    /// Id of the reference.
-    pub(crate) fn reference(&self) -> &str {
-        &self.outcome.reference
-    }
-
     /// Notes the first reason for not comparing everything.
     pub(crate) fn skip(&mut self, reason: String) {
         self.outcome.skipped.get_or_insert(reason);

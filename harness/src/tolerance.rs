@@ -18,6 +18,10 @@ pub const BLOCK_SCALE_ROUNDINGS: f64 = 6.0;
 /// The floor for cosine similarity that users know from other tools. Reported, never decisive.
 pub const COSINE_FLOOR: f64 = 0.99;
 
+/// The normalised mean square error that llama.cpp's own operator tests allow for matrix products
+/// (`test-backend-ops.cpp`). Reported, never decisive.
+pub const NMSE_CEILING: f64 = 5e-4;
+
 /// By how much a distance may exceed the distance between two builds of the reference and still count as within its
 /// noise: both are maxima over samples of the same size, and the larger of two such maxima exceeds the smaller by
 /// about this factor.

@@ -27,7 +27,7 @@ fn values(kind: usize, n: usize) -> Vec<f32> {
     let value = |i: usize| match kind {
         0 => [-0.75, 0.0, 0.75][random.below(3)],
         1 => random.bell(),
-        2 => random.unit() * 1e-6 * if i % 3 == 0 { 1.0 } else { 2.0 },
+        2 => random.unit() * [1e-6, 2e-6, 2e-6][i % 3],
         3 => random.bell() * 1e30,
         4 => (random.below(9) as f32 - 4.0) / 2.0,
         5 => random.bell() * 1e-40,

@@ -10,7 +10,7 @@ use super::{CliError, style};
 use crate::exit::Exit;
 use crate::ladder::{self, Climb};
 use crate::outcome::{Outcome, Rung};
-use crate::receipt::Receipt;
+use crate::receipt::{Receipt, write_json};
 use crate::side::{Sides, reference_layout};
 use crate::task::Task;
 use crate::verdict::Verdict;
@@ -71,7 +71,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let climb = ladder::climb(&args.rungs, &sides, &task);
     if let Some(path) = &args.receipt {
         let receipt = Receipt::of_check(&climb, &sides, &task, &open.model, &oracles.skipped)?;
-        receipt.write(path).map_err(|source| CliError::Write {
+        write_json(path, &receipt).map_err(|source| CliError::Write {
             path: path.clone(),
             source,
         })?;
@@ -144,6 +144,14 @@ fn print(climb: &Climb, skipped: &[String], out: &mut dyn Write) -> Result<(), C
     for outcome in outcomes() {
         print_findings(outcome, out)?;
     }
+    for outcome in outcomes().filter(|o| o.verdict == Verdict::KnownDivergence) {
+        let seen = style::count(outcome.measures.mismatches);
+        writeln!(
+            out,
+            "known divergence: {} is wrong in {seen} dots, as {} says, which still reproduces",
+            outcome.reference, outcome.candidate
+        )?;
+    }
     for report in &climb.rungs {
         let verdict = style::verdict(report.verdict);
         let compared = style::count(report.measures.comparisons);
@@ -176,22 +184,7 @@ fn print_findings(outcome: &Outcome, out: &mut dyn Write) -> Result<(), CliError
         style::count(measures.comparisons)
     )?;
     for finding in findings {
-        let bits = |observed: &crate::finding::Observed| match &observed.bits {
-            Some(bits) => format!("{} (0x{bits})", observed.value),
-            None => observed.value.clone(),
-        };
-        let truth = finding
-            .truth
-            .map(|truth| format!(", arbiter {truth}"))
-            .unwrap_or_default();
-        writeln!(
-            out,
-            "  {}, {}: \x1b[1m{}\x1b[0m",
-            finding.subject, finding.place, finding.blame
-        )?;
-        let (expected, actual) = (bits(&finding.expected), bits(&finding.actual));
-        writeln!(out, "    expected {expected}, got {actual}{truth}")?;
-        writeln!(out, "    {}", finding.reproduce)?;
+        style::finding(finding, &finding.reproduce, out)?;
     }
     Ok(())
 }

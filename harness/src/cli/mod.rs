@@ -1,9 +1,13 @@
 //! The command line: one file a command. Commands write to a given writer and return an [`Exit`]; errors carry theirs.
 
+mod bench;
 mod check;
 mod dump_lut;
+mod fuzz;
 mod kernels;
+mod mistakes;
 mod oracles;
+mod replay;
 mod select;
 mod style;
 mod synth;
@@ -15,6 +19,7 @@ use clap::{Parser, Subcommand};
 use thiserror::Error;
 
 use crate::exit::Exit;
+use crate::fuzz::{CaseError, RegressionError};
 use crate::implementation::SideError;
 use crate::model::ModelError;
 use crate::probe::ProbeError;
@@ -35,6 +40,10 @@ enum Command {
     Synth(synth::SynthArgs),
     Oracles(oracles::OraclesArgs),
     Kernels(kernels::KernelsArgs),
+    Mistakes(mistakes::MistakesArgs),
+    Fuzz(fuzz::FuzzArgs),
+    Replay(replay::ReplayArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// Why a command did not get to a verdict.
@@ -58,6 +67,12 @@ pub enum CliError {
     /// A side that should answer did not.
     #[error(transparent)]
     Side(#[from] SideError),
+    /// A file holds no case.
+    #[error(transparent)]
+    Regression(#[from] RegressionError),
+    /// No case can be made or packed.
+    #[error(transparent)]
+    Case(#[from] CaseError),
     /// An oracle could not be probed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -80,7 +95,11 @@ impl CliError {
         match self {
             CliError::Usage(_) => Exit::Usage,
             // Whoever reads the output has seen enough.
-            CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Agreement,
+            CliError::Output(error) | CliError::Synth(SynthError::Output(error))
+                if error.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                Exit::Agreement
+            }
             _ => Exit::Setup,
         }
     }
@@ -102,6 +121,10 @@ impl Cli {
             }
             Command::Oracles(args) => oracles::run(args, out),
             Command::Kernels(args) => kernels::run(args, out),
+            Command::Mistakes(args) => mistakes::run(args, out),
+            Command::Fuzz(args) => fuzz::run(args, out),
+            Command::Replay(args) => replay::run(args, out),
+            Command::Bench(args) => bench::run(args, out),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! How results look. Colours are always written; the stream drops them where it is no terminal.
 
+use std::io::{self, Write};
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table, TableComponent};
 
+use crate::finding::{Finding, Observed};
 use crate::verdict::Verdict;
 
 /// A table with these headings; the columns of `numbers` are right-aligned.
@@ -53,6 +56,27 @@ pub(super) fn measure(value: f64) -> String {
         _ if (0.001..1000.0).contains(&value.abs()) => format!("{value:.6}"),
         _ => format!("{value:.2e}"),
     }
+}
+
+/// A difference in three lines: where, what, and the command that shows it again.
+pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -> io::Result<()> {
+    let bits = |observed: &Observed| match &observed.bits {
+        Some(bits) => format!("{} (0x{bits})", observed.value),
+        None => observed.value.clone(),
+    };
+    let truth = finding.truth.map(|truth| format!(", arbiter {truth}"));
+    let (expected, actual) = (bits(&finding.expected), bits(&finding.actual));
+    writeln!(
+        out,
+        "  {}, {}: \x1b[1m{}\x1b[0m",
+        finding.subject, finding.place, finding.blame
+    )?;
+    writeln!(
+        out,
+        "    expected {expected}, got {actual}{}",
+        truth.unwrap_or_default()
+    )?;
+    writeln!(out, "    {reproduce}")
 }
 
 /// A run of work on standard error: a bar where that is a terminal, nothing elsewhere.

@@ -16,8 +16,20 @@ pub struct Case {
     /// `batch x cols` activation codes.
     pub activations: Vec<i8>,
     /// Rows so long and so extreme that int16 lanes wrap if they are widened only every 4096 columns, as the
-    /// reference's are: it is not defined here, and only the arbiter is asked.
+    /// reference's are, which is a known divergence.
     pub beyond_i16: bool,
+}
+
+impl Case {
+    /// One row of the batch.
+    ///
+    /// # Panics
+    ///
+    /// If the batch is shorter.
+    pub fn activation_row(&self, batch: usize) -> &[i8] {
+        let cols = self.storage.cols();
+        &self.activations[batch * cols..][..cols]
+    }
 }
 
 /// Row lengths around the edges of groups, blocks and accumulator folds, and some of real models.

@@ -1,15 +1,16 @@
 //! Receipts: one JSON file a run, that says what ran, on what, by whom, where, and what came out.
 
 mod environment;
+mod file;
 
-use std::io::{self, Write};
-use std::path::Path;
 use std::time::SystemTime;
 
+use cpp_shim::Description;
 use qk256::kernel;
 use serde::{Deserialize, Serialize};
 
 pub use environment::Environment;
+pub use file::write_json;
 
 use crate::ladder::{Climb, RungReport};
 use crate::model::{Model, ModelError};
@@ -197,23 +198,6 @@ impl Receipt {
             skipped: skipped.to_vec(),
         })
     }
-
-    /// Writes the receipt beside its place and renames it there, so that no half of one is ever found.
-    ///
-    /// # Errors
-    ///
-    /// What the operating system says.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.persist(path)?;
-        Ok(())
-    }
 }
 
 impl ModelInfo {
@@ -240,19 +224,23 @@ impl ModelInfo {
 }
 
 fn oracles(sides: &Sides) -> Vec<OracleInfo> {
-    let describe = |description: &cpp_shim::Description| OracleInfo {
-        id: description.id.clone(),
-        upstream: description.upstream.clone(),
-        version: description.version.clone(),
-        checksum: description.checksum.clone(),
-        compiler: description.compiler.clone(),
-        flags: description.flags.join(" "),
-        instruction_set: description.instruction_set.clone(),
-    };
-    sides
+    let descriptions = sides
         .references
         .iter()
-        .filter_map(|r| r.description.as_ref())
-        .map(describe)
-        .collect()
+        .filter_map(|reference| reference.description.as_ref());
+    descriptions.map(OracleInfo::from).collect()
+}
+
+impl From<&Description> for OracleInfo {
+    fn from(description: &Description) -> OracleInfo {
+        OracleInfo {
+            id: description.id.clone(),
+            upstream: description.upstream.clone(),
+            version: description.version.clone(),
+            checksum: description.checksum.clone(),
+            compiler: description.compiler.clone(),
+            flags: description.flags.join(" "),
+            instruction_set: description.instruction_set.clone(),
+        }
+    }
 }

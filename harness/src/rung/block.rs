@@ -6,6 +6,7 @@
 use qk256::format::{ShapeError, Storage, Weights, codes, pack};
 use rayon::prelude::*;
 
+use super::known::Seen;
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::outcome::{Outcome, Rung, Tally};
@@ -18,53 +19,86 @@ pub(super) fn steps(sides: &Sides) -> u64 {
 }
 
 pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
-    let outcomes = sides.candidates.par_iter().map(|candidate| {
-        let outcomes = climb_one(candidate, sides, task);
-        task.progress.inc(1);
-        outcomes
-    });
-    outcomes.flatten_iter().collect()
-}
-
-fn climb_one(candidate: &Candidate, sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
-    let arbiter: &dyn Implementation = &Arbiter;
-    let oracles = sides
-        .references
-        .iter()
-        .filter(|r| r.compared)
-        .map(|r| r.side.as_ref());
-    let mut pairs: Vec<(&dyn Implementation, Tally)> = oracles
-        .chain([arbiter])
-        .map(|reference| {
-            let side = candidate.side.as_ref();
-            (
-                reference,
-                Tally::new(Rung::Block, candidate.format, side, reference.id()),
-            )
+    let climbed: Vec<(Vec<Outcome>, Vec<Seen>)> = sides
+        .candidates
+        .par_iter()
+        .map(|candidate| {
+            let climbed = climb_one(candidate, sides, task);
+            task.progress.inc(1);
+            climbed
         })
         .collect();
+    let (mut outcomes, mut known) = (Vec::new(), Vec::<Seen>::new());
+    for (of_candidate, seen) in climbed {
+        outcomes.extend(of_candidate);
+        for seen in seen {
+            match known.iter_mut().find(|known| known.is_of(&seen)) {
+                Some(known) => known.meter.merge(&seen.meter),
+                None => known.push(seen),
+            }
+        }
+    }
+    for seen in known {
+        let reference = sides
+            .references
+            .iter()
+            .find(|r| r.side.id() == seen.reference);
+        outcomes.extend(reference.map(|reference| seen.finish(reference)));
+    }
+    outcomes
+}
+
+/// A reference, what the candidate comes to with it, and the reference's own known divergences.
+struct Pair<'a> {
+    reference: &'a dyn Implementation,
+    tally: Tally,
+    known: Vec<Seen>,
+}
+
+fn climb_one(candidate: &Candidate, sides: &Sides, task: &Task<'_>) -> (Vec<Outcome>, Vec<Seen>) {
+    let side = candidate.side.as_ref();
+    let tally = |reference: &dyn Implementation| {
+        Tally::new(Rung::Block, candidate.format, side, reference.id())
+    };
+    let compared = sides.references.iter().filter(|r| r.compared);
+    let mut oracles: Vec<Pair<'_>> = compared
+        .map(|r| Pair {
+            reference: r.side.as_ref(),
+            tally: tally(r.side.as_ref()),
+            known: Seen::nothing(r, candidate.format),
+        })
+        .collect();
+    let mut arbiter = Pair {
+        reference: &Arbiter,
+        tally: tally(&Arbiter),
+        known: Vec::new(),
+    };
     match block_cases(candidate.format, task.seed) {
         Ok(cases) => cases
             .iter()
-            .for_each(|case| run(candidate, case, &mut pairs, task)),
-        Err(error) => pairs
+            .for_each(|case| run(candidate, case, &mut oracles, &mut arbiter, task)),
+        Err(error) => oracles
             .iter_mut()
-            .for_each(|(_, tally)| tally.skip(error.to_string())),
+            .for_each(|pair| pair.tally.skip(error.to_string())),
+    }
+    let (mut outcomes, mut known) = (Vec::new(), Vec::new());
+    for pair in oracles {
+        outcomes.push(pair.tally.finish());
+        known.extend(pair.known);
     }
     // The arbiter is the reference of last resort: where oracles served every case, it has nothing to say.
-    let spoke = |(_, tally): &(_, Tally)| tally.reference() != arbiter.id() || !tally.is_empty();
-    pairs
-        .into_iter()
-        .filter(spoke)
-        .map(|(_, tally)| tally.finish())
-        .collect()
+    if !arbiter.tally.is_empty() {
+        outcomes.push(arbiter.tally.finish());
+    }
+    (outcomes, known)
 }
 
 /// Runs a case on the candidate and on every reference that is defined on it, or else on the arbiter.
 fn run(
     candidate: &Candidate,
     case: &Case,
-    pairs: &mut [(&dyn Implementation, Tally)],
+    oracles: &mut [Pair<'_>],
+    arbiter: &mut Pair<'_>,
     task: &Task<'_>,
 ) {
     let same = Packed {
@@ -73,32 +107,19 @@ fn run(
     };
     let actual = same.dots(candidate.side.as_ref(), &case.activations);
     let theirs = repack(case);
-    let (arbiter, oracles) = pairs.split_last_mut().expect("the arbiter is always there");
     let mut served = false;
-    for (reference, tally) in oracles {
+    for pair in oracles {
         if let Ok(theirs) = &theirs
-            && !case.beyond_i16
-            && reference.defined_on(&theirs.storage).is_ok()
+            && pair.reference.defined_on(&theirs.storage).is_ok()
         {
             served = true;
-            compare(
-                case,
-                &actual,
-                &theirs.dots(*reference, &case.activations),
-                tally,
-                task,
-            );
+            let expected = theirs.dots(pair.reference, &case.activations);
+            compare(case, &actual, expected, pair, task);
         }
     }
     if !served {
-        let (reference, tally) = arbiter;
-        compare(
-            case,
-            &actual,
-            &same.dots(*reference, &case.activations),
-            tally,
-            task,
-        );
+        let expected = same.dots(arbiter.reference, &case.activations);
+        compare(case, &actual, expected, arbiter, task);
     }
 }
 
@@ -146,15 +167,18 @@ fn repack(case: &Case) -> Result<Packed, ShapeError> {
 fn compare(
     case: &Case,
     actual: &Result<Vec<i64>, SideError>,
-    expected: &Result<Vec<i64>, SideError>,
-    tally: &mut Tally,
+    expected: Result<Vec<i64>, SideError>,
+    pair: &mut Pair<'_>,
     task: &Task<'_>,
 ) {
-    let (actual, expected) = match (actual, expected) {
+    let (actual, mut expected) = match (actual, expected) {
         (Ok(actual), Ok(expected)) => (actual, expected),
-        (Err(error), _) | (_, Err(error)) => return tally.refuse(error),
+        (Err(error), _) => return pair.tally.refuse(error),
+        (_, Err(error)) => return pair.tally.refuse(&error),
     };
-    tally.meter.add_integers(expected, actual);
+    set_known_apart(case, actual, &mut expected, &mut pair.known);
+    let tally = &mut pair.tally;
+    tally.meter.add_integers(&expected, actual);
     let differs = |&i: &usize| actual[i] != expected[i];
     let Some(i) = (0..actual.len())
         .find(differs)
@@ -162,10 +186,9 @@ fn compare(
     else {
         return;
     };
-    let (rows, cols) = (case.storage.rows(), case.storage.cols());
-    let (batch, row) = (i / rows, i % rows);
+    let (batch, row) = (i / case.storage.rows(), i % case.storage.rows());
     let weights = Weights::new(case.storage, &case.bytes).expect("cases are packed whole");
-    let truth = Arbiter.dot(&weights, row, &case.activations[batch * cols..][..cols]);
+    let truth = Arbiter.dot(&weights, row, case.activation_row(batch));
     tally.find(Finding {
         subject: case.name.clone(),
         place: format!("row {row}, activation row {batch}"),
@@ -178,4 +201,34 @@ fn compare(
             task.model, task.seed
         ),
     });
+}
+
+/// Where the reference is wrong by the very number that a known divergence predicts, the truth takes its place, and the
+/// difference is counted for the entry.
+fn set_known_apart(case: &Case, actual: &[i64], expected: &mut [i64], known: &mut [Seen]) {
+    if known.is_empty() {
+        return;
+    }
+    let weights = Weights::new(case.storage, &case.bytes).expect("cases are packed whole");
+    let (rows, cols) = (case.storage.rows(), case.storage.cols());
+    for (i, expected) in expected.iter_mut().enumerate() {
+        // Where lanes wrap, a candidate that agrees has the defect too.
+        if !case.beyond_i16 && actual[i] == *expected {
+            continue;
+        }
+        let (batch, row) = (i / rows, i % rows);
+        let activations = case.activation_row(batch);
+        let truth = Arbiter.dot(&weights, row, activations);
+        if *expected == truth {
+            continue;
+        }
+        let codes: Vec<u8> = (0..cols).map(|col| weights.code(row, col)).collect();
+        let seen = known
+            .iter_mut()
+            .find(|seen| seen.known.dot(&codes, activations) == *expected);
+        if let Some(seen) = seen {
+            seen.meter.add_integers(&[*expected], &[truth]);
+            *expected = truth;
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! Each side is probed by itself. A candidate is then held against what each reference was found to do, if that
 //! reference writes its layout, and else against what its format declares.
 
-use qk256::format::Format;
+use qk256::format::{Format, QK256, Storage};
 use rayon::prelude::*;
 
 use crate::finding::{Finding, Observed};
@@ -34,17 +34,21 @@ fn climb_one(candidate: &Candidate, references: &[&Reference], task: &Task<'_>) 
     let side = candidate.side.as_ref();
     let derived = derive(side, side, candidate.format);
     let tally = |reference: &str| Tally::new(Rung::Lut, candidate.format, side, reference);
-    if reference_format(candidate.format) != candidate.format {
+    let defined: Vec<&&Reference> = references
+        .iter()
+        .filter(|reference| writes(reference, candidate.format))
+        .collect();
+    if defined.is_empty() {
         let declared = Lut::declared(candidate.format).map_err(ProbeError::from);
         return vec![judge(
             tally(DECLARATION),
             &derived,
             &declared,
-            |_| None,
+            |()| None,
             task,
         )];
     }
-    let judged = references.iter().map(|reference| {
+    let judged = defined.into_iter().map(|reference| {
         let reference = reference.side.as_ref();
         let expected = derive(reference, reference, candidate.format);
         // Asked only when the sides differ: the arbiter takes its time.
@@ -58,6 +62,13 @@ fn climb_one(candidate: &Candidate, references: &[&Reference], task: &Task<'_>) 
         )
     });
     judged.collect()
+}
+
+/// Whether the reference itself writes the format, in this layout.
+fn writes(reference: &Reference, format: &Format) -> bool {
+    let block = Storage::native(*format, format.layout.panel_rows(), QK256);
+    reference_format(format) == format
+        && block.is_ok_and(|storage| reference.side.defined_on(&storage).is_ok())
 }
 
 fn judge(

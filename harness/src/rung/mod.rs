@@ -2,7 +2,9 @@
 //! against every reference, `steps` says beforehand how many steps it will report.
 
 mod block;
+mod known;
 mod lut;
+mod refusal;
 mod tensor;
 
 use crate::outcome::{Outcome, Rung};

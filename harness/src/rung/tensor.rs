@@ -2,7 +2,8 @@
 //!
 //! Every ternary tensor of the model is multiplied with seeded activations: one row, and a small batch with a row of
 //! zeros and a row of outliers, on one thread and on two. Products must have the reference's very bits; against a
-//! second build of the reference they may be as far off as the builds are from each other.
+//! second build of the reference they may be as far off as the builds are from each other. Activations that are not
+//! finite have to be refused.
 //!
 //! A candidate that reads the tensor's layout gets the bytes of the file. One that reads another layout gets the same
 //! codes packed in its own, and, like one that works weight by weight, an excerpt of tensors that are large.
@@ -12,6 +13,7 @@ use std::cell::LazyCell;
 
 use qk256::format::{Format, ScaleRule, ShapeError, Storage, Weights, pack};
 
+use super::refusal;
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::model::TernaryTensor;
@@ -46,6 +48,11 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
             total.absorb(tally);
         }
         task.progress.inc(1);
+    }
+    for (candidate, tallies) in sides.candidates.iter().zip(&mut total) {
+        if tallies.iter().any(|tally| !tally.is_untouched()) {
+            refusal::climb(candidate.side.as_ref(), candidate.format, tallies, task);
+        }
     }
     // A candidate whose type the model does not have was not asked; that is no skip.
     let asked = total

@@ -125,21 +125,27 @@ fn i8_s_product(weights: &Weights<'_>, row: usize, activations: &[f32]) -> (f64,
         .iter()
         .fold(1e-5, |max: f64, &x| max.max(f64::from(x).abs()));
     let activation_scale = (127.0 / max) as f32;
-    let codes = activations.iter().map(|x| {
+    let code = |x: &f32| {
         (x * activation_scale)
             .round_ties_even()
             .clamp(-128.0, 127.0) as i64
-    });
+    };
     let block = match weights.format().scale {
         ScaleRule::Tensor => weights.cols(),
         ScaleRule::Block { weights } => weights,
     };
     let (mut truth, mut magnitude, mut integer) = (0.0, 0.0, 0u64);
-    for (col, code) in codes.enumerate() {
-        let factor = f64::from(scale(weights, row, col / block)) / f64::from(activation_scale);
-        truth += (value(weights, row, col) * code) as f64 * factor;
-        magnitude += (i64::from(raw(weights, row, col)) * code).abs() as f64 * factor.abs();
-        integer += (i64::from(raw(weights, row, col)) * code).unsigned_abs();
+    for (index, values) in activations.chunks(block).enumerate() {
+        // Integers as long as scales allow: what cancels has to leave nothing.
+        let (mut sum, mut terms) = (0, 0);
+        for (col, code) in (index * block..).zip(values.iter().map(code)) {
+            sum += value(weights, row, col) * code;
+            terms += (i64::from(raw(weights, row, col)) * code).unsigned_abs();
+        }
+        let factor = f64::from(scale(weights, row, index)) / f64::from(activation_scale);
+        truth += sum as f64 * factor;
+        magnitude += terms as f64 * factor.abs();
+        integer += terms;
     }
     let blocks = weights.cols().div_ceil(block) as f64;
     // Integers below 2^24 become f32 without rounding, and then one block's product rounds in proportion to itself.
@@ -169,12 +175,15 @@ fn q8_k_product(weights: &Weights<'_>, row: usize, activations: &[f32]) -> (f64,
         }
         let inverse = -127.0f32 / largest;
         let factor = f64::from(1.0f32 / inverse) * f64::from(scale(weights, row, block));
-        for (i, &x) in values.iter().enumerate() {
+        let (mut sum, mut terms) = (0, 0);
+        for (col, &x) in (256 * block..).zip(values) {
             let code = (inverse * x).round_ties_even().min(127.0) as i64;
-            let term = value(weights, row, 256 * block + i) * code;
-            truth += term as f64 * factor;
-            magnitude += term.abs() as f64 * factor.abs();
+            sum += value(weights, row, col) * code;
+            // Lanes hold raw products less sums of activations, which cancel between lanes, after rounding.
+            terms += (i64::from(raw(weights, row, col)).abs() + 1) * code.abs();
         }
+        truth += sum as f64 * factor;
+        magnitude += terms as f64 * factor.abs();
     }
     let blocks = activations.len().div_ceil(256) as f64;
     (

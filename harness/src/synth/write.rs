@@ -50,8 +50,8 @@ pub fn write_to<W: Write>(plan: &Plan, sink: W) -> Result<W, SynthError> {
 /// Writes the model to a file at `path`.
 ///
 /// The bytes go to a temporary file in the same folder, which takes the name `path` when it is
-/// whole; a run that fails leaves nothing there. Progress of a large file is shown on stderr if
-/// that is a terminal.
+/// whole. A run that fails removes it; one that is killed leaves it behind as `.synth-*.part`, never
+/// a half file at `path`. Progress of a large file is shown on stderr if that is a terminal.
 ///
 /// # Errors
 ///

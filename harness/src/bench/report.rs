@@ -1,0 +1,200 @@
+//! What a run of the bench comes to, as data: tables and JSON are made from it alone.
+
+use serde::{Deserialize, Serialize};
+
+use super::statistics::Median;
+use crate::receipt::{Environment, OracleInfo};
+use crate::tolerance::NMSE_CEILING;
+
+/// Version of the report's fields; the first number changes when a reader of the old ones would be misled.
+pub const SCHEMA_VERSION: &str = "1.0.0";
+
+/// A run of the bench.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: String,
+    /// When the run ended, RFC 3339, UTC.
+    pub timestamp: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Where it ran.
+    pub environment: Environment,
+    /// `optimized`, or `checked` where overflow checks or debug assertions slow the Rust side down.
+    pub build: String,
+    /// Size of the last-level cache in bytes, if the operating system tells it.
+    pub last_level_cache: Option<usize>,
+    /// The oracles.
+    pub oracles: Vec<OracleInfo>,
+    /// What a call costs before any arithmetic.
+    pub call_costs: Vec<CallCost>,
+    /// One row for each operation, shape, number of threads and kernel.
+    pub rows: Vec<Row>,
+    /// What could not take part, with reasons.
+    pub skipped: Vec<String>,
+}
+
+/// The time of a product so small that starting and joining threads is all that counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallCost {
+    /// Id of the side.
+    pub side: String,
+    /// Threads.
+    pub threads: usize,
+    /// Seconds a call.
+    pub seconds: Median,
+}
+
+/// One kernel in one case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// `gemv` or `gemm`.
+    pub operation: String,
+    /// Format id of the weights.
+    pub format: String,
+    /// Rows of the matrix.
+    pub rows: usize,
+    /// Columns of the matrix.
+    pub cols: usize,
+    /// Columns of activations.
+    pub batch: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Kernel id.
+    pub kernel: String,
+    /// Bytes of the weights.
+    pub weight_bytes: usize,
+    /// Copies of the weights that were multiplied in turn.
+    pub copies: usize,
+    /// Where the weights lie when a call starts.
+    pub residence: Residence,
+    /// The kernel's time.
+    pub time: Timing,
+    /// Against each oracle.
+    pub oracles: Vec<Versus>,
+    /// What reading the weights alone takes.
+    pub read_roof: ReadRoof,
+    /// What multiplying and adding alone takes, if the kernel's instruction set has a roof here.
+    pub multiply_add_roof: Option<MultiplyAddRoof>,
+}
+
+/// Where weights lie when a call starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Residence {
+    /// They fit into the last-level cache, and nothing else was read in between.
+    Cache,
+    /// At least twice as many bytes as the last-level cache holds were read since.
+    Memory,
+}
+
+/// Seconds a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Median over the samples.
+    pub seconds: Median,
+    /// Calls in each sample.
+    pub calls: usize,
+}
+
+/// The kernel against an oracle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Versus {
+    /// Oracle id.
+    pub oracle: String,
+    /// The oracle's time.
+    pub time: Timing,
+    /// The oracle's time over the kernel's, sample by sample: above 1 the kernel is faster.
+    pub ratio: Median,
+    /// How far the kernel's products are from the oracle's: normalised mean square error. None where a value is not
+    /// finite or only the oracle's are all zero.
+    pub nmse: Option<f64>,
+}
+
+/// The read roof.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadRoof {
+    /// Time to read the weights once.
+    pub time: Timing,
+    /// The same as a bandwidth.
+    pub bytes_per_second: f64,
+    /// The roof's time over the kernel's, sample by sample.
+    pub share: Median,
+}
+
+/// The multiply-add roof.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MultiplyAddRoof {
+    /// What was executed.
+    pub instruction: String,
+    /// Products of int8 added up in a second, by all threads together.
+    pub per_second: f64,
+    /// The time that the product needs at this rate over the kernel's time, sample by sample.
+    pub share: Median,
+}
+
+/// A roof by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Roof {
+    /// Reading the weights.
+    Read,
+    /// Multiplying and adding.
+    MultiplyAdd,
+}
+
+impl Versus {
+    /// Whether both computed the same, within what llama.cpp's own tests allow; times of anything else mean nothing.
+    pub fn agrees(&self) -> bool {
+        self.nmse.is_some_and(|nmse| nmse <= NMSE_CEILING)
+    }
+}
+
+impl Row {
+    /// `rows x cols`, and the columns of activations of a GEMM.
+    pub fn shape(&self) -> String {
+        let matrix = format!("{}x{}", self.rows, self.cols);
+        match self.batch {
+            1 => matrix,
+            batch => format!("{matrix}x{batch}"),
+        }
+    }
+
+    /// The lower of both roofs, which the kernel is nearer to, and its share of it.
+    pub fn nearest_roof(&self) -> (Roof, Median) {
+        let read = self.read_roof.share;
+        match &self.multiply_add_roof {
+            Some(roof) if roof.share.value > read.value => (Roof::MultiplyAdd, roof.share),
+            _ => (Roof::Read, read),
+        }
+    }
+
+    /// Whether the other row is the same work by the same kernel on one thread.
+    pub fn is_single_of(&self, other: &Row) -> bool {
+        let work = |row: &Row| (row.rows, row.cols, row.batch, row.copies);
+        self.threads == 1
+            && other.threads > 1
+            && self.kernel == other.kernel
+            && work(self) == work(other)
+    }
+}
+
+impl Report {
+    /// How many times faster the row is than the same work on one thread, if that was measured: the kernel, and
+    /// reading alone. Samples were not taken in turn, so there is no interval.
+    pub fn scaling(&self, row: &Row) -> Option<(f64, f64)> {
+        let single = self.rows.iter().find(|single| single.is_single_of(row))?;
+        let speedup = |a: &Timing, b: &Timing| a.seconds.value / b.seconds.value;
+        Some((
+            speedup(&single.time, &row.time),
+            speedup(&single.read_roof.time, &row.read_roof.time),
+        ))
+    }
+
+    /// Rows whose kernel and oracle computed different things.
+    pub fn disagreements(&self) -> impl Iterator<Item = (&Row, &Versus)> {
+        self.rows
+            .iter()
+            .flat_map(|row| row.oracles.iter().map(move |versus| (row, versus)))
+            .filter(|(_, versus)| !versus.agrees())
+    }
+}

@@ -1,0 +1,134 @@
+//! Taking turns: A B A B, so that whatever slows the machine down slows all of them down.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::plan::Effort;
+use super::statistics::FEWEST_SAMPLES;
+use crate::implementation::SideError;
+
+/// More samples narrow the interval by less than is worth the time.
+const MOST_SAMPLES: usize = 400;
+
+/// Calls that one sample may take.
+const MOST_CALLS: usize = 1 << 16;
+
+/// Somebody whose time is taken: executes the calls of these numbers, one after the other.
+pub(super) type Runner<'a> = Box<dyn FnMut(Range<usize>) -> Result<(), SideError> + 'a>;
+
+/// The times of one runner.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Times {
+    /// Seconds a call, one figure a sample.
+    pub(super) seconds: Vec<f64>,
+    /// Calls that each sample took together.
+    pub(super) calls: usize,
+}
+
+/// Lets the runners take turns until the time of a case is over, and never less than [`FEWEST_SAMPLES`] times.
+///
+/// Calls are numbered across all runners: where buffers rotate, none of them finds in the cache what another has just
+/// read.
+///
+/// # Errors
+///
+/// What a runner says.
+pub(super) fn take_turns(
+    runners: &mut [Runner<'_>],
+    effort: &Effort,
+) -> Result<Vec<Times>, SideError> {
+    let mut next = 0;
+    let mut timed = |runner: &mut Runner<'_>, calls: usize| {
+        let numbers = next..next + calls;
+        next += calls;
+        let start = Instant::now();
+        runner(numbers)?;
+        Ok(start.elapsed())
+    };
+    let mut times = Vec::new();
+    for runner in runners.iter_mut() {
+        // The first call finds cold caches and starts threads; the second tells how long one takes.
+        timed(runner, 1)?;
+        let calls = calls_of(timed(runner, 1)?, effort.sample);
+        times.push(Times {
+            seconds: Vec::new(),
+            calls,
+        });
+    }
+    let start = Instant::now();
+    for round in 0..MOST_SAMPLES {
+        if round >= FEWEST_SAMPLES && start.elapsed() >= effort.case {
+            break;
+        }
+        for (runner, times) in runners.iter_mut().zip(&mut times) {
+            let elapsed = timed(runner, times.calls)?;
+            times
+                .seconds
+                .push(elapsed.as_secs_f64() / times.calls as f64);
+        }
+    }
+    Ok(times)
+}
+
+/// How many calls fill a sample.
+fn calls_of(one: Duration, sample: Duration) -> usize {
+    let calls = sample.as_secs_f64() / one.as_secs_f64().max(1e-9);
+    (calls.ceil() as usize).clamp(1, MOST_CALLS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    const EFFORT: Effort = Effort {
+        case: Duration::ZERO,
+        sample: Duration::ZERO,
+    };
+
+    #[test]
+    fn runners_take_turns_on_numbered_calls() {
+        let log = RefCell::new(Vec::new());
+        let runner = |name: char| -> Runner<'_> {
+            let log = &log;
+            Box::new(move |calls| {
+                log.borrow_mut().push((name, calls));
+                Ok(())
+            })
+        };
+        let times = take_turns(&mut [runner('A'), runner('B')], &EFFORT).unwrap();
+        assert!(
+            times
+                .iter()
+                .all(|t| t.seconds.len() == FEWEST_SAMPLES && t.calls == 1)
+        );
+
+        let log = log.into_inner();
+        let order: String = log.iter().map(|(name, _)| name).collect();
+        assert_eq!(order, "AABB".to_owned() + &"AB".repeat(FEWEST_SAMPLES));
+        let numbers: Vec<usize> = log.into_iter().flat_map(|(_, calls)| calls).collect();
+        assert_eq!(numbers, (0..numbers.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_fails_ends_the_turns() {
+        let error = SideError::Failed {
+            side: "B".into(),
+            operation: "products",
+            reason: "no".into(),
+        };
+        let told = error.clone();
+        let runners: &mut [Runner<'_>] =
+            &mut [Box::new(|_| Ok(())), Box::new(move |_| Err(told.clone()))];
+        assert_eq!(take_turns(runners, &EFFORT), Err(error));
+    }
+
+    #[test]
+    fn a_sample_is_filled() {
+        let millis = Duration::from_millis;
+        assert_eq!(calls_of(millis(2), millis(5)), 3);
+        assert_eq!(calls_of(millis(9), millis(5)), 1);
+        assert_eq!(calls_of(Duration::ZERO, millis(5)), MOST_CALLS);
+    }
+}

@@ -1,0 +1,198 @@
+//! A campaign: cases one after the other, until enough were tried.
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use qk256::format::Format;
+
+use super::case::{Case, CaseError};
+use super::draft::Draft;
+use super::shrink::shrink;
+use super::trial::{Difference, Trial, try_case};
+use crate::side::Sides;
+
+/// When a campaign ends, unless it has found enough.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limit {
+    /// After so many cases.
+    pub cases: Option<u64>,
+    /// After so long.
+    pub time: Option<Duration>,
+}
+
+/// One of several campaigns that share the cases of a seed: the `index`th of `count`, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which.
+    pub index: u64,
+    /// Of how many.
+    pub count: u64,
+}
+
+impl Shard {
+    /// All cases.
+    pub const WHOLE: Shard = Shard { index: 1, count: 1 };
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Shard, String> {
+        let (index, count) = text
+            .split_once('/')
+            .ok_or("not of the form i/n, such as 1/4")?;
+        let number = |text: &str| {
+            text.parse::<u64>()
+                .map_err(|error| format!("{text}: {error}"))
+        };
+        let shard = Shard {
+            index: number(index)?,
+            count: number(count)?,
+        };
+        if (1..=shard.count).contains(&shard.index) && shard.count <= 1 << 20 {
+            Ok(shard)
+        } else {
+            Err(format!(
+                "{text}: i counts from 1 to n, which is at most {}",
+                1 << 20
+            ))
+        }
+    }
+}
+
+/// What is tried.
+pub struct Campaign<'a> {
+    /// Candidates, references.
+    pub sides: &'a Sides,
+    /// Seed of all cases.
+    pub seed: u64,
+    /// Index of the first case.
+    pub start: u64,
+    /// Which of the cases from there on.
+    pub shard: Shard,
+    /// When to end.
+    pub limit: Limit,
+}
+
+/// What a campaign came to.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Cases tried.
+    pub cases: u64,
+    /// Index from which the same campaign would go on.
+    pub next: u64,
+    /// Block comparisons.
+    pub comparisons: u64,
+    /// Results of references that a known divergence explains.
+    pub known: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Shrunk cases, each with the index of the case that it came from and its difference.
+    pub findings: Vec<(u64, Case, Difference)>,
+}
+
+/// After so many findings a campaign ends: what is broken is broken.
+const MOST_FINDINGS: usize = 8;
+
+impl Campaign<'_> {
+    /// Tries cases until the limit is reached, or until eight pairs of sides have differed. A pair that has differed is
+    /// not shrunk again.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseError`] if a case cannot be made; none is known.
+    pub fn run(&self, progress: &ProgressBar) -> Result<Summary, CaseError> {
+        let formats = self.formats();
+        let begun = Instant::now();
+        let mut summary = Summary {
+            next: self.start,
+            ..Summary::default()
+        };
+        if formats.is_empty() {
+            return Ok(summary);
+        }
+        progress.set_length(match self.limit {
+            Limit {
+                cases: Some(cases), ..
+            } => cases,
+            Limit { time, .. } => time.unwrap_or_default().as_secs(),
+        });
+        while !self.is_over(&summary, begun.elapsed()) {
+            let index = self.start + self.shard.index - 1 + summary.cases * self.shard.count;
+            let case = Draft::of(self.seed, index).case(&formats)?;
+            let trial = self.trial(&case)?;
+            summary.comparisons += trial.comparisons;
+            summary.known += trial.known;
+            for difference in trial.differences {
+                let is_new = |(_, _, known): &(u64, Case, Difference)| {
+                    known.candidate != difference.candidate
+                        || known.reference != difference.reference
+                };
+                if summary.findings.iter().all(is_new) {
+                    let (case, difference) = self.smallest(case.clone(), difference);
+                    summary.findings.push((index, case, difference));
+                }
+            }
+            summary.cases += 1;
+            summary.next = self.start + summary.cases * self.shard.count;
+            if summary.cases.is_multiple_of(64) {
+                match self.limit.cases {
+                    Some(_) => progress.set_position(summary.cases),
+                    None => progress.set_position(begun.elapsed().as_secs()),
+                }
+            }
+        }
+        summary.elapsed = begun.elapsed();
+        progress.finish_and_clear();
+        Ok(summary)
+    }
+
+    fn is_over(&self, summary: &Summary, elapsed: Duration) -> bool {
+        summary.findings.len() >= MOST_FINDINGS
+            || self.limit.cases.is_some_and(|cases| summary.cases >= cases)
+            || self.limit.time.is_some_and(|time| elapsed >= time)
+    }
+
+    /// The formats of the candidates that this CPU can run.
+    fn formats(&self) -> Vec<&'static Format> {
+        let mut formats: Vec<&'static Format> = Vec::new();
+        for candidate in &self.sides.candidates {
+            if !formats.contains(&candidate.format) {
+                formats.push(candidate.format);
+            }
+        }
+        formats
+    }
+
+    fn trial(&self, case: &Case) -> Result<Trial, CaseError> {
+        try_case(case, &self.sides.candidates, &self.sides.references)
+    }
+
+    /// The smallest case in which the same sides differ, and how they do there.
+    fn smallest(&self, case: Case, difference: Difference) -> (Case, Difference) {
+        let same = |other: &Difference| {
+            other.candidate == difference.candidate && other.reference == difference.reference
+        };
+        let differ = |case: &Case| {
+            let trial = self.trial(case).unwrap_or_default();
+            trial.differences.into_iter().find(|other| same(other))
+        };
+        let smallest = shrink(case, |case| differ(case).is_some());
+        let difference = differ(&smallest).unwrap_or(difference);
+        (smallest, difference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_read_and_checked() {
+        assert_eq!("2/4".parse(), Ok(Shard { index: 2, count: 4 }));
+        for wrong in ["", "0/4", "5/4", "1", "a/b", "1/0", "1/99999999999"] {
+            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
+        }
+    }
+}

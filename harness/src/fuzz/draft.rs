@@ -1,0 +1,207 @@
+//! A draft: the numbers from which a case is made.
+
+#[cfg(test)]
+use qk256::format::FORMATS;
+use qk256::format::{Digit, Flavour, Format, QK256, Storage};
+
+use super::case::{ALIGNMENT, Case, CaseError, Input};
+use super::values;
+use crate::probe::Random;
+
+/// Small numbers that name a case. Any will do: each is taken modulo what there is to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draft {
+    /// Format, among those allowed.
+    pub format: usize,
+    /// Flavour of the format.
+    pub flavour: usize,
+    /// Rows less one, in panels.
+    pub panels: usize,
+    /// Columns less one, in the smallest steps that the storage allows.
+    pub steps: usize,
+    /// Activation rows less one.
+    pub batch: usize,
+    /// Threads less one.
+    pub threads: usize,
+    /// Offset of the weights from an alignment of 64 bytes.
+    pub weight_shift: usize,
+    /// Offset of the activations.
+    pub activation_shift: usize,
+    /// Distribution of codes.
+    pub codes: usize,
+    /// Distribution of activations.
+    pub activations: usize,
+    /// Distribution of scales.
+    pub scales: usize,
+    /// f32 activations rather than int8.
+    pub products: bool,
+    /// Seed of the values.
+    pub seed: u64,
+}
+
+impl Draft {
+    /// Rows less one, in panels, that a draft has at most.
+    pub const MAX_PANELS: usize = 8;
+    /// Columns that a draft has at most.
+    pub const MAX_COLS: usize = 4608;
+    /// Activation rows less one that a draft has at most.
+    pub const MAX_BATCH: usize = 32;
+    /// Threads less one that a draft has at most.
+    pub const MAX_THREADS: usize = 3;
+
+    /// The draft of an index: the same for the same seed, on every machine.
+    pub fn of(seed: u64, index: u64) -> Draft {
+        let mut random = Random::new(seed, "fuzz");
+        // Streams of neighbours differ in their start, and the generator's mixing does the rest.
+        let mut random = Random::new(
+            random.bits() ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            "",
+        );
+        // Most rows are short, so that many tails are tried; some are long enough to wrap an accumulator.
+        let cols = match random.below(16) {
+            0 => random.below(Draft::MAX_COLS),
+            1..4 => random.below(1200),
+            _ => random.below(400),
+        };
+        let batch = match random.below(32) {
+            0 => Draft::MAX_BATCH - random.below(2),
+            1 => 15,
+            2..8 => random.below(9),
+            _ => random.below(3),
+        };
+        // One product costs as much as many dots, for the reference's executor has to start.
+        let products = random.below(16) == 0;
+        Draft {
+            format: random.below(1 << 16),
+            flavour: random.below(1 << 16),
+            panels: random.below(5) * random.below(3),
+            steps: cols,
+            batch,
+            threads: random.below(1 + Draft::MAX_THREADS),
+            weight_shift: random.below(ALIGNMENT),
+            activation_shift: random.below(ALIGNMENT),
+            codes: random.below(2 * values::CODE_KINDS),
+            activations: random.below(2 * values::ACTIVATION_KINDS),
+            scales: random.below(2 * values::SCALE_KINDS),
+            products,
+            seed: random.bits(),
+        }
+    }
+
+    /// The case, of one of these formats.
+    ///
+    /// # Errors
+    ///
+    /// [`CaseError`] if a shape is chosen that the format cannot hold; none is known.
+    ///
+    /// # Panics
+    ///
+    /// If there is no format.
+    pub fn case(&self, formats: &[&'static Format]) -> Result<Case, CaseError> {
+        let format = formats[self.format % formats.len()];
+        let flavour = format.flavours[self.flavour % format.flavours.len()];
+        let rows = (1 + self.panels % (1 + Draft::MAX_PANELS)) * format.layout.panel_rows();
+        let step = step(format, flavour, rows);
+        // The draft's steps are columns: they are rounded up to what the storage allows.
+        let cols = (1 + self.steps % Draft::MAX_COLS).next_multiple_of(step);
+        let storage = Storage::new(*format, flavour, rows, cols)?;
+        let batch = 1 + self.batch % (1 + Draft::MAX_BATCH);
+        let mut random = Random::new(self.seed, "case");
+        let holds_three = !matches!(storage.slot(0, 0).digit, Digit::Trit { .. });
+        // Half of the kinds are the plain one.
+        let kind = |kind: usize, kinds: usize| if kind < kinds { kind } else { 0 };
+        let codes = values::codes(
+            kind(self.codes, values::CODE_KINDS),
+            if holds_three { 4 } else { 3 },
+            rows * cols,
+            &mut random,
+        );
+        let scale_kind = if self.products {
+            kind(self.scales, values::SCALE_KINDS)
+        } else {
+            0
+        };
+        let scales = values::scales(scale_kind, storage.scale_count(), &mut random);
+        let activations = kind(self.activations, values::ACTIVATION_KINDS);
+        let n = batch * cols;
+        let input = if self.products {
+            Input::Values(values::activation_values(activations, n, cols, &mut random))
+        } else {
+            Input::Codes(values::activation_codes(activations, n, &mut random))
+        };
+        Ok(Case {
+            format,
+            flavour,
+            rows,
+            cols,
+            batch,
+            threads: 1 + self.threads % (1 + Draft::MAX_THREADS),
+            shift: [
+                self.weight_shift % ALIGNMENT,
+                self.activation_shift % ALIGNMENT,
+            ],
+            codes,
+            scales,
+            input,
+        })
+    }
+}
+
+/// What the columns must be a multiple of.
+pub(super) fn step(format: &Format, flavour: Flavour, rows: usize) -> usize {
+    let fits = |cols: &usize| Storage::new(*format, flavour, rows, *cols).is_ok();
+    // Whatever fits at 1, 4, 32, 64 or 128 columns and at their sum with a block fits at every multiple.
+    [1, 4, 32, 64, 128, QK256]
+        .into_iter()
+        .find(|step| fits(step) && fits(&(QK256 + step)))
+        .unwrap_or(QK256)
+}
+
+/// Every format.
+#[cfg(test)]
+pub(super) fn all_formats() -> Vec<&'static Format> {
+    FORMATS.iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_and_index_give_the_same_case_and_neighbours_differ() {
+        let formats = all_formats();
+        // Compared as text, in which a NaN equals itself.
+        let text = |case: Case| format!("{case:?}");
+        for index in 0..200 {
+            let case = Draft::of(1, index).case(&formats).unwrap();
+            let again = Draft::of(1, index).case(&formats).unwrap();
+            assert_eq!(text(case), text(again));
+            assert_ne!(Draft::of(1, index), Draft::of(1, index + 1));
+            assert_ne!(Draft::of(1, index), Draft::of(2, index));
+        }
+    }
+
+    #[test]
+    fn drafts_reach_every_format_flavour_operation_and_tail() {
+        use std::collections::HashSet;
+        let formats = all_formats();
+        let (mut kinds, mut tails, mut batches) = (HashSet::new(), HashSet::new(), HashSet::new());
+        for index in 0..40_000 {
+            let draft = Draft::of(3, index);
+            // Values are of no interest here: the shapes come from the draft alone.
+            let format = formats[draft.format % formats.len()];
+            let flavour = format.flavours[draft.flavour % format.flavours.len()];
+            kinds.insert((format.id, flavour.name(), draft.products));
+            if flavour == Flavour::PaddedRows {
+                tails.insert((1 + draft.steps) % QK256);
+            }
+            batches.insert(1 + draft.batch);
+        }
+        let flavours: usize = formats.iter().map(|format| format.flavours.len()).sum();
+        assert_eq!(kinds.len(), 2 * flavours);
+        assert_eq!(tails.len(), QK256);
+        for batch in (1..=9).chain([16, 32, 33]) {
+            assert!(batches.contains(&batch), "batch {batch}");
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! A trial: a case on all sides.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use qk256::activation::{ActivationKind, Activations};
+use qk256::format::{QK256, Weights};
+
+use super::case::{Case, CaseError, Input, Shifted};
+use crate::finding::{Finding, Observed};
+use crate::implementation::{Implementation, SideError};
+use crate::known::KnownDivergence;
+use crate::side::{Arbiter, Candidate, Reference};
+use crate::verdict::Blame;
+
+/// Between these magnitudes f32 arithmetic neither overflows nor goes subnormal on the way, and the arbiter's bound on
+/// rounding holds.
+const JUDGED: std::ops::RangeInclusive<f32> = 1e-12..=1e12;
+
+/// What a case came to.
+#[derive(Debug, Clone, Default)]
+pub struct Trial {
+    /// Results of candidates that were compared, with each reference, times the blocks of a row.
+    pub comparisons: u64,
+    /// Results of references that a known divergence explains.
+    pub known: u64,
+    /// The first difference of each pair of sides.
+    pub differences: Vec<Difference>,
+}
+
+/// A pair of sides that differ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// Id of the candidate; of the oracle, where an oracle differs from the arbiter.
+    pub candidate: String,
+    /// Id of the reference.
+    pub reference: String,
+    /// The first difference.
+    pub finding: Finding,
+}
+
+/// Runs a case on the candidates of its format, on every reference that is defined on it, and on the arbiter.
+///
+/// # Errors
+///
+/// [`CaseError`] if the case cannot be packed.
+pub fn try_case(
+    case: &Case,
+    candidates: &[Candidate],
+    references: &[Reference],
+) -> Result<Trial, CaseError> {
+    let (storage, bytes) = case.pack()?;
+    let bytes = Shifted::new(&bytes, case.shift[0]);
+    let weights = Weights::new(storage, bytes.as_slice())?;
+    let theirs = case.pack_for_references().ok();
+    let theirs = match &theirs {
+        Some((storage, bytes)) => Some(Weights::new(*storage, bytes)?),
+        None => None,
+    };
+    let mut bench = Bench {
+        case,
+        weights,
+        candidates: candidates
+            .iter()
+            .filter(|c| c.format == case.format && c.side.defined_on(&storage).is_ok())
+            .collect(),
+        references: match theirs {
+            Some(theirs) => references
+                .iter()
+                .filter(|r| r.side.defined_on(theirs.storage()).is_ok())
+                .map(|reference| (reference, theirs))
+                .collect(),
+            None => Vec::new(),
+        },
+        trial: Trial::default(),
+    };
+    match &case.input {
+        Input::Codes(codes) => bench.dots(codes),
+        Input::Values(values) => bench.products(values),
+    }
+    Ok(bench.trial)
+}
+
+struct Bench<'a> {
+    case: &'a Case,
+    weights: Weights<'a>,
+    candidates: Vec<&'a Candidate>,
+    references: Vec<(&'a Reference, Weights<'a>)>,
+    trial: Trial,
+}
+
+impl Bench<'_> {
+    fn dots(&mut self, activations: &[i8]) {
+        let n = self.case.rows * self.case.batch;
+        let mut truth = vec![0; n];
+        // The arbiter never fails: it is defined everywhere.
+        let _ = Arbiter.dots(&self.weights, activations, &mut truth);
+        let mut served = 1;
+        let compared = |(reference, _): &(&Reference, Weights<'_>)| reference.compared;
+        for (reference, weights) in self.references.clone().into_iter().filter(compared) {
+            let mut out = vec![0; n];
+            match reference.side.dots(&weights, activations, &mut out) {
+                Err(SideError::Undefined { .. }) => continue,
+                Err(error) => self.failed(reference.side.id(), &error),
+                Ok(()) => {
+                    served += 1;
+                    self.oracle_dots(reference, activations, &truth, &out);
+                }
+            }
+        }
+        let shifted = Shifted::new(activations, self.case.shift[1]);
+        for candidate in self.candidates.clone() {
+            let mut out = vec![0; n];
+            let run = || {
+                candidate
+                    .side
+                    .dots(&self.weights, shifted.as_slice(), &mut out)
+            };
+            if let Err(error) = guarded(candidate, run) {
+                self.failed(candidate.side.id(), &error);
+                continue;
+            }
+            self.count(served);
+            // Oracles that differ from the truth are findings of their own, so that equal to it is equal to them.
+            if let Some(i) = (0..n).find(|&i| out[i] != truth[i]) {
+                let blame = Arbiter.judge_dot(truth[i], truth[i], out[i]);
+                let side = candidate.side.id();
+                self.differ(
+                    side,
+                    Arbiter.id(),
+                    i,
+                    truth[i],
+                    out[i],
+                    Some(truth[i] as f64),
+                    blame,
+                );
+            }
+        }
+    }
+
+    /// Holds an oracle against the truth; what a known divergence predicts is counted and forgiven.
+    fn oracle_dots(
+        &mut self,
+        reference: &Reference,
+        activations: &[i8],
+        truth: &[i64],
+        out: &[i64],
+    ) {
+        let known = KnownDivergence::of(reference, self.case.format);
+        let (rows, cols) = (self.case.rows, self.case.cols);
+        for i in (0..out.len()).filter(|&i| out[i] != truth[i]) {
+            let codes = &self.case.codes[i % rows * cols..][..cols];
+            let activations = &activations[i / rows * cols..][..cols];
+            if known
+                .iter()
+                .any(|known| known.dot(codes, activations) == out[i])
+            {
+                self.trial.known += 1;
+                continue;
+            }
+            let truth = truth[i];
+            let side = reference.side.id();
+            let (arbiter, blame) = (Arbiter.id(), Blame::ReferenceWrong);
+            self.differ(side, arbiter, i, truth, out[i], Some(truth as f64), blame);
+            return;
+        }
+    }
+
+    fn products(&mut self, activations: &[f32]) {
+        let n = self.case.rows * self.case.batch;
+        let mut expected = Vec::new();
+        for (reference, weights) in self.references.clone() {
+            let mut out = vec![0.0; n];
+            // One thread: those of a reference spin while they wait, and it is the candidates' that are tried.
+            match reference.side.products(&weights, activations, 1, &mut out) {
+                Err(SideError::Undefined { .. }) => {}
+                Err(error) => self.failed(reference.side.id(), &error),
+                Ok(()) => expected.push((reference, out)),
+            }
+        }
+        let shifted = Shifted::new(activations, self.case.shift[1]);
+        let judged = self.is_judged(activations);
+        for candidate in self.candidates.clone() {
+            let mut out = vec![0.0; n];
+            let threads = self.case.threads;
+            let run = || {
+                candidate
+                    .side
+                    .products(&self.weights, shifted.as_slice(), threads, &mut out)
+            };
+            if let Err(error) = guarded(candidate, run) {
+                self.failed(candidate.side.id(), &error);
+                continue;
+            }
+            self.count(expected.len() as u64 + u64::from(judged));
+            let first = expected.first().map(|(_, first)| first.as_slice());
+            for (reference, expected) in expected.iter().filter(|(r, _)| r.compared) {
+                let sides = (candidate, *reference);
+                self.candidate_products(
+                    sides,
+                    first.unwrap_or(expected),
+                    activations,
+                    expected,
+                    &out,
+                );
+            }
+            if judged {
+                self.judged_products(candidate, activations, &out);
+            }
+        }
+    }
+
+    /// Products have the bits of the reference, or else those of the first one: then the references are as far apart.
+    fn candidate_products(
+        &mut self,
+        (candidate, reference): (&Candidate, &Reference),
+        first: &[f32],
+        activations: &[f32],
+        expected: &[f32],
+        actual: &[f32],
+    ) {
+        let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+        let (rows, cols) = (self.case.rows, self.case.cols);
+        let agrees = |&i: &usize| same(expected[i], actual[i]) || same(first[i], actual[i]);
+        for i in (0..actual.len()).filter(|i| !agrees(i)) {
+            let row = &activations[i / rows * cols..][..cols];
+            let weight_row = i % rows;
+            if self.is_known_product(reference, weight_row, row, expected[i]) {
+                self.trial.known += 1;
+                continue;
+            }
+            let judged =
+                Arbiter.judge_product(&self.weights, weight_row, row, expected[i], actual[i]);
+            let truth = Some(judged.truth).filter(|truth| truth.is_finite());
+            let (candidate, reference) = (candidate.side.id(), reference.side.id());
+            let blame = judged.blame;
+            self.differ(
+                candidate,
+                reference,
+                i,
+                expected[i],
+                actual[i],
+                truth,
+                blame,
+            );
+            return;
+        }
+    }
+
+    /// Whether a product is what the reference makes of a dot that a known divergence predicts.
+    fn is_known_product(&self, reference: &Reference, row: usize, x: &[f32], product: f32) -> bool {
+        let known = KnownDivergence::of(reference, self.case.format);
+        if known.is_empty() || self.case.format.activation != ActivationKind::I8S {
+            return false;
+        }
+        let Ok(quantized) = Activations::quantize(ActivationKind::I8S, x.len(), x) else {
+            return false;
+        };
+        let codes = &self.case.codes[row * x.len()..][..x.len()];
+        let (sum, scale) = (quantized.sums()[0], quantized.scales()[0]);
+        known.iter().any(|known| {
+            let dot = known.dot(codes, quantized.codes());
+            let predicted = (dot as f32 - sum as f32) / scale * self.weights.scale(0);
+            predicted.to_bits() == product.to_bits()
+        })
+    }
+
+    fn judged_products(&mut self, candidate: &Candidate, activations: &[f32], actual: &[f32]) {
+        let (rows, cols) = (self.case.rows, self.case.cols);
+        for (i, &actual) in actual.iter().enumerate() {
+            let x = &activations[i / rows * cols..][..cols];
+            let (truth, tolerance) = Arbiter.product(&self.weights, i % rows, x);
+            if (f64::from(actual) - truth).abs() <= tolerance {
+                continue;
+            }
+            let (side, blame) = (candidate.side.id(), Blame::CandidateWrong);
+            self.differ(
+                side,
+                Arbiter.id(),
+                i,
+                truth as f32,
+                actual,
+                Some(truth),
+                blame,
+            );
+            return;
+        }
+    }
+
+    /// Whether the arbiter's bound on rounding holds for every number of the case.
+    fn is_judged(&self, activations: &[f32]) -> bool {
+        let plain = |value: &f32| *value == 0.0 || JUDGED.contains(&value.abs());
+        let scales = 0..self.weights.storage().scale_count();
+        activations.iter().all(plain) && scales.map(|i| self.weights.scale(i)).all(|s| plain(&s))
+    }
+
+    fn count(&mut self, references: u64) {
+        let blocks = self.case.cols.div_ceil(QK256) * self.case.rows * self.case.batch;
+        self.trial.comparisons += references * blocks as u64;
+    }
+
+    /// A side that should answer and did not.
+    fn failed(&mut self, side: &str, error: &SideError) {
+        let (expected, actual) = ("an answer".to_owned(), error.to_string());
+        self.differ(
+            side,
+            Arbiter.id(),
+            0,
+            expected,
+            actual,
+            None,
+            Blame::CandidateWrong,
+        );
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "two sides, where, what, and who is wrong"
+    )]
+    fn differ(
+        &mut self,
+        candidate: &str,
+        reference: &str,
+        index: usize,
+        expected: impl Into<Observed>,
+        actual: impl Into<Observed>,
+        truth: Option<f64>,
+        blame: Blame,
+    ) {
+        let case = self.case;
+        self.trial.differences.push(Difference {
+            candidate: candidate.into(),
+            reference: reference.into(),
+            finding: Finding {
+                subject: format!(
+                    "{} of {} as {}, {} x {}, batch {}, threads {}",
+                    case.input.operation(),
+                    case.format.id,
+                    case.flavour,
+                    case.rows,
+                    case.cols,
+                    case.batch,
+                    case.threads
+                ),
+                place: format!(
+                    "row {}, activation row {}",
+                    index % case.rows,
+                    index / case.rows
+                ),
+                expected: expected.into(),
+                actual: actual.into(),
+                truth,
+                blame,
+                reproduce: String::new(),
+            },
+        });
+    }
+}
+
+/// A panic of a candidate is a failure like another.
+fn guarded(
+    candidate: &Candidate,
+    run: impl FnOnce() -> Result<(), SideError>,
+) -> Result<(), SideError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(SideError::Failed {
+            side: candidate.side.id().into(),
+            operation: "a case",
+            reason: "it panicked".into(),
+        })
+    })
+}

@@ -1,0 +1,115 @@
+//! Known divergences on the block rung: each is tried again, and what matches it is counted apart.
+
+use crate::finding::{Finding, Observed};
+use crate::known::KnownDivergence;
+use crate::measure::Meter;
+use crate::outcome::{Outcome, Rung};
+use crate::side::Reference;
+use crate::verdict::{Blame, Verdict};
+
+/// Differences that an entry explains, for one oracle.
+pub(super) struct Seen {
+    pub(super) known: &'static KnownDivergence,
+    pub(super) reference: String,
+    pub(super) meter: Meter,
+}
+
+impl Seen {
+    /// Nothing yet, for each entry that applies to the reference and the type of the format.
+    pub(super) fn nothing(reference: &Reference, format: &qk256::format::Format) -> Vec<Seen> {
+        let of = |known| Seen {
+            known,
+            reference: reference.side.id().into(),
+            meter: Meter::default(),
+        };
+        KnownDivergence::of(reference, format)
+            .into_iter()
+            .map(of)
+            .collect()
+    }
+
+    /// Whether this is the same entry and the same oracle.
+    pub(super) fn is_of(&self, other: &Seen) -> bool {
+        self.known.id == other.known.id && self.reference == other.reference
+    }
+
+    /// Tries the reproduction on the oracle, and says what everything comes to.
+    pub(super) fn finish(mut self, reference: &Reference) -> Outcome {
+        let known = self.known;
+        let listed = known.reproduction;
+        let answer = known.reproduce(reference.side.as_ref());
+        let reproduces = answer.as_ref() == Ok(&listed.oracle);
+        if let Ok(answer) = answer {
+            self.meter.add_integers(&[answer], &[listed.right]);
+        }
+        let finding = || Finding {
+            subject: format!(
+                "{} columns, codes all {}, activations all {}",
+                listed.cols, listed.code, listed.activation
+            ),
+            place: "a listed divergence that no longer reproduces".into(),
+            expected: Observed::from(listed.oracle),
+            actual: answer
+                .as_ref()
+                .map_or_else(|e| Observed::from(e.to_string()), |&a| Observed::from(a)),
+            truth: Some(listed.right as f64),
+            blame: Blame::ReferenceWrong,
+            reproduce: "harness check --rung block".into(),
+        };
+        Outcome {
+            rung: Rung::Block,
+            format: known.format.clone(),
+            candidate: known.id.clone(),
+            verdict: if reproduces {
+                Verdict::KnownDivergence
+            } else {
+                Verdict::Divergent
+            },
+            measures: self.meter.measures(),
+            noise_floor: None,
+            findings: if reproduces {
+                Vec::new()
+            } else {
+                vec![finding()]
+            },
+            skipped: None,
+            reference: self.reference,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qk256::format::I2_S_GROUP128;
+
+    use super::*;
+    use crate::implementation::Implementation;
+    use crate::known;
+    use crate::mistaken::{Evaluator, Hooks, MISTAKES};
+
+    fn outcome(side: impl Implementation + 'static) -> Outcome {
+        let reference = Reference {
+            side: Box::new(side),
+            compared: true,
+            description: None,
+        };
+        let seen = Seen {
+            known: &known::all()[0],
+            reference: reference.side.id().into(),
+            meter: Meter::default(),
+        };
+        seen.finish(&reference)
+    }
+
+    #[test]
+    fn a_listed_divergence_is_known_while_it_reproduces_and_an_error_after() {
+        let wrap = MISTAKES.iter().find(|m| m.name == "int16-wrap").unwrap();
+        let wrapping = outcome(Evaluator::new(wrap.name, &I2_S_GROUP128, wrap.hooks));
+        assert_eq!(wrapping.verdict, Verdict::KnownDivergence);
+        assert_eq!(wrapping.measures.mismatches, 1);
+
+        let repaired = outcome(Evaluator::new("right", &I2_S_GROUP128, Hooks::RIGHT));
+        assert_eq!(repaired.verdict, Verdict::Divergent);
+        assert_eq!(repaired.findings[0].actual.value, "552704");
+    }
+}

@@ -1,0 +1,273 @@
+//! Differential fuzzing by property, and every case that once failed.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{assert_code, harness, harness_in, oracle_runs, stdout};
+use harness::fuzz::{Campaign, Case, Draft, Input, Limit, Regression, Shard, shrink, try_case};
+use harness::mistaken::MISTAKES;
+use harness::side::{Candidate, OracleSide, Reference, Sides};
+use indicatif::ProgressBar;
+use proptest::prelude::*;
+use proptest::test_runner::{FileFailurePersistence, TestRunner};
+use qk256::format::{FORMATS, Flavour, Format, I2_S_GROUP128};
+use tempfile::tempdir;
+
+fn references() -> Vec<Reference> {
+    let available = cpp_shim::builds()
+        .iter()
+        .filter(|build| build.availability().is_ok());
+    available
+        .map(|build| {
+            let oracle = build.load().expect("an available oracle loads");
+            Reference::oracle(OracleSide::new(oracle), true)
+        })
+        .collect()
+}
+
+fn kernels() -> Vec<Candidate> {
+    Candidate::kernels(|kernel| kernel.availability().is_ok())
+}
+
+fn drafts() -> impl Strategy<Value = Draft> {
+    let shape = (
+        0..FORMATS.len(),
+        0..3usize,
+        0..=Draft::MAX_PANELS,
+        prop_oneof![8 => 0..600usize, 1 => 0..Draft::MAX_COLS],
+        prop_oneof![8 => 0..9usize, 1 => 0..=Draft::MAX_BATCH],
+    );
+    let run = (0..=Draft::MAX_THREADS, 0..64usize, 0..64usize);
+    let values = (0..8usize, 0..8usize, 0..4usize, any::<bool>(), any::<u64>());
+    (shape, run, values).prop_map(|(shape, run, values)| {
+        let (format, flavour, panels, steps, batch) = shape;
+        let (threads, weight_shift, activation_shift) = run;
+        let (codes, activations, scales, products, seed) = values;
+        Draft {
+            format,
+            flavour,
+            panels,
+            steps,
+            batch,
+            threads,
+            weight_shift,
+            activation_shift,
+            codes,
+            activations,
+            scales,
+            products,
+            seed,
+        }
+    })
+}
+
+fn all_formats() -> Vec<&'static Format> {
+    FORMATS.iter().collect()
+}
+
+fn regressions() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/regressions")
+}
+
+/// proptest shrinks the draft, the harness the numbers of the case; what is left is kept as a file.
+#[test]
+fn kernels_oracles_and_the_arbiter_agree_on_any_draft() {
+    let (candidates, references, formats) = (kernels(), references(), all_formats());
+    let config = ProptestConfig {
+        cases: 1500,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
+        ..ProptestConfig::default()
+    };
+    let differs = |case: &Case| {
+        let trial = try_case(case, &candidates, &references).expect("drafts can be packed");
+        trial.differences.into_iter().next()
+    };
+    let outcome = TestRunner::new(config).run(&drafts(), |draft| {
+        let case = draft.case(&formats).expect("drafts have possible shapes");
+        match differs(&case) {
+            None => Ok(()),
+            Some(difference) => Err(TestCaseError::fail(format!("{difference:?}"))),
+        }
+    });
+    if let Err(proptest::test_runner::TestError::Fail(reason, draft)) = outcome {
+        let smallest = shrink(draft.case(&formats).unwrap(), |case| {
+            differs(case).is_some()
+        });
+        let difference = differs(&smallest);
+        let file = Regression::new(
+            "found by the property test".into(),
+            &smallest,
+            difference.as_ref(),
+        )
+        .write(&regressions())
+        .unwrap();
+        panic!("{reason}\n{draft:?}\nharness replay {}", file.display());
+    }
+    outcome.unwrap();
+}
+
+#[test]
+fn every_regression_stays_fixed() {
+    let (candidates, references) = (kernels(), references());
+    let mut replayed = 0;
+    for entry in regressions()
+        .read_dir()
+        .expect("corpus/regressions is there")
+    {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let case = Regression::read(&path).unwrap().case(&path).unwrap();
+        let trial = try_case(&case, &candidates, &references).unwrap();
+        assert_eq!(trial.differences, [], "{}", path.display());
+        assert!(trial.comparisons > 0, "{}", path.display());
+        replayed += 1;
+    }
+    assert!(replayed > 0, "no regression was found to replay");
+}
+
+/// Every mistake that shows in dots or finite products is found by random cases alone, and its case shrinks to few
+/// rows, a batch as small as the mistake allows, and a file that replays it.
+#[test]
+fn fuzzing_finds_planted_mistakes_and_shrinks_them() {
+    if !oracle_runs() {
+        return;
+    }
+    // Refusal of NaN is no matter of numbers, and a row of 128 rows is longer than drafts are.
+    let beyond_drafts = ["nan-accepted", "row-zeroed"];
+    for mistake in MISTAKES.iter().filter(|m| !beyond_drafts.contains(&m.name)) {
+        let sides = Sides {
+            references: references(),
+            candidates: mistake.candidates().take(1).collect(),
+        };
+        let campaign = Campaign {
+            sides: &sides,
+            seed: 1,
+            start: 0,
+            shard: Shard::WHOLE,
+            limit: Limit {
+                cases: Some(1500),
+                time: None,
+            },
+        };
+        let summary = campaign.run(&ProgressBar::hidden()).unwrap();
+        let (_, case, difference) = summary
+            .findings
+            .first()
+            .unwrap_or_else(|| panic!("{} survived {} cases", mistake.name, summary.cases));
+        assert_eq!(difference.candidate, sides.candidates[0].side.id());
+        assert!(case.batch <= 2, "{}: {case:?}", mistake.name);
+        assert!(case.rows <= 4, "{}: {case:?}", mistake.name);
+        let folder = tempdir().unwrap();
+        let file = Regression::new(String::new(), case, Some(difference))
+            .write(folder.path())
+            .unwrap();
+        let again = Regression::read(&file).unwrap().case(&file).unwrap();
+        let trial = try_case(&again, &sides.candidates, &sides.references).unwrap();
+        assert!(!trial.differences.is_empty(), "{}", mistake.name);
+    }
+}
+
+/// Without help the extremes come to the reference's int16 wrap.
+#[test]
+fn fuzzing_comes_to_the_known_divergence_by_itself() {
+    let wraps = |build: &cpp_shim::Build| {
+        let compiled_for = |feature: &str| build.provenance().instruction_set.contains(&feature);
+        build.availability().is_ok() && compiled_for("avx2")
+    };
+    if !cpp_shim::builds().iter().any(wraps) {
+        eprintln!("skipped: no oracle here was compiled for AVX2");
+        return;
+    }
+    let sides = Sides {
+        references: references(),
+        candidates: Candidate::kernels(|kernel| kernel.id() == "i2_s.group128.scalar"),
+    };
+    let campaign = Campaign {
+        sides: &sides,
+        seed: 1,
+        start: 0,
+        shard: Shard::WHOLE,
+        limit: Limit {
+            cases: Some(3000),
+            time: None,
+        },
+    };
+    let summary = campaign.run(&ProgressBar::hidden()).unwrap();
+    assert!(summary.findings.is_empty(), "{:?}", summary.findings);
+    assert!(
+        summary.known > 0,
+        "{} cases, none of them wrapped",
+        summary.cases
+    );
+}
+
+/// The smallest reproduction of the known divergence as a case.
+fn wrapping_case() -> Case {
+    Case {
+        format: &I2_S_GROUP128,
+        flavour: Flavour::Qk256,
+        rows: 1,
+        cols: 2176,
+        batch: 1,
+        threads: 1,
+        shift: [0, 0],
+        codes: vec![2; 2176],
+        scales: vec![1.0],
+        input: Input::Codes(vec![127; 2176]),
+    }
+}
+
+#[test]
+fn replay_runs_a_file_and_says_what_it_came_to() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let file = Regression::new("a row that wraps int16".into(), &wrapping_case(), None)
+        .write(folder.path())
+        .unwrap();
+    let output = harness(&["replay", file.to_str().unwrap()]);
+    assert_code(&output, 0);
+    let text = stdout(&output);
+    assert!(
+        text.contains("a row that wraps int16") && text.contains("0 differences"),
+        "{text}"
+    );
+
+    std::fs::write(&file, "{}").unwrap();
+    assert_code(&harness(&["replay", file.to_str().unwrap()]), 3);
+    assert_code(&harness(&["replay", "no/such/file.json"]), 3);
+}
+
+#[test]
+fn fuzz_runs_goes_on_and_shares_its_work() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let output = harness_in(folder.path(), &[&["fuzz"], args].concat());
+        assert_code(&output, 0);
+        stdout(&output)
+    };
+    let text = run(&["--cases", "150", "--seed", "3"]);
+    assert!(
+        text.contains("150 cases") && text.contains("0 findings"),
+        "{text}"
+    );
+    assert!(text.contains("--seed 3 --start 150"), "{text}");
+    let text = run(&["--cases", "40", "--start", "150", "--shard", "2/2"]);
+    assert!(text.contains("--start 230 --shard 2/2"), "{text}");
+    let text = run(&["--time", "200ms", "--kernel", "tq2_0.scalar"]);
+    assert!(text.contains("0 findings"), "{text}");
+    assert!(
+        !folder.path().join("corpus").exists(),
+        "nothing was found, so nothing is written"
+    );
+    assert_code(&harness(&["fuzz", "--shard", "3/2"]), 2);
+    assert_code(&harness(&["fuzz", "--time", "soon"]), 2);
+    assert_code(&harness(&["fuzz", "--kernel", "abacus"]), 2);
+}

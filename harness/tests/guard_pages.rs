@@ -1,0 +1,225 @@
+//! No kernel reads or writes outside its slices: their last byte lies against a page that cannot be touched, and in
+//! turn their first byte after one, at every alignment.
+
+#![cfg(unix)]
+
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use harness::probe::Random;
+use qk256::activation::Activations;
+use qk256::format::{Digit, Format, Storage, Weights, pack};
+use qk256::kernel::{self, Kernel};
+
+/// Which end of a slice lies against the page that cannot be touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    First,
+    Last,
+}
+
+/// Values of `T` between two pages that cannot be touched.
+struct Fenced<T> {
+    mapping: NonNull<libc::c_void>,
+    mapped: usize,
+    start: NonNull<T>,
+    len: usize,
+}
+
+impl<T: Copy> Fenced<T> {
+    /// A copy of `values` that ends (or begins) `shift` bytes from a fence, rounded down to whole `T`s.
+    fn new(values: &[T], edge: Edge, shift: usize) -> Fenced<T> {
+        // SAFETY: sysconf only reads its argument.
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
+        let shift = shift / size_of::<T>() * size_of::<T>();
+        let inside = (size_of_val(values) + shift)
+            .next_multiple_of(page)
+            .max(page);
+        let mapped = inside + 2 * page;
+        // SAFETY: a new private mapping of no file, at an address of the system's choice.
+        let mapping = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                mapped,
+                libc::PROT_NONE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            )
+        };
+        assert_ne!(mapping, libc::MAP_FAILED, "no memory for fenced pages");
+        // SAFETY: the first page lies within the mapping of at least three.
+        let inner = unsafe { mapping.byte_add(page) };
+        // SAFETY: `inside` bytes from the second page on lie within the mapping, and nobody else knows it.
+        let opened = unsafe { libc::mprotect(inner, inside, libc::PROT_READ | libc::PROT_WRITE) };
+        assert_eq!(opened, 0, "the inner pages cannot be opened");
+        let offset = match edge {
+            Edge::First => shift,
+            Edge::Last => inside - shift - size_of_val(values),
+        };
+        // SAFETY: `offset` and the values after it lie within the opened pages.
+        let start = unsafe { inner.byte_add(offset) }.cast::<T>();
+        // SAFETY: as above; pages are aligned, and both the shift and the size are whole numbers of `T`.
+        unsafe { start.copy_from_nonoverlapping(values.as_ptr(), values.len()) };
+        Fenced {
+            mapping: NonNull::new(mapping).unwrap(),
+            mapped,
+            start: NonNull::new(start).unwrap(),
+            len: values.len(),
+        }
+    }
+}
+
+impl<T> Deref for Fenced<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: `start` begins `len` values that were written when this was made, in pages that live as long.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T> DerefMut for Fenced<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and the borrow of `self` is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T> Drop for Fenced<T> {
+    fn drop(&mut self) {
+        // SAFETY: the mapping was made with this length and nothing borrows from it any more.
+        unsafe { libc::munmap(self.mapping.as_ptr(), self.mapped) };
+    }
+}
+
+/// Shapes of every flavour: whole blocks, half blocks, and the tails that padded rows and single rows may have.
+fn storages(format: &Format) -> Vec<Storage> {
+    const SHAPES: [(usize, usize); 8] = [
+        (4, 256),
+        (4, 384),
+        (8, 1024),
+        (1, 257),
+        (4, 300),
+        (4, 127),
+        (1, 33),
+        (4, 640),
+    ];
+    let shapes = |&flavour| {
+        SHAPES
+            .iter()
+            .filter_map(move |&(rows, cols)| Storage::new(*format, flavour, rows, cols).ok())
+    };
+    format.flavours.iter().flat_map(shapes).collect()
+}
+
+/// Runs every operation on fenced buffers and compares with the same on plain ones.
+fn run(kernel: &Kernel, storage: Storage, batch: usize, edge: Edge, shift: usize) {
+    let mut random = Random::new(shift as u64, kernel.id());
+    let (rows, cols) = (storage.rows(), storage.cols());
+    let holds_three = !matches!(storage.slot(0, 0).digit, Digit::Trit { .. });
+    let kinds = if holds_three { 4 } else { 3 };
+    let codes: Vec<u8> = (0..rows * cols)
+        .map(|_| random.below(kinds) as u8)
+        .collect();
+    let plain = pack(&storage, &codes, &vec![0.5; storage.scale_count()]).unwrap();
+    let fenced = Fenced::new(&plain, edge, shift);
+    let case = format!(
+        "{} {storage:?} batch {batch} {edge:?} shift {shift}",
+        kernel.id()
+    );
+    let plain = Weights::new(storage, &plain).unwrap();
+    let weights = Weights::new(storage, &fenced).unwrap();
+
+    let a: Vec<i8> = (0..batch * cols).map(|_| random.code()).collect();
+    let mut expected = vec![0; batch * rows];
+    kernel.dots(&plain, 0..rows, &a, &mut expected).unwrap();
+    let mut out = Fenced::new(&vec![-1; batch * rows], edge, shift);
+    kernel
+        .dots(&weights, 0..rows, &Fenced::new(&a, edge, shift), &mut out)
+        .unwrap();
+    assert_eq!(out[..], expected, "dots: {case}");
+
+    let x: Vec<f32> = (0..batch * cols).map(|_| random.bell()).collect();
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let quantized = Activations::quantize(storage.format().activation, cols, &x).unwrap();
+    let mut expected = vec![0.0; batch * rows];
+    kernel
+        .products(&plain, 0..rows, &quantized, &mut expected)
+        .unwrap();
+    let mut out = Fenced::new(&vec![-1.0; batch * rows], edge, shift);
+    kernel
+        .products(&weights, 0..rows, &quantized, &mut out)
+        .unwrap();
+    assert_eq!(bits(&out), bits(&expected), "products: {case}");
+
+    kernel
+        .products_f32(&plain, 0..rows, &x, &mut expected)
+        .unwrap();
+    let mut out = Fenced::new(&vec![-1.0; batch * rows], edge, shift);
+    kernel
+        .products_f32(&weights, 0..rows, &Fenced::new(&x, edge, shift), &mut out)
+        .unwrap();
+    assert_eq!(bits(&out), bits(&expected), "products_f32: {case}");
+}
+
+#[test]
+fn no_kernel_touches_what_lies_beyond_its_slices() {
+    let mut kernels = 0;
+    for kernel in kernel::all() {
+        if let Err(missing) = kernel.availability() {
+            eprintln!("skipped: {}: {missing}", kernel.id());
+            continue;
+        }
+        let storages = storages(kernel.format());
+        assert!(!storages.is_empty(), "{}", kernel.id());
+        for storage in storages {
+            for edge in [Edge::First, Edge::Last] {
+                // The fence itself first, with batches around the sizes of tiles; then every alignment.
+                for batch in [1, 2, 3, 4, 5, 8, 9] {
+                    run(kernel, storage, batch, edge, 0);
+                }
+                for shift in 1..64 {
+                    run(kernel, storage, 1 + shift % 3, edge, shift);
+                }
+            }
+        }
+        kernels += 1;
+    }
+    assert!(
+        kernels >= kernel::all().len() / 2,
+        "too few kernels can run here"
+    );
+}
+
+/// The fence works: a byte beyond it cannot be read. Tried in a process of its own, which it ends.
+#[test]
+fn a_read_past_the_fence_ends_the_process() {
+    for edge in [Edge::First, Edge::Last] {
+        let fenced = Fenced::new(&[7u8; 100], edge, 0);
+        assert_eq!(fenced[..], [7; 100]);
+        let beyond = match edge {
+            // SAFETY: of the mapping's own pages; whether it may be read is what is tried, in another process.
+            Edge::First => unsafe { fenced.start.as_ptr().sub(1) },
+            // SAFETY: as above.
+            Edge::Last => unsafe { fenced.start.as_ptr().add(fenced.len) },
+        };
+        // SAFETY: the child calls nothing but signal, a read and _exit, which are safe after fork.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0, "no second process");
+        if child == 0 {
+            // SAFETY: in the child. The default action ends it without a word of the test runner's handler; a read
+            // that is allowed leads to exit code 0.
+            unsafe {
+                libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+                libc::signal(libc::SIGBUS, libc::SIG_DFL);
+                let byte = beyond.read_volatile();
+                libc::_exit(i32::from(byte == 255));
+            }
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child made above, and writes to a local.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        assert!(libc::WIFSIGNALED(status), "{edge:?}: the read was allowed");
+    }
+}

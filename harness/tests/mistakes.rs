@@ -1,0 +1,107 @@
+//! The harness proves that it can fail: every planted mistake is caught, and blamed on the candidate.
+
+mod common;
+
+use common::{generate, harness, oracle_runs, stdout};
+use harness::ladder::{self, Climb};
+use harness::mistaken::{Evaluator, Hooks, KillMatrix, MISTAKES};
+use harness::model::Model;
+use harness::outcome::Rung;
+use harness::side::{Candidate, OracleSide, Reference, Sides, reference_layout};
+use harness::synth::DEFAULT_RECIPE;
+use harness::task::Task;
+use harness::verdict::{Blame, Verdict};
+use indicatif::ProgressBar;
+use qk256::format::{Format, I2_S_GROUP128, TQ1_0, TQ2_0};
+use tempfile::tempdir;
+
+fn references() -> Vec<Reference> {
+    let available = cpp_shim::builds()
+        .iter()
+        .filter(|build| build.availability().is_ok());
+    available
+        .map(|build| {
+            let oracle = build.load().expect("an available oracle loads");
+            Reference::oracle(OracleSide::new(oracle), true)
+        })
+        .collect()
+}
+
+/// Runs `work` on the tensors of the default model: every ternary type, with whole blocks and tails.
+fn on_default_model<R>(work: impl FnOnce(&Task<'_>) -> R) -> R {
+    let folder = tempdir().unwrap();
+    let model = Model::open(&generate(DEFAULT_RECIPE, folder.path())).unwrap();
+    work(&Task {
+        model: String::new(),
+        tensors: model.ternary_tensors(reference_layout()).unwrap(),
+        seed: 1,
+        progress: ProgressBar::hidden(),
+    })
+}
+
+fn climb_unchanged() -> Climb {
+    let formats: [&'static Format; 3] = [&I2_S_GROUP128, &TQ2_0, &TQ1_0];
+    let candidates = formats.map(|format| Candidate {
+        side: Box::new(Evaluator::new("right", format, Hooks::RIGHT)),
+        format,
+        slow: true,
+    });
+    let sides = Sides {
+        references: references(),
+        candidates: candidates.into(),
+    };
+    on_default_model(|task| ladder::climb(&Rung::ALL, &sides, task))
+}
+
+/// A mistake that has become identical to the truth would look like this, so that it cannot hide among the caught.
+#[test]
+fn without_a_mistake_the_evaluator_is_exact() {
+    if !oracle_runs() {
+        return;
+    }
+    let climb = climb_unchanged();
+    for outcome in climb.rungs.iter().flat_map(|report| &report.outcomes) {
+        assert_ne!(outcome.verdict, Verdict::Divergent, "{outcome:#?}");
+    }
+    for report in &climb.rungs {
+        assert_eq!(report.verdict, Verdict::Exact, "{}", report.rung);
+        assert!(report.measures.comparisons > 100, "{}", report.rung);
+    }
+}
+
+#[test]
+fn every_mistake_is_caught_and_blamed_on_the_candidate() {
+    if !oracle_runs() {
+        return;
+    }
+    let matrix = on_default_model(|task| KillMatrix::measure(references(), task));
+    assert_eq!(matrix.survivors(), []);
+    for (mistake, catches) in &matrix.rows {
+        for catch in catches {
+            let case = format!("{} in {}: {catch:?}", mistake.name, catch.format);
+            assert_eq!(catch.blames, [Blame::CandidateWrong], "{case}");
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_every_mistake_has_a_story_and_a_format() {
+    let mut names: Vec<&str> = MISTAKES.iter().map(|mistake| mistake.name).collect();
+    names.sort_unstable();
+    let all = names.len();
+    names.dedup();
+    assert_eq!(names.len(), all);
+    for mistake in MISTAKES {
+        assert!(!mistake.story.is_empty() && !mistake.formats.is_empty());
+    }
+}
+
+#[test]
+fn the_command_shows_which_measure_catches_which_mistake() {
+    if !oracle_runs() {
+        return;
+    }
+    let output = harness(&["mistakes"]);
+    common::assert_code(&output, 0);
+    insta::assert_snapshot!("kill_matrix", stdout(&output));
+}
