@@ -1,16 +1,19 @@
 //! GEMV and GEMM: a kernel spread over the rows of a matrix and over threads.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::activation::{ActivationError, Activations};
 use crate::format::{ShapeError, Weights};
 use crate::kernel::{Kernel, KernelError};
 
-/// Rows that one task multiplies: few enough to spread evenly, and a whole number of panels in every layout.
-const ROWS_PER_TASK: usize = 16;
+/// Tasks for each thread: enough that a thread which starts late or is held up does not hold up the others.
+const TASKS_PER_THREAD: usize = 8;
+
+/// A task's rows are a multiple of this: whole panels of every layout, and of those that kernels decode at a time.
+const TASK_ROWS: usize = 16;
 
 /// Why a matrix product did not run.
 #[derive(Debug, Error)]
@@ -37,7 +40,8 @@ impl From<ShapeError> for MatmulError {
     }
 }
 
-/// The threads that a matrix product runs on. Results never depend on how many there are.
+/// The threads that a matrix product runs on: the calling one, and others that wait for work. Results never depend on
+/// how many there are.
 #[derive(Debug)]
 pub struct Threads(Option<rayon::ThreadPool>);
 
@@ -45,7 +49,7 @@ impl Threads {
     /// The calling thread alone.
     pub const ONE: Threads = Threads(None);
 
-    /// `threads` threads, started now.
+    /// `threads` threads: the calling one, and the others started now.
     ///
     /// # Errors
     ///
@@ -54,29 +58,31 @@ impl Threads {
         if threads <= 1 {
             return Ok(Threads::ONE);
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-        let pool = pool.map_err(|error| MatmulError::Threads {
+        let others = rayon::ThreadPoolBuilder::new().num_threads(threads - 1);
+        let pool = others.build().map_err(|error| MatmulError::Threads {
             threads,
             reason: error.to_string(),
         })?;
         Ok(Threads(Some(pool)))
     }
 
-    /// Runs `task` for each run of rows and gives the results in order.
-    fn each_task<R: Send>(&self, rows: usize, task: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
-        let starts = (0..rows).step_by(ROWS_PER_TASK);
-        let range = |start: usize| start..(start + ROWS_PER_TASK).min(rows);
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(1, |pool| pool.current_num_threads() + 1)
+    }
+
+    /// Runs `work` on each thread and waits for all of them. The calling thread does not wait for the others to start.
+    fn each(&self, work: impl Fn() + Sync) {
         match &self.0 {
-            None => starts.map(|start| task(range(start))).collect(),
-            Some(pool) => {
-                let starts: Vec<usize> = starts.collect();
-                pool.install(|| {
-                    starts
-                        .into_par_iter()
-                        .map(|start| task(range(start)))
-                        .collect()
-                })
-            }
+            None => work(),
+            Some(pool) => pool.in_place_scope(|scope| {
+                for _ in 0..pool.current_num_threads() {
+                    scope.spawn(|_| work());
+                }
+                work();
+            }),
         }
     }
 }
@@ -120,7 +126,10 @@ pub fn matmul_f32(
     })
 }
 
-/// Computes tiles of `batch x ROWS_PER_TASK` results and lays them out as `batch x rows`.
+/// A run of rows, and where the results of each activation row go.
+type Task<'a> = (Range<usize>, Vec<&'a mut [f32]>);
+
+/// Has `products` compute runs of rows on all threads: `out[b * rows + r]`.
 fn spread(
     weights: &Weights<'_>,
     batch: usize,
@@ -128,20 +137,58 @@ fn spread(
     out: &mut [f32],
     products: impl Fn(Range<usize>, &mut [f32]) -> Result<(), KernelError> + Sync,
 ) -> Result<(), MatmulError> {
-    let all_rows = weights.rows();
-    ShapeError::check("results", out.len(), batch * all_rows)?;
-    let tiles = threads.each_task(all_rows, |rows| {
-        let mut tile = vec![0.0; batch * rows.len()];
-        products(rows.clone(), &mut tile).map(|()| (rows, tile))
-    });
-    for tile in tiles {
-        let (rows, tile) = tile?;
-        for (out, tile) in out
-            .chunks_exact_mut(all_rows)
-            .zip(tile.chunks_exact(rows.len()))
-        {
-            out[rows.clone()].copy_from_slice(tile);
+    let rows = weights.rows();
+    ShapeError::check("results", out.len(), batch * rows)?;
+    if threads.count() == 1 {
+        return Ok(products(0..rows, out)?);
+    }
+    let tasks = Mutex::new(tasks(rows, threads.count(), out).into_iter());
+    let result = Mutex::new(Ok(()));
+    threads.each(|| {
+        let mut tile = Vec::new();
+        loop {
+            let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(task) = next else { break };
+            if let Err(error) = run(task, &mut tile, &products) {
+                *result.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
+            }
         }
+    });
+    Ok(result
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)?)
+}
+
+/// Divides the rows of a result, `batch x rows`, among tasks.
+fn tasks(rows: usize, threads: usize, out: &mut [f32]) -> Vec<Task<'_>> {
+    let run = rows
+        .div_ceil(threads * TASKS_PER_THREAD)
+        .next_multiple_of(TASK_ROWS);
+    let mut tasks: Vec<Task<'_>> = (0..rows)
+        .step_by(run)
+        .map(|start| (start..rows.min(start + run), Vec::new()))
+        .collect();
+    for out in out.chunks_exact_mut(rows) {
+        for ((_, parts), part) in tasks.iter_mut().zip(out.chunks_mut(run)) {
+            parts.push(part);
+        }
+    }
+    tasks
+}
+
+/// Computes one task. A single activation row needs no detour by `tile`, memory that a thread uses again.
+fn run(
+    (rows, mut parts): Task<'_>,
+    tile: &mut Vec<f32>,
+    products: &impl Fn(Range<usize>, &mut [f32]) -> Result<(), KernelError>,
+) -> Result<(), KernelError> {
+    if let [part] = parts.as_mut_slice() {
+        return products(rows, part);
+    }
+    tile.resize(parts.len() * rows.len(), 0.0);
+    products(rows.clone(), tile)?;
+    for (part, tile) in parts.into_iter().zip(tile.chunks_exact(rows.len())) {
+        part.copy_from_slice(tile);
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ fn storages() -> impl Strategy<Value = Storage> {
 
 fn cases() -> impl Strategy<Value = Case> {
     storages().prop_flat_map(|storage| {
-        (1..5usize).prop_flat_map(move |batch| {
+        (1..10usize).prop_flat_map(move |batch| {
             let n = storage.rows() * storage.cols();
             let max = if storage.layout() == Layout::Tq1_0 {
                 2
@@ -85,15 +85,17 @@ proptest! {
         let run = |kernel: &Kernel, rows: std::ops::Range<usize>| {
             let n = case.batch * rows.len();
             let (mut dots, mut products, mut f32s) = (vec![0; n], vec![0.0; n], vec![0.0; n]);
+            let mut unpacked = vec![0.0; rows.len() * weights.cols()];
+            kernel.unpack(&weights, rows.clone(), &mut unpacked).unwrap();
             kernel.dots(&weights, rows.clone(), &case.codes, &mut dots).unwrap();
             kernel.products(&weights, rows.clone(), &quantized, &mut products).unwrap();
             kernel.products_f32(&weights, rows, &case.values, &mut f32s).unwrap();
-            (dots, bits(&products), bits(&f32s))
+            (dots, bits(&products), bits(&f32s), bits(&unpacked))
         };
         let naive = naive(weights.format());
         let candidates = kernel::all().iter().filter(|k| k.format() == weights.format());
         for candidate in candidates.filter(|k| k.availability().is_ok()) {
-            for rows in [0..rows, rows / 2..rows, 0..0] {
+            for rows in [0..rows, rows / 2..rows, 1.min(rows)..rows, 0..0] {
                 prop_assert_eq!(run(candidate, rows.clone()), run(naive, rows), "{}", candidate.id());
             }
         }
@@ -123,6 +125,101 @@ proptest! {
     }
 }
 
+/// Code bytes of which all digits are `code`, in rows of `cols`, with scales of 1.
+fn uniform(format: Format, rows: usize, cols: usize, code: u8) -> (Storage, Vec<u8>) {
+    let storage = Storage::native(format, rows, cols).unwrap();
+    let scales = vec![1.0; storage.scale_count()];
+    let bytes = pack(&storage, &vec![code; rows * cols], &scales).unwrap();
+    (storage, bytes)
+}
+
+#[test]
+fn long_rows_of_extremes_are_exact() {
+    for format in FORMATS {
+        let kernels = kernel::all().iter().filter(|k| k.format() == format);
+        let kernels: Vec<_> = kernels.filter(|k| k.availability().is_ok()).collect();
+        let codes: &[u8] = if format.layout == Layout::Tq1_0 {
+            &[2]
+        } else {
+            &[2, 3]
+        };
+        for (&code, cols) in codes
+            .iter()
+            .flat_map(|c| [256, 1280, 2560, 19968].map(|n| (c, n)))
+        {
+            let (storage, bytes) = uniform(*format, 4, cols, code);
+            let weights = Weights::new(storage, &bytes).unwrap();
+            let raw = i32::from(format.codebook.raw(code));
+            for batch in [1, 4] {
+                for a in [127, -128] {
+                    let wanted = vec![raw * i32::from(a) * cols as i32; 4 * batch];
+                    for kernel in &kernels {
+                        let mut dots = vec![0; 4 * batch];
+                        kernel
+                            .dots(&weights, 0..4, &vec![a; batch * cols], &mut dots)
+                            .unwrap();
+                        assert_eq!(dots, wanted, "{} {code} x {a}, {cols}", kernel.id());
+                    }
+                }
+            }
+            // Activations of one sign and size become -127 or 127 throughout.
+            for x in [1.0, -1.0] {
+                let values = vec![x; 4 * cols];
+                let quantized = Activations::quantize(format.activation, cols, &values).unwrap();
+                let products = |kernel: &Kernel| {
+                    let mut out = vec![0.0; 16];
+                    kernel
+                        .products(&weights, 0..4, &quantized, &mut out)
+                        .unwrap();
+                    bits(&out)
+                };
+                let wanted = products(naive(format));
+                for kernel in &kernels {
+                    assert_eq!(
+                        products(kernel),
+                        wanted,
+                        "{} {code} x {x}, {cols}",
+                        kernel.id()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_alignment() {
+    for format in FORMATS {
+        let cols = 768;
+        let storage = Storage::native(*format, 4, cols).unwrap();
+        let codes: Vec<u8> = (0..4 * cols).map(|i| (i * 7 / 5 % 3) as u8).collect();
+        let packed = pack(&storage, &codes, &vec![0.75; storage.scale_count()]).unwrap();
+        let a: Vec<i8> = (0..5 * cols).map(|i| (i * 37 % 256) as u8 as i8).collect();
+        for kernel in kernel::all().iter().filter(|k| k.format() == format) {
+            if let Err(reason) = kernel.availability() {
+                println!("{} skipped: {reason}", kernel.id());
+                continue;
+            }
+            for batch in [1, 5] {
+                let run = |shift: usize| {
+                    let bytes = [&vec![0xee; shift], packed.as_slice()].concat();
+                    let activations = [&vec![99; shift], &a[..batch * cols]].concat();
+                    let mut dots = vec![0; shift + 4 * batch];
+                    let weights = Weights::new(storage, &bytes[shift..]).unwrap();
+                    kernel
+                        .dots(&weights, 0..4, &activations[shift..], &mut dots[shift..])
+                        .unwrap();
+                    dots.split_off(shift)
+                };
+                let wanted = run(0);
+                for shift in 1..64 {
+                    assert_eq!(run(shift), wanted, "{} shifted by {shift}", kernel.id());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn shape_errors_are_typed_and_calls_are_counted() {
     let storage = Storage::native(qk256::format::I2_S_GROUP128, 2, 128).unwrap();
@@ -144,6 +241,10 @@ fn shape_errors_are_typed_and_calls_are_counted() {
         })
     ));
     assert!(Weights::new(storage, &bytes[1..]).is_err());
+    for (rows, results) in [(0..3, 384), (0..2, 255)] {
+        let error = kernel.unpack(&weights, rows, &mut vec![0.0; results]);
+        assert!(matches!(error, Err(KernelError::Shape(_))), "{error:?}");
+    }
     kernel.dots(&weights, 0..2, &[1; 128], &mut out).unwrap();
     assert!(kernel.calls() > before);
 }

@@ -5,20 +5,17 @@ use super::nearest_int;
 /// Below this magnitude a row counts as zero, which keeps the scale finite.
 const MIN_MAX: f64 = 0.00001;
 
-/// Quantizes a row of finite values; gives its scale (codes per unit) and the sum of its codes.
+/// Quantizes a row of finite values, of which `largest` is the largest magnitude; gives its scale (codes per unit)
+/// and the sum of its codes.
 ///
 /// The maximum and the division are f64, rounded to f32 once, as in the reference.
-pub(super) fn quantize_row(values: &[f32], codes: &mut [i8]) -> (f32, i32) {
-    let max = values
-        .iter()
-        .fold(MIN_MAX, |max, &value| f64::from(value).abs().max(max));
-    let scale = (127.0 / max) as f32;
-    let mut sum = 0;
+#[inline(always)]
+pub(super) fn quantize_row(values: &[f32], largest: f32, codes: &mut [i8]) -> (f32, i32) {
+    let scale = (127.0 / f64::from(largest).max(MIN_MAX)) as f32;
     for (code, &value) in codes.iter_mut().zip(values) {
         *code = nearest_int(value * scale).clamp(-128, 127) as i8;
-        sum += i32::from(*code);
     }
-    (scale, sum)
+    (scale, codes.iter().map(|&code| i32::from(code)).sum())
 }
 
 #[cfg(test)]
@@ -28,7 +25,7 @@ mod tests {
     #[test]
     fn scale_codes_and_sum() {
         let mut codes = [0; 4];
-        let (scale, sum) = quantize_row(&[2.0, -2.0, 0.0, 1.0], &mut codes);
+        let (scale, sum) = quantize_row(&[2.0, -2.0, 0.0, 1.0], 2.0, &mut codes);
         assert_eq!((scale, sum), (63.5, 64));
         assert_eq!(codes, [127, -127, 0, 64]);
     }
@@ -36,7 +33,7 @@ mod tests {
     #[test]
     fn a_zero_row_has_a_finite_scale() {
         let mut codes = [1; 3];
-        let (scale, sum) = quantize_row(&[0.0; 3], &mut codes);
+        let (scale, sum) = quantize_row(&[0.0; 3], 0.0, &mut codes);
         assert_eq!(
             (scale, sum, codes),
             ((127.0 / 0.00001f64) as f32, 0, [0; 3])

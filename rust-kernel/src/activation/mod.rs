@@ -1,36 +1,20 @@
 //! Quantized activations, as the formats' dot products take them.
 
+mod codes;
 mod i8_s;
 mod q8_k;
 
 use thiserror::Error;
 
+use self::codes::Codes;
+pub use crate::format::ActivationKind;
 use crate::format::{QK256, ShapeError};
 
-/// How a row of activations is quantized to 8 bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ActivationKind {
-    /// bitnet.cpp's `i8_s`: one scale and one sum a row. `code = value * scale`.
-    I8S,
-    /// llama.cpp's `Q8_K`: one scale a block of 256 and a sum for every 16. `value = code * scale`.
-    Q8K,
-}
-
-impl ActivationKind {
-    /// Stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            ActivationKind::I8S => "i8_s",
-            ActivationKind::Q8K => "q8_k",
-        }
-    }
-
-    /// Scales and sums that a row of `cols` activations has.
-    fn counts(self, cols: usize) -> (usize, usize) {
-        match self {
-            ActivationKind::I8S => (1, 1),
-            ActivationKind::Q8K => (cols / QK256, cols / q8_k::SUM_RUN),
-        }
+/// Scales and sums that a row of `cols` activations has.
+fn counts(kind: ActivationKind, cols: usize) -> (usize, usize) {
+    match kind {
+        ActivationKind::I8S => (1, 1),
+        ActivationKind::Q8K => (cols / QK256, cols / q8_k::SUM_RUN),
     }
 }
 
@@ -63,7 +47,7 @@ pub enum ActivationError {
 pub struct Activations {
     kind: ActivationKind,
     cols: usize,
-    codes: Vec<i8>,
+    codes: Codes,
     scales: Vec<f32>,
     sums: Vec<i32>,
 }
@@ -92,34 +76,62 @@ impl Activations {
         }
         let rows = values.len() / cols;
         ShapeError::check("activations of whole rows", values.len(), rows * cols)?;
-        if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-            let (row, col, value) = (index / cols, index % cols, values[index]);
-            return Err(ActivationError::NotFinite { row, col, value });
-        }
-
-        let (scales, sums) = kind.counts(cols);
+        let (scales, sums) = counts(kind, cols);
         let mut out = Activations {
             kind,
             cols,
-            codes: vec![0; values.len()],
+            codes: Codes::zeros(values.len()),
             scales: vec![0.0; rows * scales],
             sums: vec![0; rows * sums],
         };
-        for (row, values) in values.chunks_exact(cols).enumerate() {
-            let codes = &mut out.codes[row * cols..][..cols];
-            match kind {
-                ActivationKind::I8S => {
-                    (out.scales[row], out.sums[row]) = i8_s::quantize_row(values, codes);
-                }
-                ActivationKind::Q8K => q8_k::quantize_row(
-                    values,
-                    codes,
-                    &mut out.scales[row * scales..][..scales],
-                    &mut out.sums[row * sums..][..sums],
-                ),
-            }
+        if !out.fill(values) {
+            let index = values.iter().position(|value| !value.is_finite());
+            let index = index.expect("a value that is not finite");
+            let (row, col, value) = (index / cols, index % cols, values[index]);
+            return Err(ActivationError::NotFinite { row, col, value });
         }
         Ok(out)
+    }
+
+    /// Quantizes all rows by the best instruction set, unless a value is not finite: then it gives `false`.
+    fn fill(&mut self, values: &[f32]) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the CPU has just been found to have AVX2.
+            return unsafe { self.fill_avx2(values) };
+        }
+        self.fill_portably(values)
+    }
+
+    /// [`Activations::fill_portably`], compiled for AVX2: the same operations, and so the same bits.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn fill_avx2(&mut self, values: &[f32]) -> bool {
+        self.fill_portably(values)
+    }
+
+    /// Loops that compilers turn into the instruction set of the function that this is inlined into.
+    #[inline(always)]
+    fn fill_portably(&mut self, values: &[f32]) -> bool {
+        let (scales, sums) = counts(self.kind, self.cols);
+        let rows = values
+            .chunks_exact(self.cols)
+            .zip(self.codes.chunks_exact_mut(self.cols));
+        let sums = self.sums.chunks_exact_mut(sums);
+        let scales = self.scales.chunks_exact_mut(scales);
+        for (((values, codes), scales), sums) in rows.zip(scales).zip(sums) {
+            let largest = largest_magnitude(values);
+            if !largest.is_finite() {
+                return false;
+            }
+            match self.kind {
+                ActivationKind::I8S => {
+                    (scales[0], sums[0]) = i8_s::quantize_row(values, largest, codes);
+                }
+                ActivationKind::Q8K => q8_k::quantize_row(values, codes, scales, sums),
+            }
+        }
+        true
     }
 
     /// How they are quantized.
@@ -154,19 +166,28 @@ impl Activations {
 
     /// The scales of one row.
     pub(crate) fn row_scales(&self, row: usize) -> &[f32] {
-        let (scales, _) = self.kind.counts(self.cols);
+        let (scales, _) = counts(self.kind, self.cols);
         &self.scales[row * scales..][..scales]
     }
 
     /// The sums of one row.
     pub(crate) fn row_sums(&self, row: usize) -> &[i32] {
-        let (_, sums) = self.kind.counts(self.cols);
+        let (_, sums) = counts(self.kind, self.cols);
         &self.sums[row * sums..][..sums]
     }
 }
 
+/// The largest magnitude; a NaN counts as larger than all numbers.
+#[inline(always)]
+fn largest_magnitude(values: &[f32]) -> f32 {
+    // Without their sign, floats are ordered as their bits are.
+    let magnitude = |value: &f32| value.to_bits() & 0x7fff_ffff;
+    f32::from_bits(values.iter().map(magnitude).fold(0, u32::max))
+}
+
 /// Rounds to the nearest integer, halves to even, by adding 1.5 * 2^23 and reading the mantissa: ggml's
 /// `nearest_int`, bit for bit also where the magnitude is beyond 2^22.
+#[inline(always)]
 fn nearest_int(value: f32) -> i32 {
     const SHIFT: f32 = 12_582_912.0;
     ((value + SHIFT).to_bits() & 0x007f_ffff) as i32 - 0x0040_0000
@@ -180,6 +201,46 @@ mod tests {
     fn rounding_is_to_nearest_even() {
         let rounded = [0.5, 1.5, 2.5, -0.5, -1.5, 126.5, 127.49].map(nearest_int);
         assert_eq!(rounded, [0, 2, 2, 0, -2, 126, 127]);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn avx2_and_portable_code_give_the_same_bits() {
+        use ActivationKind::{I8S, Q8K};
+        if !std::arch::is_x86_feature_detected!("avx2") {
+            println!("skipped: no avx2");
+            return;
+        }
+        let mut state = 1u32;
+        let mut random = |exponents: std::ops::Range<u32>| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let exponent = exponents.start + (state >> 8) % exponents.len() as u32;
+            f32::from_bits((state & 0x807f_ffff) | exponent << 23)
+        };
+        // Ordinary rows, subnormals, the whole range, zeros, ties, and equal magnitudes of both signs.
+        let mut rows: Vec<Vec<f32>> = [120..130, 0..1, 0..255, 126..127]
+            .into_iter()
+            .map(|exponents| (0..512).map(|_| random(exponents.clone())).collect())
+            .collect();
+        rows.push(vec![0.0; 512]);
+        rows.push((0..512).map(|i| (i as f32 - 254.0) / 2.0).collect());
+        rows.push(
+            (0..512)
+                .map(|i| if i % 3 == 1 { -2.0 } else { 2.0 })
+                .collect(),
+        );
+        for values in rows {
+            for (kind, cols) in [(I8S, 512), (I8S, 509), (I8S, 7), (I8S, 1), (Q8K, 512)] {
+                let mut by_avx2 = Activations::quantize(kind, cols, &values[..cols]).unwrap();
+                let mut portable = by_avx2.clone();
+                by_avx2.codes.fill(1);
+                portable.codes.fill(2);
+                // SAFETY: the test has returned where the CPU lacks AVX2.
+                assert!(unsafe { by_avx2.fill_avx2(&values[..cols]) });
+                assert!(portable.fill_portably(&values[..cols]));
+                assert_eq!(by_avx2, portable, "{kind:?} {values:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! llama.cpp's `Q8_K`: `quantize_row_q8_K_ref` in `ggml-quants.c` of `bitnet-cpp-sys` 0.0.5.
 
-use super::nearest_int;
+use super::{largest_magnitude, nearest_int};
 use crate::format::QK256;
 
 /// Codes that share one partial sum.
@@ -10,14 +10,13 @@ pub(super) const SUM_RUN: usize = 16;
 ///
 /// The value of the largest magnitude, the first of equals, becomes -127. A block of zeros has scale 0, codes 0 and
 /// sums 0; the reference leaves its sums unwritten.
+#[inline(always)]
 pub(super) fn quantize_row(values: &[f32], codes: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
     let blocks = values
         .chunks_exact(QK256)
         .zip(codes.chunks_exact_mut(QK256));
     for ((values, codes), scale) in blocks.zip(scales) {
-        let largest = values
-            .iter()
-            .fold(0.0f32, |max, &v| if v.abs() > max.abs() { v } else { max });
+        let largest = largest_value(values);
         if largest == 0.0 {
             codes.fill(0);
             *scale = 0.0;
@@ -33,6 +32,27 @@ pub(super) fn quantize_row(values: &[f32], codes: &mut [i8], scales: &mut [f32],
     }
     for (codes, sum) in codes.chunks_exact(SUM_RUN).zip(sums) {
         *sum = codes.iter().map(|&code| i32::from(code)).sum();
+    }
+}
+
+/// The value of the largest magnitude, the first of equals.
+#[inline(always)]
+fn largest_value(values: &[f32]) -> f32 {
+    let magnitude = largest_magnitude(values);
+    // No early end, so that compilers vectorize it; both signs together are rare.
+    let any = |wanted: f32| {
+        values
+            .iter()
+            .fold(false, |any, &value| any | (value == wanted))
+    };
+    match (any(magnitude), any(-magnitude)) {
+        (true, false) => magnitude,
+        (false, true) => -magnitude,
+        _ => values
+            .iter()
+            .copied()
+            .find(|value| value.abs() == magnitude)
+            .unwrap_or(0.0),
     }
 }
 

@@ -16,6 +16,7 @@
 //! [`Layout`], [`Codebook`] and [`ScaleRule`] are separate axes and a [`Format`] is one of each; [`Storage`] adds
 //! flavour and shape and answers every question about sizes and positions; [`Weights`] adds the bytes.
 
+mod activation;
 mod codebook;
 mod error;
 mod flavour;
@@ -26,6 +27,7 @@ mod scale;
 mod storage;
 mod weights;
 
+pub use activation::ActivationKind;
 pub use codebook::Codebook;
 pub use error::ShapeError;
 pub use flavour::{Candidate, Flavour, FlavourError, Sibling, detect};
@@ -36,7 +38,6 @@ pub use scale::ScaleRule;
 pub use storage::Storage;
 pub use weights::{RawTensor, Weights};
 
-use crate::activation::ActivationKind;
 use crate::gguf::GgmlType;
 
 /// Weights in one block of the QK256 formats.

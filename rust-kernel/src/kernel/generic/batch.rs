@@ -1,7 +1,10 @@
-//! Rows of activations in whole blocks.
+//! Rows of activations in whole blocks, and where their results go.
 
-use super::Codes;
+use super::decode::Codes;
 use crate::format::QK256;
+
+/// Takes `(row, b, results)`: results of row `row` and of those after it with activation row `b`.
+pub(in super::super) type Sink<'a, R> = dyn FnMut(usize, usize, &[R]) + 'a;
 
 /// int8 activations, `rows x cols`, with the last, partial block of each row filled up with zeros.
 pub(in super::super) struct Batch<'a> {

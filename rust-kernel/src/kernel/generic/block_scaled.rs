@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
-use super::facade::Sink;
+use super::batch::Sink;
+use super::decode::{Codes, Decode, Row};
 use super::gemm::{TILE_COLUMNS, TILE_ROWS, multiply_block};
+use super::gemv::mul_add_half;
 use super::panel::Panel;
-use super::{Codes, Decode, Row, load_activations};
 use crate::activation::Activations;
 use crate::format::{QK256, Weights};
 use crate::kernel::arithmetic::{BlockSum, INT_LANES, SumOrder};
@@ -61,7 +62,7 @@ impl<'a> Quantized<'a> {
 
 /// Products of rows with few activation rows: codes go from memory through registers into the sums.
 #[inline(always)]
-pub(in super::super) fn gemv<V: Vector, D: Decode>(
+pub(in super::super) fn block_gemv<V: Vector, D: Decode>(
     v: V,
     weights: &Weights<'_>,
     rows: Range<usize>,
@@ -78,10 +79,8 @@ pub(in super::super) fn gemv<V: Vector, D: Decode>(
                 .zip(batch.offsets(b))
                 .zip(batch.scales(b));
             for (block, ((a, offsets), scale)) in blocks.iter().zip(a) {
-                let [a0, a1, a2, a3] = load_activations(v, a);
-                let [c0, c1, c2, c3] = D::scaled(v, block);
-                let narrow = v.mul_add_group([v.narrow(); 2], [c0, c1], [a0, a1]);
-                let [even, odd] = v.mul_add_group(narrow, [c2, c3], [a2, a3]);
+                let narrow = mul_add_half::<V, D>(v, [v.narrow(); 2], block, a, 0);
+                let [even, odd] = mul_add_half::<V, D>(v, narrow, block, a, 1);
                 let wide = [v.widen(v.wide(), even), v.widen(v.wide(), odd)];
                 let lanes = v.lanes(v.join(wide, D::SHIFTS[0], D::SHIFTS[1]));
                 sum.add(difference(lanes, offsets), scale * D::scale(block));
@@ -93,7 +92,7 @@ pub(in super::super) fn gemv<V: Vector, D: Decode>(
 
 /// Products of a panel with all activation rows.
 #[inline(always)]
-pub(in super::super) fn gemm<V: Vector>(
+pub(in super::super) fn block_gemm<V: Vector>(
     v: V,
     panel: &Panel,
     batch: &Quantized<'_>,
@@ -137,8 +136,7 @@ fn tile<V: Vector, const R: usize, const C: usize>(
     let offsets: [_; C] = std::array::from_fn(|c| batch.offsets(column + c));
     let scales: [_; C] = std::array::from_fn(|c| batch.scales(column + c));
     for block in 0..batch.row_blocks {
-        let mut narrow = [[v.narrow(); R]; C];
-        multiply_block(v, &mut narrow, codes, a, block);
+        let narrow = multiply_block(v, [[v.narrow(); R]; C], codes, a, block);
         for c in 0..C {
             for r in 0..R {
                 let lanes = v.lanes(v.widen(v.wide(), narrow[c][r]));

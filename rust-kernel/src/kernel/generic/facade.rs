@@ -3,10 +3,14 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::batch::Batch;
+use super::batch::{Batch, Sink};
 use super::block_scaled::Quantized;
+use super::decode::Decode;
+use super::i2_s::{Group64, Group128, Rows4, Sequential};
 use super::panel::{PANEL, Panel};
-use super::{Decode, Group64, Group128, Rows4, Sequential, Tq1_0, Tq2_0};
+use super::tq1_0::Tq1_0;
+use super::tq2_0::Tq2_0;
+
 use crate::activation::Activations;
 use crate::format::{Format, Layout, QK256, ScaleRule, Weights};
 use crate::kernel::arithmetic::{F32_LANES, fold, tensor_scaled};
@@ -14,14 +18,11 @@ use crate::kernel::vector::Vector;
 use crate::kernel::{Candidate, Compute, Isa, Unavailable};
 
 /// The smallest batch for which decoding a panel first pays.
-pub(super) const SMALLEST_GEMM: usize = 4;
-
-/// Takes `(row, b, results)`: results of row `row` and of those after it with activation row `b`.
-pub(in super::super) type Sink<'a, R> = dyn FnMut(usize, usize, &[R]) + 'a;
+const SMALLEST_GEMM: usize = 4;
 
 /// The algorithms as compiled for one instruction set. Implemented by its token through `compiled!`.
 pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
-    /// [`gemv::dots`](super::gemv::dots).
+    /// [`gemv`](super::gemv()).
     fn gemv<D: Decode>(
         self,
         weights: &Weights<'_>,
@@ -30,10 +31,10 @@ pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
         sink: &mut Sink<'_, i32>,
     );
 
-    /// [`gemm::dots`](super::gemm::dots).
+    /// [`gemm`](super::gemm()).
     fn gemm(self, panel: &Panel, batch: &Batch<'_>, sink: &mut Sink<'_, i32>);
 
-    /// [`block_scaled::gemv`](super::block_scaled::gemv).
+    /// [`block_gemv`](super::block_gemv).
     fn block_gemv<D: Decode>(
         self,
         weights: &Weights<'_>,
@@ -42,7 +43,7 @@ pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
         sink: &mut Sink<'_, f32>,
     );
 
-    /// [`block_scaled::gemm`](super::block_scaled::gemm).
+    /// [`block_gemm`](super::block_gemm).
     fn block_gemm(self, panel: &Panel, batch: &Quantized<'_>, sink: &mut Sink<'_, f32>);
 
     /// [`Panel::fill`].
@@ -66,23 +67,23 @@ macro_rules! compiled {
                 rows: std::ops::Range<usize>,
                 batch: &$crate::kernel::generic::Batch<'_>,
                 sink: &mut $crate::kernel::generic::Sink<'_, i32>,
-            ) = $crate::kernel::generic::gemv::dots::<_, D>;
+            ) = $crate::kernel::generic::gemv::<_, D>;
             fn gemm<>(
                 panel: &$crate::kernel::generic::Panel,
                 batch: &$crate::kernel::generic::Batch<'_>,
                 sink: &mut $crate::kernel::generic::Sink<'_, i32>,
-            ) = $crate::kernel::generic::gemm::dots;
+            ) = $crate::kernel::generic::gemm;
             fn block_gemv<D>(
                 weights: &$crate::format::Weights<'_>,
                 rows: std::ops::Range<usize>,
                 batch: &$crate::kernel::generic::Quantized<'_>,
                 sink: &mut $crate::kernel::generic::Sink<'_, f32>,
-            ) = $crate::kernel::generic::block_scaled::gemv::<_, D>;
+            ) = $crate::kernel::generic::block_gemv::<_, D>;
             fn block_gemm<>(
                 panel: &$crate::kernel::generic::Panel,
                 batch: &$crate::kernel::generic::Quantized<'_>,
                 sink: &mut $crate::kernel::generic::Sink<'_, f32>,
-            ) = $crate::kernel::generic::block_scaled::gemm;
+            ) = $crate::kernel::generic::block_gemm;
             fn fill<D>(
                 panel: &mut $crate::kernel::generic::Panel,
                 weights: &$crate::format::Weights<'_>,
@@ -120,8 +121,69 @@ macro_rules! compiled {
 }
 pub(in super::super) use compiled;
 
-/// The arithmetic of one layout by one instruction set, with the proof that this CPU has it.
-struct Simd<V, D>(V, PhantomData<D>);
+/// Where scales are, as far as products with quantized activations go.
+trait Scaling: Send + Sync + 'static {
+    fn products<V: Compiled, D: Decode>(
+        v: V,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &Activations,
+        out: &mut [f32],
+    );
+}
+
+/// One scale for the tensor.
+struct ByTensor;
+
+impl Scaling for ByTensor {
+    fn products<V: Compiled, D: Decode>(
+        v: V,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &Activations,
+        out: &mut [f32],
+    ) {
+        let (first, n) = (rows.start, rows.len());
+        let offset = i32::from(weights.format().codebook.offset());
+        let scale = weights.scale(0);
+        let (scales, sums) = (activations.scales(), activations.sums());
+        let codes = activations.codes();
+        each_dot::<V, D>(v, weights, rows, codes, &mut |row, b, dots| {
+            for (out, &dot) in out[b * n + row - first..].iter_mut().zip(dots) {
+                *out = tensor_scaled(dot, offset * sums[b], scales[b], scale);
+            }
+        });
+    }
+}
+
+/// A scale in each block.
+struct ByBlock;
+
+impl Scaling for ByBlock {
+    fn products<V: Compiled, D: Decode>(
+        v: V,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        activations: &Activations,
+        out: &mut [f32],
+    ) {
+        let (first, n) = (rows.start, rows.len());
+        let batch = Quantized::new(activations, i32::from(weights.format().codebook.offset()));
+        let mut sink = |row: usize, b: usize, products: &[f32]| {
+            out[b * n + row - first..][..products.len()].copy_from_slice(products);
+        };
+        if activations.rows() < SMALLEST_GEMM {
+            v.block_gemv::<D>(weights, rows, &batch, &mut sink);
+        } else {
+            each_panel::<V, D>(v, weights, rows, |panel| {
+                v.block_gemm(panel, &batch, &mut sink)
+            });
+        }
+    }
+}
+
+/// The arithmetic of one format by one instruction set, with the proof that this CPU has it.
+struct Simd<V, D, S>(V, PhantomData<(D, S)>);
 
 /// The kernel of a format: its arithmetic, or what this CPU lacks; `None` for a format that has no SIMD kernels.
 pub(in super::super) fn candidate<V: Compiled>(
@@ -129,22 +191,22 @@ pub(in super::super) fn candidate<V: Compiled>(
     isa: Isa,
     token: Result<V, Unavailable>,
 ) -> Option<Candidate> {
-    fn boxed<V: Compiled, D: Decode>(v: V) -> Box<dyn Compute> {
-        Box::new(Simd::<V, D>(v, PhantomData))
+    fn boxed<V: Compiled, D: Decode, S: Scaling>(v: V) -> Box<dyn Compute> {
+        Box::new(Simd::<V, D, S>(v, PhantomData))
     }
     let compute = match (format.layout, format.scale) {
-        (Layout::Group128, ScaleRule::Tensor) => boxed::<V, Group128>,
-        (Layout::Group64, ScaleRule::Tensor) => boxed::<V, Group64>,
-        (Layout::Rows4, ScaleRule::Tensor) => boxed::<V, Rows4>,
-        (Layout::Sequential, ScaleRule::Tensor) => boxed::<V, Sequential>,
-        (Layout::Tq2_0, ScaleRule::Block { .. }) => boxed::<V, Tq2_0>,
-        (Layout::Tq1_0, ScaleRule::Block { .. }) => boxed::<V, Tq1_0>,
+        (Layout::Group128, ScaleRule::Tensor) => boxed::<V, Group128, ByTensor>,
+        (Layout::Group64, ScaleRule::Tensor) => boxed::<V, Group64, ByTensor>,
+        (Layout::Rows4, ScaleRule::Tensor) => boxed::<V, Rows4, ByTensor>,
+        (Layout::Sequential, ScaleRule::Tensor) => boxed::<V, Sequential, ByTensor>,
+        (Layout::Tq2_0, ScaleRule::Block { .. }) => boxed::<V, Tq2_0, ByBlock>,
+        (Layout::Tq1_0, ScaleRule::Block { .. }) => boxed::<V, Tq1_0, ByBlock>,
         _ => return None,
     };
     Some((isa, token.map(compute)))
 }
 
-impl<V: Compiled, D: Decode> Compute for Simd<V, D> {
+impl<V: Compiled, D: Decode, S: Scaling> Compute for Simd<V, D, S> {
     fn dots(&self, weights: &Weights<'_>, rows: Range<usize>, activations: &[i8], out: &mut [i32]) {
         let (first, n) = (rows.start, rows.len());
         each_dot::<V, D>(self.0, weights, rows, activations, &mut |row, b, dots| {
@@ -159,7 +221,7 @@ impl<V: Compiled, D: Decode> Compute for Simd<V, D> {
         activations: &Activations,
         out: &mut [f32],
     ) {
-        D::products(self.0, weights, rows, activations, out);
+        S::products::<V, D>(self.0, weights, rows, activations, out);
     }
 
     fn products_f32(
@@ -170,12 +232,11 @@ impl<V: Compiled, D: Decode> Compute for Simd<V, D> {
         out: &mut [f32],
     ) {
         let (v, cols) = (self.0, weights.cols());
-        let offset = f32::from(weights.format().codebook.offset());
         let mut panel = Panel::new(1, cols);
         let mut values = vec![0.0; cols];
         for (r, row) in rows.clone().enumerate() {
             v.fill::<D>(&mut panel, weights, row..row + 1);
-            v.values(panel.codes(0).as_flattened(), offset, 1.0, &mut values);
+            panel_values(v, &panel, weights, |_| 1.0, &mut values);
             let batch = activations.chunks_exact(cols);
             for (x, out) in batch.zip(out.iter_mut().skip(r).step_by(rows.len())) {
                 let mut lanes = [0.0; F32_LANES];
@@ -199,20 +260,32 @@ impl<V: Compiled, D: Decode> Compute for Simd<V, D> {
 
     fn unpack(&self, weights: &Weights<'_>, rows: Range<usize>, out: &mut [f32]) {
         let (v, cols) = (self.0, weights.cols());
-        let offset = f32::from(weights.format().codebook.offset());
         let mut panel = Panel::new(1, cols);
         for (row, out) in rows.zip(out.chunks_exact_mut(cols)) {
             v.fill::<D>(&mut panel, weights, row..row + 1);
-            if weights.format().scale == ScaleRule::Tensor {
-                let codes = panel.codes(0).as_flattened();
-                v.values(codes, offset, weights.scale(0), out);
-                continue;
-            }
-            let blocks = panel.codes(0).iter().zip(out.chunks_mut(QK256));
-            for (&scale, (codes, out)) in panel.scales(0).iter().zip(blocks) {
-                v.values(codes, offset, scale, out);
+            match weights.format().scale {
+                ScaleRule::Tensor => {
+                    let scale = weights.scale(0);
+                    panel_values(v, &panel, weights, |_| scale, out);
+                }
+                ScaleRule::Block { .. } => panel_values(v, &panel, weights, |scale| scale, out),
             }
         }
+    }
+}
+
+/// The values of a panel's first row, times what `factor` makes of the scale of each block.
+fn panel_values<V: Compiled>(
+    v: V,
+    panel: &Panel,
+    weights: &Weights<'_>,
+    factor: impl Fn(f32) -> f32,
+    out: &mut [f32],
+) {
+    let offset = f32::from(weights.format().codebook.offset());
+    let blocks = panel.codes(0).iter().zip(panel.scales(0));
+    for ((codes, &scale), out) in blocks.zip(out.chunks_mut(QK256)) {
+        v.values(&codes.0, offset, factor(scale), out);
     }
 }
 
@@ -243,47 +316,5 @@ fn each_panel<V: Compiled, D: Decode>(
     for first in rows.clone().step_by(PANEL) {
         v.fill::<D>(&mut panel, weights, first..rows.end.min(first + PANEL));
         work(&panel);
-    }
-}
-
-/// Products of weights that share one scale.
-pub(super) fn tensor_products<V: Compiled, D: Decode>(
-    v: V,
-    weights: &Weights<'_>,
-    rows: Range<usize>,
-    activations: &Activations,
-    out: &mut [f32],
-) {
-    let (first, n) = (rows.start, rows.len());
-    let offset = i32::from(weights.format().codebook.offset());
-    let scale = weights.scale(0);
-    let (scales, sums) = (activations.scales(), activations.sums());
-    let codes = activations.codes();
-    each_dot::<V, D>(v, weights, rows, codes, &mut |row, b, dots| {
-        for (out, &dot) in out[b * n + row - first..].iter_mut().zip(dots) {
-            *out = tensor_scaled(dot, offset * sums[b], scales[b], scale);
-        }
-    });
-}
-
-/// Products of weights with a scale in each block.
-pub(super) fn block_products<V: Compiled, D: Decode>(
-    v: V,
-    weights: &Weights<'_>,
-    rows: Range<usize>,
-    activations: &Activations,
-    out: &mut [f32],
-) {
-    let (first, n) = (rows.start, rows.len());
-    let batch = Quantized::new(activations, i32::from(weights.format().codebook.offset()));
-    let mut sink = |row: usize, b: usize, products: &[f32]| {
-        out[b * n + row - first..][..products.len()].copy_from_slice(products);
-    };
-    if activations.rows() < SMALLEST_GEMM {
-        v.block_gemv::<D>(weights, rows, &batch, &mut sink);
-    } else {
-        each_panel::<V, D>(v, weights, rows, |panel| {
-            v.block_gemm(panel, &batch, &mut sink)
-        });
     }
 }

@@ -1,9 +1,8 @@
 //! Many activation rows: tiles of a decoded panel and activations, whose sums stay in registers.
 
-use super::batch::{Batch, BatchRow};
-use super::facade::Sink;
+use super::batch::{Batch, BatchRow, Sink};
+use super::decode::{Codes, Decoded};
 use super::panel::Panel;
-use super::{Codes, load_activations, load_codes};
 use crate::kernel::vector::Vector;
 
 /// Weight rows of a tile.
@@ -14,7 +13,7 @@ pub(super) const TILE_COLUMNS: usize = 4;
 
 /// Exact integer dots of a panel with all activation rows.
 #[inline(always)]
-pub(in super::super) fn dots<V: Vector>(
+pub(in super::super) fn gemm<V: Vector>(
     v: V,
     panel: &Panel,
     batch: &Batch<'_>,
@@ -96,7 +95,7 @@ fn tile<V: Vector, const R: usize, const C: usize>(
 #[inline(always)]
 fn tile_blocks<V: Vector, const R: usize, const C: usize>(
     v: V,
-    codes: [&[Codes]; R],
+    codes: [&[Decoded]; R],
     a: [&[Codes<i8>]; C],
 ) -> [[i32; R]; C] {
     let blocks = a[0].len();
@@ -113,7 +112,7 @@ fn tile_blocks<V: Vector, const R: usize, const C: usize>(
         }
         let mut narrow = [[v.narrow(); R]; C];
         for i in 0..end - start {
-            multiply_block(v, &mut narrow, codes, a, i);
+            narrow = multiply_block(v, narrow, codes, a, i);
         }
         for c in 0..C {
             for r in 0..R {
@@ -135,18 +134,15 @@ fn tile_blocks<V: Vector, const R: usize, const C: usize>(
 #[inline(always)]
 pub(super) fn multiply_block<V: Vector, const R: usize, const C: usize>(
     v: V,
-    narrow: &mut [[V::Narrow; R]; C],
-    codes: [&[Codes]; R],
+    mut sums: [[V::Narrow; R]; C],
+    codes: [&[Decoded]; R],
     a: [&[Codes<i8>]; C],
     i: usize,
-) {
+) -> [[V::Narrow; R]; C] {
     for step in 0..4 {
-        for c in 0..C {
-            let a = load_activations(v, &a[c][i])[step];
-            for r in 0..R {
-                let codes = load_codes(v, &codes[r][i])[step];
-                narrow[c][r] = v.mul_add(narrow[c][r], codes, a);
-            }
-        }
+        let codes = codes.map(|codes| &codes[i].0.as_chunks().0[step]);
+        let a = a.map(|a| &a[i].as_chunks().0[step]);
+        sums = v.mul_add_tile(sums, codes, a);
     }
+    sums
 }

@@ -2,18 +2,20 @@
 
 use std::ops::Range;
 
-use super::batch::{Batch, BatchRow};
-use super::facade::Sink;
-use super::{Codes, Decode, Row, load_activations};
+use super::batch::{Batch, BatchRow, Sink};
+use super::decode::{Codes, Decode, Row, load_activations};
 use crate::format::Weights;
 use crate::kernel::vector::Vector;
 
-/// Rows that are multiplied together, and the most rows of a panel of the layout.
-const STRIP: usize = 4;
+/// Bytes by which codes are asked for before they are needed. Hardware stops at the end of each 4096-byte page.
+const AHEAD: usize = 4096;
+
+/// Rows that share bytes, in the one layout that has more than one.
+const PANEL_ROWS: usize = 4;
 
 /// Exact integer dots of rows with each activation row.
 #[inline(always)]
-pub(in super::super) fn dots<V: Vector, D: Decode>(
+pub(in super::super) fn gemv<V: Vector, D: Decode>(
     v: V,
     weights: &Weights<'_>,
     rows: Range<usize>,
@@ -22,88 +24,70 @@ pub(in super::super) fn dots<V: Vector, D: Decode>(
 ) {
     let mut row = rows.start;
     while row < rows.end {
-        // Rows that share bytes are multiplied together, whether all of them are asked for or not.
-        let first = row - row % D::PANEL_ROWS;
-        let end = first + STRIP;
-        if D::PANEL_ROWS == STRIP {
-            let end = rows.end.min(end);
-            for b in 0..batch.rows() {
+        let mut end = row + 1;
+        for b in 0..batch.rows() {
+            if D::PANEL_ROWS == PANEL_ROWS {
+                // Rows that share bytes are multiplied together, whether all of them are asked for or not.
+                let first = row - row % PANEL_ROWS;
+                end = rows.end.min(first + PANEL_ROWS);
                 let dots = panel::<V, D>(v, weights, first, batch.row(b));
                 sink(row, b, &dots[row - first..end - first]);
+            } else {
+                sink(row, b, &[single::<V, D>(v, weights, row, batch.row(b))]);
             }
-            row = end;
-        } else if end <= rows.end {
-            for b in 0..batch.rows() {
-                let strip = std::array::from_fn(|i| Row::new(weights, row + i));
-                sink(row, b, &several::<V, D, STRIP>(v, strip, batch.row(b)));
-            }
-            row = end;
-        } else {
-            for b in 0..batch.rows() {
-                let dots = several::<V, D, 1>(v, [Row::new(weights, row)], batch.row(b));
-                sink(row, b, &dots);
-            }
-            row += 1;
         }
+        row = end;
     }
 }
 
+/// The dot of one row. Several at a time would use activations more often, but read from several places in memory.
 #[inline(always)]
-fn several<V: Vector, D: Decode, const R: usize>(
-    v: V,
-    rows: [Row<'_, D>; R],
-    a: BatchRow<'_>,
-) -> [i32; R] {
-    let mut dots = blocks::<V, D, R>(v, std::array::from_fn(|r| rows[r].blocks), a.blocks);
-    if let Some(a) = a.tail {
-        let tails = std::array::from_fn(|r| rows[r].tail.as_slice());
-        for (dot, tail) in dots
-            .iter_mut()
-            .zip(blocks::<V, D, R>(v, tails, std::slice::from_ref(a)))
-        {
-            *dot += tail;
+fn single<V: Vector, D: Decode>(v: V, weights: &Weights<'_>, row: usize, a: BatchRow<'_>) -> i32 {
+    let row = Row::<D>::new(weights, row);
+    let dot = blocks::<V, D>(v, row.blocks, a.blocks);
+    match (row.tail, a.tail) {
+        (Some(tail), Some(a)) => {
+            dot + blocks::<V, D>(v, std::slice::from_ref(&tail), std::slice::from_ref(a))
         }
+        _ => dot,
     }
-    dots
 }
 
-/// Dots of whole blocks. `rows` have as many as `a`.
+/// The dot of whole blocks, as many in `row` as in `a`.
 #[inline(always)]
-fn blocks<V: Vector, D: Decode, const R: usize>(
+fn blocks<V: Vector, D: Decode>(v: V, row: &[D::Block], a: &[Codes<i8>]) -> i32 {
+    let mut wide = [v.wide(); 2];
+    // Two pairs, each for half of every block: they take twice as many.
+    let most = V::SCALED_BLOCKS.saturating_mul(2);
+    for (row, a) in row.chunks(most).zip(a.chunks(most)) {
+        let mut first = [v.narrow(); 2];
+        let mut second = [v.narrow(); 2];
+        for (block, a) in row.iter().zip(a) {
+            v.prefetch(std::ptr::from_ref(block).cast::<u8>().wrapping_add(AHEAD));
+            first = mul_add_half::<V, D>(v, first, block, a, 0);
+            second = mul_add_half::<V, D>(v, second, block, a, 1);
+        }
+        for narrow in [first, second] {
+            wide = [v.widen(wide[0], narrow[0]), v.widen(wide[1], narrow[1])];
+        }
+    }
+    v.sum(v.join(wide, D::SHIFTS[0], D::SHIFTS[1]))
+}
+
+/// Adds the products of half a block.
+#[inline(always)]
+pub(super) fn mul_add_half<V: Vector, D: Decode>(
     v: V,
-    rows: [&[D::Block]; R],
-    a: &[Codes<i8>],
-) -> [i32; R] {
-    let mut wide = [[v.wide(); 2]; R];
-    let mut start = 0;
-    while start < a.len() {
-        let end = a.len().min(start.saturating_add(V::SCALED_BLOCKS));
-        let mut narrow = [[v.narrow(); 2]; R];
-        let a = &a[start..end];
-        let mut parts = [&rows[0][..0]; R];
-        for r in 0..R {
-            parts[r] = &rows[r][start..end][..a.len()];
-        }
-        for i in 0..a.len() {
-            let [a0, a1, a2, a3] = load_activations(v, &a[i]);
-            for r in 0..R {
-                let [c0, c1, c2, c3] = D::scaled(v, &parts[r][i]);
-                narrow[r] = v.mul_add_group(narrow[r], [c0, c1], [a0, a1]);
-                narrow[r] = v.mul_add_group(narrow[r], [c2, c3], [a2, a3]);
-            }
-        }
-        for r in 0..R {
-            for half in 0..2 {
-                wide[r][half] = v.widen(wide[r][half], narrow[r][half]);
-            }
-        }
-        start = end;
-    }
-    let mut dots = [0; R];
-    for r in 0..R {
-        dots[r] = v.sum(v.join(wide[r], D::SHIFTS[0], D::SHIFTS[1]));
-    }
-    dots
+    sums: [V::Narrow; 2],
+    block: &D::Block,
+    a: &Codes<i8>,
+    half: usize,
+) -> [V::Narrow; 2] {
+    let a = [
+        load_activations(v, a, 2 * half),
+        load_activations(v, a, 2 * half + 1),
+    ];
+    v.mul_add_group(sums, D::scaled(v, block, half), a)
 }
 
 /// Dots of the four rows of a panel that share bytes, one digit each.
@@ -113,7 +97,7 @@ fn panel<V: Vector, D: Decode>(
     weights: &Weights<'_>,
     first: usize,
     a: BatchRow<'_>,
-) -> [i32; STRIP] {
+) -> [i32; PANEL_ROWS] {
     let row = Row::<D>::new(weights, first);
     let mut dots = panel_blocks::<V, D>(v, row.blocks, a.blocks);
     if let (Some(tail), Some(a)) = (&row.tail, a.tail) {
@@ -126,28 +110,32 @@ fn panel<V: Vector, D: Decode>(
 }
 
 #[inline(always)]
-fn panel_blocks<V: Vector, D: Decode>(v: V, row: &[D::Block], a: &[Codes<i8>]) -> [i32; STRIP] {
-    let mut wide = [v.wide(); STRIP];
+fn panel_blocks<V: Vector, D: Decode>(
+    v: V,
+    row: &[D::Block],
+    a: &[Codes<i8>],
+) -> [i32; PANEL_ROWS] {
+    let mut wide = [v.wide(); PANEL_ROWS];
     let mut start = 0;
     while start < a.len() {
         let end = a.len().min(start.saturating_add(V::BLOCKS));
-        let mut narrow = [v.narrow(); STRIP];
+        let mut narrow = [v.narrow(); PANEL_ROWS];
         for (block, a) in row[start..end].iter().zip(&a[start..end]) {
-            let a = load_activations(v, a);
             for (r, narrow) in narrow.iter_mut().enumerate() {
-                let codes = D::codes(v, block, r);
-                for step in 0..4 {
-                    *narrow = v.mul_add(*narrow, codes[step], a[step]);
-                }
+                let [c0, c1, c2, c3] = D::codes(v, block, r);
+                let sum = v.mul_add(*narrow, c0, load_activations(v, a, 0));
+                let sum = v.mul_add(sum, c1, load_activations(v, a, 1));
+                let sum = v.mul_add(sum, c2, load_activations(v, a, 2));
+                *narrow = v.mul_add(sum, c3, load_activations(v, a, 3));
             }
         }
-        for r in 0..STRIP {
+        for r in 0..PANEL_ROWS {
             wide[r] = v.widen(wide[r], narrow[r]);
         }
         start = end;
     }
-    let mut dots = [0; STRIP];
-    for r in 0..STRIP {
+    let mut dots = [0; PANEL_ROWS];
+    for r in 0..PANEL_ROWS {
         dots[r] = v.sum(wide[r]);
     }
     dots

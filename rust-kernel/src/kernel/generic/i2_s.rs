@@ -1,6 +1,6 @@
 //! I2_S in its four layouts.
 
-use super::{Codes, Decode, load_codes};
+use super::decode::{Codes, Decode, load_codes};
 use crate::kernel::vector::Vector;
 
 /// [`Layout::Group128`](crate::format::Layout::Group128).
@@ -21,13 +21,8 @@ impl Decode for Group128 {
     }
 
     #[inline(always)]
-    fn scaled<V: Vector>(v: V, block: &[u8; 64]) -> [V::Step; 4] {
-        let ([first, second], _) = block.as_chunks() else {
-            unreachable!("two groups make a block")
-        };
-        let [a, b] = v.scaled_quarters::<false>(first);
-        let [c, d] = v.scaled_quarters::<false>(second);
-        [a, b, c, d]
+    fn scaled<V: Vector>(v: V, block: &[u8; 64], half: usize) -> [V::Step; 2] {
+        v.scaled_quarters::<false>(&block.as_chunks().0[half])
     }
 }
 
@@ -75,17 +70,23 @@ impl Decode for Rows4 {
 
     #[inline(always)]
     fn codes<V: Vector>(v: V, block: &Codes, row: usize) -> [V::Step; 4] {
-        let mut steps = load_codes(v, block);
-        for step in &mut steps {
-            let x = *step;
-            let down = match row {
-                0 => v.shift_down::<6>(x),
-                1 => v.shift_down::<4>(x),
-                2 => v.shift_down::<2>(x),
-                _ => x,
-            };
-            *step = v.and(down, 3);
-        }
-        steps
+        [
+            digit(v, load_codes(v, block, 0), row),
+            digit(v, load_codes(v, block, 1), row),
+            digit(v, load_codes(v, block, 2), row),
+            digit(v, load_codes(v, block, 3), row),
+        ]
     }
+}
+
+/// The digit of each byte that belongs to row `row` of the panel.
+#[inline(always)]
+fn digit<V: Vector>(v: V, bytes: V::Step, row: usize) -> V::Step {
+    let down = match row {
+        0 => v.shift_down::<6>(bytes),
+        1 => v.shift_down::<4>(bytes),
+        2 => v.shift_down::<2>(bytes),
+        _ => bytes,
+    };
+    v.and(down, 3)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Codes, Decode, Row, decode};
+use super::decode::{Decode, Decoded, Row, decode};
 use crate::format::{QK256, Weights};
 use crate::kernel::vector::Vector;
 
@@ -12,7 +12,7 @@ pub(super) const PANEL: usize = 16;
 
 /// Decoded rows: the codes of each in whole blocks, and the blocks' scales.
 pub(in super::super) struct Panel {
-    codes: Vec<Codes>,
+    codes: Vec<Decoded>,
     scales: Vec<f32>,
     blocks: usize,
     rows: Range<usize>,
@@ -24,7 +24,7 @@ impl Panel {
         let blocks = cols.div_ceil(QK256);
         let room = rows.min(PANEL) * blocks;
         Panel {
-            codes: vec![[0; QK256]; room],
+            codes: vec![Decoded([0; QK256]); room],
             scales: vec![0.0; room],
             blocks,
             rows: 0..0,
@@ -46,7 +46,7 @@ impl Panel {
             let Row { blocks, tail } = Row::<D>::new(weights, row);
             let blocks = blocks.iter().chain(&tail);
             for ((block, codes), scale) in blocks.zip(codes).zip(scales) {
-                decode::<V, D>(v, block, row % D::PANEL_ROWS, codes);
+                decode::<V, D>(v, block, row % D::PANEL_ROWS, &mut codes.0);
                 *scale = D::scale(block);
             }
         }
@@ -59,7 +59,7 @@ impl Panel {
 
     /// The codes of row `row` of the panel.
     #[inline(always)]
-    pub(super) fn codes(&self, row: usize) -> &[Codes] {
+    pub(super) fn codes(&self, row: usize) -> &[Decoded] {
         &self.codes[row * self.blocks..][..self.blocks]
     }
 

@@ -1,13 +1,8 @@
 //! TQ1_0.
 
-use std::ops::Range;
-
 use half::f16;
 
-use super::facade::block_products;
-use super::{Compiled, Decode, load_codes};
-use crate::activation::Activations;
-use crate::format::Weights;
+use super::decode::{Decode, load_codes};
 use crate::kernel::vector::Vector;
 
 /// [`Layout::Tq1_0`](crate::format::Layout::Tq1_0), an f16 scale after the codes.
@@ -25,22 +20,17 @@ impl Decode for Tq1_0 {
         digits::<32>(&block[..32], wide);
         digits::<16>(&block[32..48], narrow);
         digits::<4>(&block[48..52], last);
-        load_codes(v, &codes)
+        [
+            load_codes(v, &codes, 0),
+            load_codes(v, &codes, 1),
+            load_codes(v, &codes, 2),
+            load_codes(v, &codes, 3),
+        ]
     }
 
     #[inline(always)]
     fn scale(&[.., low, high]: &[u8; 54]) -> f32 {
         f16::from_le_bytes([low, high]).to_f32()
-    }
-
-    fn products<V: Compiled>(
-        v: V,
-        weights: &Weights<'_>,
-        rows: Range<usize>,
-        activations: &Activations,
-        out: &mut [f32],
-    ) {
-        block_products::<V, Self>(v, weights, rows, activations, out);
     }
 }
 

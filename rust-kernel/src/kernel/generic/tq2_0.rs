@@ -1,13 +1,8 @@
 //! TQ2_0.
 
-use std::ops::Range;
-
 use half::f16;
 
-use super::facade::block_products;
-use super::{Compiled, Decode};
-use crate::activation::Activations;
-use crate::format::Weights;
+use super::decode::Decode;
 use crate::kernel::vector::Vector;
 
 /// [`Layout::Tq2_0`](crate::format::Layout::Tq2_0), an f16 scale after the codes.
@@ -28,27 +23,12 @@ impl Decode for Tq2_0 {
     }
 
     #[inline(always)]
-    fn scaled<V: Vector>(v: V, block: &[u8; 66]) -> [V::Step; 4] {
-        let ([first, second], _) = block.as_chunks() else {
-            unreachable!("a block has two halves")
-        };
-        let [a, b] = v.scaled_quarters::<true>(first);
-        let [c, d] = v.scaled_quarters::<true>(second);
-        [a, b, c, d]
+    fn scaled<V: Vector>(v: V, block: &[u8; 66], half: usize) -> [V::Step; 2] {
+        v.scaled_quarters::<true>(&block.as_chunks().0[half])
     }
 
     #[inline(always)]
     fn scale(&[.., low, high]: &[u8; 66]) -> f32 {
         f16::from_le_bytes([low, high]).to_f32()
-    }
-
-    fn products<V: Compiled>(
-        v: V,
-        weights: &Weights<'_>,
-        rows: Range<usize>,
-        activations: &Activations,
-        out: &mut [f32],
-    ) {
-        block_products::<V, Self>(v, weights, rows, activations, out);
     }
 }

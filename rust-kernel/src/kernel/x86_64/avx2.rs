@@ -5,8 +5,8 @@ use std::arch::x86_64::*;
 use crate::kernel::isa::Avx2;
 use crate::kernel::vector::{STEP, Vector};
 
-/// The operations that AVX-VNNI shares: all but products. For the body of an implementation of [`Vector`] by a token that
-/// proves AVX2.
+/// The operations that AVX-VNNI shares: all but `widen`. For the body of an implementation of [`Vector`] by a token that
+/// proves AVX2, in a module whose `multiply` adds the products of a register.
 macro_rules! in_32_byte_registers {
     () => {
         type Step = [__m256i; 2];
@@ -35,6 +35,12 @@ macro_rules! in_32_byte_registers {
                 _mm256_storeu_si256(at, low);
                 _mm256_storeu_si256(at.add(1), high);
             }
+        }
+
+        #[inline(always)]
+        fn prefetch(self, address: *const u8) {
+            // SAFETY: a prefetch accesses no memory as far as the program can tell, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
         }
 
         #[inline(always)]
@@ -128,6 +134,55 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
+        fn mul_add(self, sum: __m256i, codes: Self::Step, a: Self::Step) -> __m256i {
+            // SAFETY: the token proves what the products need.
+            unsafe { multiply(multiply(sum, codes[0], a[0]), codes[1], a[1]) }
+        }
+
+        #[inline(always)]
+        fn mul_add_tile<const R: usize, const C: usize>(
+            self,
+            mut sums: [[__m256i; R]; C],
+            codes: [&[u8; STEP]; R],
+            a: [&[i8; STEP]; C],
+        ) -> [[__m256i; R]; C] {
+            for half in 0..2 {
+                let mut registers = [self.narrow(); R];
+                for r in 0..R {
+                    let at = codes[r].as_chunks::<32>().0[half].as_ptr();
+                    // SAFETY: the token proves AVX2; the read is half of the array.
+                    registers[r] = unsafe { _mm256_loadu_si256(at.cast()) };
+                }
+                for c in 0..C {
+                    let at = a[c].as_chunks::<32>().0[half].as_ptr();
+                    // SAFETY: the token proves AVX2; the read is half of the array.
+                    let a = unsafe { _mm256_loadu_si256(at.cast()) };
+                    for r in 0..R {
+                        // SAFETY: the token proves what the products need.
+                        sums[c][r] = unsafe { multiply(sums[c][r], registers[r], a) };
+                    }
+                }
+            }
+            sums
+        }
+
+        #[inline(always)]
+        fn mul_add_group(
+            self,
+            [even, odd]: [__m256i; 2],
+            [c0, c1]: [Self::Step; 2],
+            [a0, a1]: [Self::Step; 2],
+        ) -> [__m256i; 2] {
+            // SAFETY: the token proves what the products need.
+            unsafe {
+                [
+                    multiply(multiply(even, c0[0], a0[0]), c1[0], a1[0]),
+                    multiply(multiply(odd, c0[1], a0[1]), c1[1], a1[1]),
+                ]
+            }
+        }
+
+        #[inline(always)]
         fn join(self, [even, odd]: [__m256i; 2], even_shift: i32, odd_shift: i32) -> __m256i {
             // SAFETY: the token proves AVX2.
             unsafe {
@@ -187,6 +242,17 @@ pub(super) unsafe fn sum_8(x: __m256i) -> i32 {
     }
 }
 
+/// Adds the products of 32 codes, two neighbours to each lane of 16 bits.
+///
+/// # Safety
+///
+/// The CPU must have AVX2.
+#[inline(always)]
+unsafe fn multiply(sum: __m256i, codes: __m256i, a: __m256i) -> __m256i {
+    // SAFETY: the caller proves AVX2.
+    unsafe { _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes, a)) }
+}
+
 impl Vector for Avx2 {
     in_32_byte_registers!();
 
@@ -195,33 +261,6 @@ impl Vector for Avx2 {
     const BLOCKS: usize = 5;
     // Times 4 at most 3,072, so ten times: 30,720. Of a block's eight registers four go to each of the pair.
     const SCALED_BLOCKS: usize = 2;
-
-    #[inline(always)]
-    fn mul_add(self, sum: __m256i, codes: Self::Step, a: Self::Step) -> __m256i {
-        // SAFETY: the token proves AVX2.
-        unsafe {
-            let sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes[0], a[0]));
-            _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes[1], a[1]))
-        }
-    }
-
-    #[inline(always)]
-    fn mul_add_group(
-        self,
-        [even, odd]: [__m256i; 2],
-        [c0, c1]: [Self::Step; 2],
-        [a0, a1]: [Self::Step; 2],
-    ) -> [__m256i; 2] {
-        // SAFETY: the token proves AVX2.
-        unsafe {
-            let even = _mm256_add_epi16(even, _mm256_maddubs_epi16(c0[0], a0[0]));
-            let odd = _mm256_add_epi16(odd, _mm256_maddubs_epi16(c0[1], a0[1]));
-            [
-                _mm256_add_epi16(even, _mm256_maddubs_epi16(c1[0], a1[0])),
-                _mm256_add_epi16(odd, _mm256_maddubs_epi16(c1[1], a1[1])),
-            ]
-        }
-    }
 
     #[inline(always)]
     fn widen(self, wide: __m256i, narrow: __m256i) -> __m256i {
