@@ -55,27 +55,6 @@ pub(super) trait Vector: Copy {
     fn wide(self) -> Self::Wide;
     /// Adds the products of a step.
     fn mul_add(self, sum: Self::Narrow, codes: Self::Step, a: Self::Step) -> Self::Narrow;
-    /// Adds the products of `R` steps of codes with `C` steps of activations, `sums[c][r]`. An instruction set whose
-    /// steps take several registers goes through them one by one, so that sums, codes and activations fit them all.
-    #[inline(always)]
-    fn mul_add_tile<const R: usize, const C: usize>(
-        self,
-        mut sums: [[Self::Narrow; R]; C],
-        codes: [&[u8; STEP]; R],
-        a: [&[i8; STEP]; C],
-    ) -> [[Self::Narrow; R]; C] {
-        let mut steps = [self.load(codes[0]); R];
-        for r in 1..R {
-            steps[r] = self.load(codes[r]);
-        }
-        for c in 0..C {
-            let a = self.load_signed(a[c]);
-            for r in 0..R {
-                sums[c][r] = self.mul_add(sums[c][r], steps[r], a);
-            }
-        }
-        sums
-    }
     /// Adds the products of 128 codes and keeps even and odd runs of 32 codes apart until [`join`](Vector::join).
     fn mul_add_group(
         self,
@@ -191,20 +170,6 @@ pub(super) mod tests {
                 let lane =
                     |l: usize| dot(&codes, 4 * l..4 * l + 4) + dot(&codes, 32 + 4 * l..36 + 4 * l);
                 assert_eq!(lanes, std::array::from_fn(|l| times * lane(l)));
-            }
-        }
-
-        // A tile.
-        let codes: [[u8; STEP]; 2] = [bytes(8).map(|b| b & 3), [2; STEP]];
-        let columns: [[i8; STEP]; 3] = [a, bytes(9).map(|a| a as i8), [-3; STEP]];
-        let sums = v.mul_add_tile([[v.narrow(); 2]; 3], codes.each_ref(), columns.each_ref());
-        for (sums, column) in sums.into_iter().zip(&columns) {
-            for (sum, codes) in sums.into_iter().zip(&codes) {
-                let products = codes
-                    .iter()
-                    .zip(column)
-                    .map(|(&c, &a)| i32::from(c) * i32::from(a));
-                assert_eq!(v.sum(v.widen(v.wide(), sum)), products.sum::<i32>());
             }
         }
 

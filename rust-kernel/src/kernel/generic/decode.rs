@@ -1,5 +1,7 @@
 //! How SIMD reads a layout, and rows as whole blocks.
 
+use half::f16;
+
 use crate::format::{QK256, Weights};
 use crate::kernel::vector::Vector;
 
@@ -99,5 +101,37 @@ pub(super) fn decode<V: Vector, D: Decode>(v: V, block: &D::Block, row: usize, c
     let steps = D::codes(v, block, row);
     for (step, codes) in steps.into_iter().zip(codes.as_chunks_mut().0) {
         v.store(step, codes);
+    }
+}
+
+/// The f32 of a little-endian f16. The conversion of `half` asks the CPU for its features at every call.
+#[inline(always)]
+pub(super) fn f16_scale(bytes: [u8; 2]) -> f32 {
+    const EXPONENT: u16 = 0x7c00;
+    /// 2^112, the distance between the exponent biases of both types.
+    const REBIAS: f32 = f32::from_bits((127 + 112) << 23);
+    let half = u16::from_le_bytes(bytes);
+    if half & EXPONENT == EXPONENT {
+        return f16::from_bits(half).to_f32();
+    }
+    let sign = u32::from(half >> 15) << 31;
+    let magnitude = f32::from_bits(u32::from(half & 0x7fff) << 13) * REBIAS;
+    f32::from_bits(magnitude.to_bits() | sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_f16_converts_as_half_does() {
+        for bits in 0..=u16::MAX {
+            let wanted = f16::from_bits(bits).to_f32();
+            assert_eq!(
+                f16_scale(bits.to_le_bytes()).to_bits(),
+                wanted.to_bits(),
+                "{bits:#06x}"
+            );
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Many activation rows: tiles of a decoded panel and activations, whose sums stay in registers.
 
 use super::batch::{Batch, BatchRow, Sink};
-use super::decode::{Codes, Decoded};
+use super::decode::{Codes, Decoded, load_activations, load_codes};
 use super::panel::Panel;
 use crate::kernel::vector::Vector;
 
@@ -140,9 +140,16 @@ pub(super) fn multiply_block<V: Vector, const R: usize, const C: usize>(
     i: usize,
 ) -> [[V::Narrow; R]; C] {
     for step in 0..4 {
-        let codes = codes.map(|codes| &codes[i].0.as_chunks().0[step]);
-        let a = a.map(|a| &a[i].as_chunks().0[step]);
-        sums = v.mul_add_tile(sums, codes, a);
+        let mut steps = [load_codes(v, &codes[0][i].0, step); R];
+        for r in 1..R {
+            steps[r] = load_codes(v, &codes[r][i].0, step);
+        }
+        for c in 0..C {
+            let a = load_activations(v, &a[c][i], step);
+            for r in 0..R {
+                sums[c][r] = v.mul_add(sums[c][r], steps[r], a);
+            }
+        }
     }
     sums
 }

@@ -1,8 +1,6 @@
 //! TQ1_0.
 
-use half::f16;
-
-use super::decode::{Decode, load_codes};
+use super::decode::{Decode, f16_scale, load_codes};
 use crate::kernel::vector::Vector;
 
 /// [`Layout::Tq1_0`](crate::format::Layout::Tq1_0), an f16 scale after the codes.
@@ -30,7 +28,7 @@ impl Decode for Tq1_0 {
 
     #[inline(always)]
     fn scale(&[.., low, high]: &[u8; 54]) -> f32 {
-        f16::from_le_bytes([low, high]).to_f32()
+        f16_scale([low, high])
     }
 }
 

@@ -1,8 +1,6 @@
 //! TQ2_0.
 
-use half::f16;
-
-use super::decode::Decode;
+use super::decode::{Decode, f16_scale};
 use crate::kernel::vector::Vector;
 
 /// [`Layout::Tq2_0`](crate::format::Layout::Tq2_0), an f16 scale after the codes.
@@ -29,6 +27,6 @@ impl Decode for Tq2_0 {
 
     #[inline(always)]
     fn scale(&[.., low, high]: &[u8; 66]) -> f32 {
-        f16::from_le_bytes([low, high]).to_f32()
+        f16_scale([low, high])
     }
 }

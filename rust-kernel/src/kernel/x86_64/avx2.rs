@@ -140,33 +140,6 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn mul_add_tile<const R: usize, const C: usize>(
-            self,
-            mut sums: [[__m256i; R]; C],
-            codes: [&[u8; STEP]; R],
-            a: [&[i8; STEP]; C],
-        ) -> [[__m256i; R]; C] {
-            for half in 0..2 {
-                let mut registers = [self.narrow(); R];
-                for r in 0..R {
-                    let at = codes[r].as_chunks::<32>().0[half].as_ptr();
-                    // SAFETY: the token proves AVX2; the read is half of the array.
-                    registers[r] = unsafe { _mm256_loadu_si256(at.cast()) };
-                }
-                for c in 0..C {
-                    let at = a[c].as_chunks::<32>().0[half].as_ptr();
-                    // SAFETY: the token proves AVX2; the read is half of the array.
-                    let a = unsafe { _mm256_loadu_si256(at.cast()) };
-                    for r in 0..R {
-                        // SAFETY: the token proves what the products need.
-                        sums[c][r] = unsafe { multiply(sums[c][r], registers[r], a) };
-                    }
-                }
-            }
-            sums
-        }
-
-        #[inline(always)]
         fn mul_add_group(
             self,
             [even, odd]: [__m256i; 2],
