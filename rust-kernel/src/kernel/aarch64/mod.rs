@@ -3,22 +3,22 @@
 mod dotprod;
 mod neon;
 
-use super::Candidate;
+use super::generic::{candidate, compiled};
+use super::isa::{Dotprod, Neon};
+use super::{Candidate, Isa};
 use crate::format::Format;
 
-mod for_neon {
-    crate::kernel::generic::facade!(Neon, "neon");
-}
+compiled!(Neon, "neon");
+compiled!(Dotprod, "neon,dotprod");
 
-mod for_dotprod {
-    crate::kernel::generic::facade!(Dotprod, "neon,dotprod");
-}
-
-/// The kernels of a format.
+/// The kernels of a format; none for a format without SIMD arithmetic.
 pub(super) fn kernels(format: &Format) -> impl Iterator<Item = Candidate> {
-    [for_neon::kernel(format), for_dotprod::kernel(format)]
-        .into_iter()
-        .flatten()
+    [
+        candidate(format, Isa::Neon, Neon::demand()),
+        candidate(format, Isa::Dotprod, Dotprod::demand()),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]
