@@ -20,6 +20,7 @@ pub mod exit;
 pub mod finding;
 pub mod fuzz;
 pub mod implementation;
+pub mod inference;
 pub mod known;
 pub mod ladder;
 pub mod measure;

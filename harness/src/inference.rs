@@ -1,0 +1,110 @@
+//! What can run a whole model: the one interface behind which oracles, the Rust forward pass and planted mistakes stand.
+
+use thiserror::Error;
+
+/// Why a side could not open or run a model.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InferenceError {
+    /// The side cannot do this, and says so; no fault of it, and a skip in reports.
+    #[error("{side}: {reason}")]
+    Unsupported {
+        /// Id of the side.
+        side: String,
+        /// What it cannot do, and for which model.
+        reason: String,
+    },
+    /// The side refused the model or the tokens, or failed in an orderly way.
+    #[error("{side}: {reason}")]
+    Refused {
+        /// Id of the side.
+        side: String,
+        /// What the side said.
+        reason: String,
+    },
+    /// The side's process died or stopped answering.
+    #[error("{side} {how} at {at}{}", said(stderr))]
+    Lost {
+        /// Id of the side.
+        side: String,
+        /// Such as `was killed by SIGABRT` or `gave no answer in 60 s`.
+        how: String,
+        /// What it had been asked for.
+        at: String,
+        /// The last lines that it wrote to its standard error, empty if none.
+        stderr: String,
+    },
+}
+
+fn said(stderr: &str) -> String {
+    match stderr.trim_end() {
+        "" => String::new(),
+        text => format!(", having said: {text}"),
+    }
+}
+
+/// A named intermediate tensor of the forward pass, right after it was computed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TracedNode {
+    /// As llama.cpp names it, such as `attn_norm-0`.
+    pub name: String,
+    /// How often this name came before in the same decode: 0 for the first.
+    pub occurrence: usize,
+    /// The operation that made it, such as `MUL_MAT`, where the side tells.
+    pub op: Option<String>,
+    /// Names of the tensors that it was made from, weights among them, where the side tells.
+    pub inputs: Vec<String>,
+    /// Elements along each dimension, the contiguous one first.
+    pub ne: [usize; 4],
+    /// All elements, in the order of `ne`.
+    pub values: Vec<f32>,
+}
+
+/// A model, opened, with a context to decode in.
+pub trait Inference: Send {
+    /// Stable id of the side, as reports and receipts show it.
+    fn id(&self) -> &str;
+
+    /// Tokens in the vocabulary.
+    fn vocabulary(&self) -> usize;
+
+    /// Decodes tokens at the positions after those decoded so far and gives the logits of each, `tokens.len() x
+    /// vocabulary`, row-major. `sink`, if there is one, takes every node that has a name and f32 values of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`].
+    fn decode(
+        &mut self,
+        tokens: &[u32],
+        sink: Option<&mut dyn FnMut(TracedNode)>,
+    ) -> Result<Vec<f32>, InferenceError>;
+
+    /// Tokens of a text by the model's own vocabulary, with the special tokens that it wants around a text.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError::Unsupported`] if the side or the model has no tokenizer.
+    fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, InferenceError>;
+}
+
+/// How a model is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct InferenceParams {
+    /// Positions that fit, at least 1.
+    pub n_ctx: usize,
+    /// Tokens computed in one go, at least 1.
+    pub n_ubatch: usize,
+    /// Threads, at least 1.
+    pub threads: usize,
+}
+
+impl Default for InferenceParams {
+    /// 512 positions, computed in one go on one thread.
+    fn default() -> Self {
+        InferenceParams {
+            n_ctx: 512,
+            n_ubatch: 512,
+            threads: 1,
+        }
+    }
+}
