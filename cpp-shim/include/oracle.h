@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /* Grows with every change of this header that an older caller could not survive. */
-#define ORACLE_ABI_VERSION 1u
+#define ORACLE_ABI_VERSION 2u
 
 enum oracle_status {
     ORACLE_OK = 0,
@@ -96,6 +96,8 @@ struct oracle_node {
     const char * name;
     const char * op;      /* the operation that made it, e.g. "MUL_MAT" */
     const char * element; /* element type, e.g. "f32" */
+    const char * const * inputs; /* names of the n_inputs tensors that it was made from, weights among them */
+    size_t n_inputs;
     int64_t ne[4];        /* elements along each dimension, the contiguous one first */
     size_t nb[4];         /* stride of each dimension in bytes */
     const uint8_t * data; /* NULL if the node holds no data of its own */

@@ -1,7 +1,7 @@
 // Made by bindgen 0.72.1 from include/oracle.h, which documents it.
 // Do not edit: run check-bindings.sh --write.
 
-pub const ORACLE_ABI_VERSION: u32 = 1;
+pub const ORACLE_ABI_VERSION: u32 = 2;
 impl oracle_status {
     pub const ORACLE_OK: oracle_status = oracle_status(0);
     pub const ORACLE_BAD_ARGUMENT: oracle_status = oracle_status(1);
@@ -83,6 +83,8 @@ pub struct oracle_node {
     pub(crate) name: *const ::core::ffi::c_char,
     pub(crate) op: *const ::core::ffi::c_char,
     pub(crate) element: *const ::core::ffi::c_char,
+    pub(crate) inputs: *const *const ::core::ffi::c_char,
+    pub(crate) n_inputs: usize,
     pub(crate) ne: [i64; 4usize],
     pub(crate) nb: [usize; 4usize],
     pub(crate) data: *const u8,

@@ -16,6 +16,8 @@ pub struct Node<'a> {
     pub op: &'a str,
     /// Element type, such as `f32`.
     pub element: &'a str,
+    /// Names of the tensors that it was made from, weights and other leaves of the graph among them.
+    pub inputs: &'a [&'a str],
     /// Elements along each dimension, the contiguous one first.
     pub ne: [i64; 4],
     /// Stride of each dimension in bytes.
@@ -86,6 +88,15 @@ pub(crate) unsafe extern "C" fn pass_on(user: *mut c_void, node: *const oracle_n
         let raw = unsafe { &*node };
         // SAFETY: strings of a valid node.
         let (name, op, element) = unsafe { (text(raw.name), text(raw.op), text(raw.element)) };
+        let inputs: Vec<Cow<'_, str>> = if raw.inputs.is_null() {
+            Vec::new()
+        } else {
+            // SAFETY: a valid node has `n_inputs` names at `inputs`, for the length of the callback.
+            let names = unsafe { std::slice::from_raw_parts(raw.inputs, raw.n_inputs) };
+            // SAFETY: strings of a valid node.
+            names.iter().map(|&name| unsafe { text(name) }).collect()
+        };
+        let inputs: Vec<&str> = inputs.iter().map(Cow::as_ref).collect();
         let data = if raw.data.is_null() {
             &[]
         } else {
@@ -96,6 +107,7 @@ pub(crate) unsafe extern "C" fn pass_on(user: *mut c_void, node: *const oracle_n
             name: &name,
             op: &op,
             element: &element,
+            inputs: &inputs,
             ne: raw.ne,
             nb: raw.nb,
             data,
@@ -127,6 +139,7 @@ mod tests {
             name: "x",
             op: "VIEW",
             element: "f32",
+            inputs: &[],
             ne,
             nb,
             data,

@@ -106,6 +106,13 @@ bool on_node(ggml_tensor * tensor, bool ask, void * user) {
     node.name = tensor->name;
     node.op = ggml_op_desc(tensor);
     node.element = ggml_type_name(tensor->type);
+    const char * inputs[GGML_MAX_SRC];
+    for (const ggml_tensor * source : tensor->src) {
+        if (source != nullptr) {
+            inputs[node.n_inputs++] = source->name;
+        }
+    }
+    node.inputs = inputs;
     std::copy(tensor->ne, tensor->ne + 4, node.ne);
     std::copy(tensor->nb, tensor->nb + 4, node.nb);
     node.data = static_cast<const uint8_t *>(tensor->data);

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use common::{TOKENS, all_logits, bits, models, oracle, oracles, params, status};
@@ -61,6 +62,30 @@ fn a_trace_changes_nothing_and_sees_every_layer() {
                     let name = format!("{node}-{layer}");
                     assert!(names.contains(&name), "no {name} in {names:?}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_node_names_what_it_was_made_from() {
+    for oracle in oracles() {
+        for model in models() {
+            let mut session = oracle.open(&model, &params()).unwrap();
+            let mut inputs = HashMap::new();
+            let mut sink = |node: Node<'_>| {
+                let names = node.inputs.iter().map(ToString::to_string);
+                inputs.insert((node.name.to_owned(), node.op.to_owned()), names.collect());
+            };
+            session.decode_traced(&TOKENS, &mut sink).unwrap();
+            for (name, op, wanted) in [
+                ("inp_embd", "GET_ROWS", ["token_embd.weight", "inp_tokens"]),
+                ("attn_norm-0", "MUL", ["norm-0", "blk.0.attn_norm.weight"]),
+                ("Vcur-1", "MUL_MAT", ["blk.1.attn_v.weight", "attn_norm-1"]),
+                ("kq-1", "MUL_MAT", ["k-1", "q-1"]),
+            ] {
+                let found: &Vec<String> = &inputs[&(name.to_owned(), op.to_owned())];
+                assert_eq!(*found, wanted, "{name}");
             }
         }
     }
