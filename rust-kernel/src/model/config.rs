@@ -52,7 +52,7 @@ impl Architecture {
         !matches!(self, Architecture::Llama)
     }
 
-    /// The gate's activation.
+    /// The gate's activation in this family.
     pub const fn gate(self) -> Gate {
         match self {
             Architecture::BitnetB158 | Architecture::Bitnet25 => Gate::ReluSquared,
@@ -89,6 +89,10 @@ pub struct Config {
     pub rms_epsilon: f32,
     /// Rotary position embedding.
     pub rope: Rope,
+    /// What the gate goes through.
+    pub gate: Gate,
+    /// Whether the sub-norms are applied, where the architecture has them.
+    pub sub_norms: bool,
 }
 
 impl Config {
@@ -144,6 +148,8 @@ impl Config {
             head,
             rms_epsilon,
             rope: rope(&keys, architecture, head)?,
+            gate: architecture.gate(),
+            sub_norms: architecture.has_sub_norms(),
         })
     }
 

@@ -61,6 +61,16 @@ pub enum ModelError {
         /// What is wrong with it.
         source: FlavourError,
     },
+    /// None of the kernels that were asked for multiplies a tensor here.
+    #[error(
+        "tensor {tensor:?} is {format}, which no kernel that was asked for multiplies on this CPU"
+    )]
+    NoKernel {
+        /// The tensor.
+        tensor: String,
+        /// Format id of its weights.
+        format: &'static str,
+    },
     /// The file has a tensor that the graph has no place for, so that its result would be another model's.
     #[error("tensor {tensor:?} has no place in the graph of {architecture}")]
     Unused {

@@ -91,7 +91,7 @@ impl Pass<'_, '_> {
             return self.project("kqv_out", &layer.attn_output, config.embedding, &merged);
         };
         self.tracer.rows("kqv_out", queries_width, &merged);
-        let normed = self.norm("attn_sub_norm", sub_norm, merged);
+        let normed = self.sub_norm("attn_sub_norm", sub_norm, merged);
         self.project("attn_o_out", &layer.attn_output, config.embedding, &normed)
     }
 
@@ -101,7 +101,7 @@ impl Pass<'_, '_> {
         let normed = self.norm("ffn_norm", &layer.ffn_norm, stream.to_vec());
         let mut gated =
             self.project_scaled(["ffn_gate", "ffn_gate_s"], &layer.gate, inner, &normed)?;
-        match config.architecture.gate() {
+        match config.gate {
             Gate::Silu => {
                 let workers = &self.compute.workers;
                 workers.each_chunk(&mut gated, inner, |_, row| silu(row));
@@ -126,7 +126,7 @@ impl Pass<'_, '_> {
             return self.project("ffn_out", &layer.down, config.embedding, &gated);
         };
         self.tracer.rows("ffn_sub_out", inner, &gated);
-        let normed = self.norm("ffn_sub_norm", sub_norm, gated);
+        let normed = self.sub_norm("ffn_sub_norm", sub_norm, gated);
         self.project("ffn_down", &layer.down, config.embedding, &normed)
     }
 
@@ -187,6 +187,15 @@ impl Pass<'_, '_> {
         }
         self.tracer.rows(name, columns, &rows);
         rows
+    }
+
+    /// The norm of a sub-norm, unless the configuration leaves sub-norms out.
+    fn sub_norm(&mut self, name: &str, weights: &[f32], rows: Vec<f32>) -> Vec<f32> {
+        if self.config.sub_norms {
+            self.norm(name, weights, rows)
+        } else {
+            rows
+        }
     }
 
     fn sum(&self, mut a: Vec<f32>, b: &[f32]) -> Vec<f32> {

@@ -50,8 +50,21 @@ impl<'a> Model<'a> {
     ///
     /// [`ModelError`] for an unsupported architecture, a metadata value that cannot be, and a tensor that is missing,
     /// misshapen, of a type that its role does not allow, or of no use to the architecture.
-    pub fn load(gguf: &Gguf<'a>, params: &LoadParams) -> Result<Model<'a>, ModelError> {
-        let config = Config::read(gguf)?;
+    pub fn load(gguf: &Gguf<'a>, params: &LoadParams<'_>) -> Result<Model<'a>, ModelError> {
+        Model::with_config(gguf, Config::read(gguf)?, params)
+    }
+
+    /// As [`Model::load`], computing as `config` says in place of the metadata: the same weights in another graph, to
+    /// see what a mistake in it does. Sizes are not up for change.
+    ///
+    /// # Errors
+    ///
+    /// As [`Model::load`].
+    pub fn with_config(
+        gguf: &Gguf<'a>,
+        config: Config,
+        params: &LoadParams<'_>,
+    ) -> Result<Model<'a>, ModelError> {
         let tensors = Tensors::load(gguf, &config, params)?;
         Ok(Model { config, tensors })
     }

@@ -211,3 +211,31 @@ fn the_gate_of_b158_is_relu_squared() {
         assert_eq!(*out, wanted);
     }
 }
+
+#[test]
+fn a_changed_configuration_computes_another_graph_of_the_same_weights() {
+    let bytes = model_file(Architecture::Bitnet);
+    let gguf = Gguf::parse(&bytes).unwrap();
+    let names = |config: Config| {
+        let model = Model::with_config(&gguf, config, &LoadParams::default()).unwrap();
+        let mut names = Vec::new();
+        let mut keep = |node: Node<'_>| names.push(node.name.to_owned());
+        let mut context = Context::new(&model, ContextParams::default()).unwrap();
+        context.decode(&[1, 2], &mut keep).unwrap();
+        names
+    };
+    let config = Config::read(&gguf).unwrap();
+    let whole = names(config.clone());
+    for node in ["attn_sub_norm-0", "ffn_sub_norm-0", "ffn_silu-0"] {
+        assert!(whole.iter().any(|name| name == node), "{node}");
+    }
+    let changed = names(Config {
+        gate: Gate::ReluSquared,
+        sub_norms: false,
+        ..config
+    });
+    for node in ["attn_sub_norm-0", "ffn_sub_norm-0", "ffn_silu-0"] {
+        assert!(changed.iter().all(|name| name != node), "{node}");
+    }
+    assert!(changed.iter().any(|name| name == "ffn_sqr(relu)-0"));
+}

@@ -14,20 +14,34 @@ use crate::kernel::{self, Kernel};
 
 /// How a model is loaded.
 #[derive(Debug, Clone, Copy)]
-pub struct LoadParams {
+pub struct LoadParams<'p> {
     /// Layout of the codes of I2_S tensors, which no file says.
     pub layout: Layout,
-    /// Chooses the kernel for a format.
-    pub kernel: fn(&Format) -> &'static Kernel,
+    /// The kernels to multiply with, for each format the fastest of them; none leaves the choice to [`kernel::best`].
+    pub kernels: &'p [&'static Kernel],
 }
 
-impl Default for LoadParams {
+impl Default for LoadParams<'_> {
     /// The layout of bitnet.cpp on x86-64, the fastest kernels that this CPU can run.
     fn default() -> Self {
         LoadParams {
             layout: Layout::Group128,
-            kernel: kernel::best,
+            kernels: &[],
         }
+    }
+}
+
+impl LoadParams<'_> {
+    fn kernel(&self, format: &Format) -> Option<&'static Kernel> {
+        if self.kernels.is_empty() {
+            return Some(kernel::best(format));
+        }
+        let fit = |kernel: &&&Kernel| kernel.format() == format && kernel.availability().is_ok();
+        self.kernels
+            .iter()
+            .filter(fit)
+            .max_by_key(|kernel| kernel.isa())
+            .copied()
     }
 }
 
@@ -78,7 +92,7 @@ impl<'a> Tensors<'a> {
     pub(super) fn load(
         gguf: &Gguf<'a>,
         config: &Config,
-        params: &LoadParams,
+        params: &LoadParams<'_>,
     ) -> Result<Tensors<'a>, ModelError> {
         let mut loader = Loader {
             gguf,
@@ -95,7 +109,7 @@ impl<'a> Tensors<'a> {
 struct Loader<'l, 'a> {
     gguf: &'l Gguf<'a>,
     config: &'l Config,
-    params: &'l LoadParams,
+    params: &'l LoadParams<'l>,
     used: HashSet<&'a str>,
 }
 
@@ -208,7 +222,13 @@ impl<'a> Loader<'_, 'a> {
                     tensor: name.to_owned(),
                     source,
                 })?;
-        let kernel = (self.params.kernel)(weights.format());
+        let kernel = self
+            .params
+            .kernel(weights.format())
+            .ok_or_else(|| ModelError::NoKernel {
+                tensor: name.to_owned(),
+                format: weights.format().id,
+            })?;
         // Where the tensor has its scale inside, the one beside it is a factor on top.
         let inside = weights.storage().scale_offset().is_some();
         let scale = match beside {
