@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::Measures;
 use crate::verdict::Blame;
 
 /// One number as a side gave it.
@@ -52,6 +53,64 @@ pub struct Finding {
     pub truth: Option<f64>,
     /// Who is wrong.
     pub blame: Blame,
+    /// The node of a model's graph that it was found in, where it was in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeFinding>,
     /// One command that shows it again.
     pub reproduce: String,
+}
+
+/// Where in a model's graph a difference is, and what it was computed from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeFinding {
+    /// As the reference names it, such as `kq-3`.
+    pub name: String,
+    /// How often this name came before in the same decode.
+    pub occurrence: usize,
+    /// Which decode: 0 for the prefill.
+    pub decode: usize,
+    /// The layer that the name tells.
+    pub layer: Option<usize>,
+    /// The operation, where the reference tells.
+    pub op: Option<String>,
+    /// How far both sides are apart in this node. Nothing was compared if one side lacks it.
+    pub measures: Measures,
+    /// What it was computed from, views, copies and tensors without a name looked through.
+    pub inputs: Vec<NodeInput>,
+    /// Whether the operation itself is to blame: its inputs are known and agree.
+    pub op_blamed: bool,
+}
+
+/// An input of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInput {
+    /// Its name.
+    pub name: String,
+    /// How often this name came before in the same decode, if it is a node itself.
+    pub occurrence: Option<usize>,
+    /// Whether both sides agree on it.
+    pub agreement: Agreement,
+}
+
+/// Whether two sides agree on an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// A node with the same bits on both sides.
+    Identical,
+    /// A node that differs, or that one side lacks.
+    Differs,
+    /// No node, but a leaf of the graph that both sides take from the same file or the same tokens.
+    Given,
+}
+
+impl Agreement {
+    /// Stable name, as reports and receipts show it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Agreement::Identical => "identical",
+            Agreement::Differs => "differs",
+            Agreement::Given => "given",
+        }
+    }
 }

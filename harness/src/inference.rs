@@ -1,5 +1,7 @@
 //! What can run a whole model: the one interface behind which oracles, the Rust forward pass and planted mistakes stand.
 
+use std::path::Path;
+
 use thiserror::Error;
 
 /// Why a side could not open or run a model.
@@ -85,6 +87,25 @@ pub trait Inference: Send {
     ///
     /// [`InferenceError::Unsupported`] if the side or the model has no tokenizer.
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, InferenceError>;
+}
+
+/// What can open models.
+pub trait Engine: Send + Sync {
+    /// Stable id of the side, that of everything it opens.
+    fn id(&self) -> &str;
+
+    /// Opens the model at `path` and calls `work` with it, once; the model is closed afterwards. What goes wrong inside
+    /// `work` is its own to keep.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if the model cannot be opened; `work` was not called then.
+    fn with_model(
+        &self,
+        path: &Path,
+        params: &InferenceParams,
+        work: &mut dyn FnMut(&mut dyn Inference),
+    ) -> Result<(), InferenceError>;
 }
 
 /// How a model is opened.

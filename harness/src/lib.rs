@@ -2,11 +2,14 @@
 //!
 //! # Glossary
 //!
-//! - **side**: an [`Implementation`](implementation::Implementation): an oracle, a kernel, the arbiter, a planted mistake.
+//! - **side**: an oracle, a kernel, the forward pass, the arbiter, a planted mistake: an
+//!   [`Implementation`](implementation::Implementation) of the formats, an [`Engine`](inference::Engine) that runs
+//!   models, or both.
 //! - **reference**, or **oracle**: a build of llama.cpp; **candidate**: what is compared with it, usually a kernel.
 //! - **arbiter**: the slow definition straight from the bytes, which says who is wrong where two sides differ.
 //! - **rung**: a level of the [`ladder`] of comparisons: [`lut`](outcome::Rung::Lut), [`block`](outcome::Rung::Block),
-//!   [`tensor`](outcome::Rung::Tensor).
+//!   [`tensor`](outcome::Rung::Tensor), [`node`](outcome::Rung::Node), [`logits`](outcome::Rung::Logits).
+//! - **node**: a named intermediate result of a model's forward pass; **decode**: some tokens given to a model at once.
 //! - **noise floor**: how far two builds of the reference are apart on the same work.
 //! - **verdict**: what a comparison comes to; **finding**: one difference with all that reproduces it.
 //!
@@ -15,6 +18,7 @@
 
 pub mod bench;
 pub mod cli;
+pub mod decoding;
 pub mod dump;
 pub mod exit;
 pub mod finding;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
 use crate::implementation::{Implementation, SideError};
-use crate::measure::{Measures, Meter};
+use crate::measure::{LogitMeasures, Measures, Meter};
 use crate::tolerance::NOISE_FACTOR;
 use crate::verdict::Verdict;
 
@@ -33,11 +33,27 @@ pub enum Rung {
     Block,
     /// f32 products of the tensors of a model.
     Tensor,
+    /// Every named intermediate result of a model's forward pass.
+    Node,
+    /// What a model says: the logits of every position.
+    Logits,
 }
 
 impl Rung {
     /// Every rung, the lowest first.
-    pub const ALL: [Rung; 3] = [Rung::Lut, Rung::Block, Rung::Tensor];
+    pub const ALL: [Rung; 5] = [
+        Rung::Lut,
+        Rung::Block,
+        Rung::Tensor,
+        Rung::Node,
+        Rung::Logits,
+    ];
+
+    /// The rungs that compare kernels.
+    pub const OF_KERNELS: [Rung; 3] = [Rung::Lut, Rung::Block, Rung::Tensor];
+
+    /// The rungs that run a model.
+    pub const OF_MODELS: [Rung; 2] = [Rung::Node, Rung::Logits];
 
     /// Stable name, as the command line, tables and receipts show it.
     pub const fn name(self) -> &'static str {
@@ -45,6 +61,8 @@ impl Rung {
             Rung::Lut => "lut",
             Rung::Block => "block",
             Rung::Tensor => "tensor",
+            Rung::Node => "node",
+            Rung::Logits => "logits",
         }
     }
 }
@@ -60,8 +78,8 @@ impl fmt::Display for Rung {
 pub struct Outcome {
     /// Rung.
     pub rung: Rung,
-    /// Format id of the candidate.
-    pub format: String,
+    /// Format id of the candidate, where it is a kernel.
+    pub format: Option<String>,
     /// Id of the candidate.
     pub candidate: String,
     /// Id of the reference.
@@ -74,6 +92,12 @@ pub struct Outcome {
     pub noise_floor: Option<Measures>,
     /// The first differences, at most [`MAX_FINDINGS`].
     pub findings: Vec<Finding>,
+    /// On the node rung, what each kind of node came to, in the order of computation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeSummary>,
+    /// On the logits rung, what only logits have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logits: Option<LogitComparison>,
     /// Why nothing, or not everything, was compared.
     pub skipped: Option<String>,
 }
@@ -86,12 +110,40 @@ impl Outcome {
     }
 }
 
+/// The nodes of one kind, those of all layers and decodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeSummary {
+    /// The name without the layer, such as `attn_norm`.
+    pub kind: String,
+    /// The operation, where the reference tells.
+    pub op: Option<String>,
+    /// How many there were.
+    pub nodes: u64,
+    /// How many of them were identical.
+    pub identical: u64,
+    /// How many one side lacked.
+    pub lacking: u64,
+    /// How far the values are apart.
+    pub measures: Measures,
+}
+
+/// How far two sides' opinions of the next token are apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogitComparison {
+    /// Candidate against reference.
+    #[serde(flatten)]
+    pub measures: LogitMeasures,
+    /// First reference against this one, where both are.
+    pub noise_floor: Option<LogitMeasures>,
+}
+
 /// How many findings an outcome keeps; the measures count all of them.
 pub const MAX_FINDINGS: usize = 4;
 
 /// Collects what a pair comes to.
 pub(crate) struct Tally {
-    outcome: Outcome,
+    /// What is known so far; measures and verdict come last.
+    pub(crate) outcome: Outcome,
     /// Candidate against reference.
     pub(crate) meter: Meter,
     /// First reference against this one.
@@ -99,22 +151,32 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new(
+    /// Nothing yet, of a kernel of this format.
+    pub(crate) fn of_kernel(
         rung: Rung,
         format: &Format,
         candidate: &dyn Implementation,
         reference: &str,
     ) -> Tally {
+        let mut tally = Tally::new(rung, candidate.id(), reference);
+        tally.outcome.format = Some(format.id.into());
+        tally
+    }
+
+    /// Nothing yet, of two sides by their ids.
+    pub(crate) fn new(rung: Rung, candidate: &str, reference: &str) -> Tally {
         Tally {
             outcome: Outcome {
                 rung,
-                format: format.id.into(),
-                candidate: candidate.id().into(),
+                format: None,
+                candidate: candidate.into(),
                 reference: reference.into(),
                 verdict: Verdict::Skipped,
                 measures: Measures::default(),
                 noise_floor: None,
                 findings: Vec::new(),
+                nodes: Vec::new(),
+                logits: None,
                 skipped: None,
             },
             meter: Meter::default(),

@@ -2,6 +2,7 @@
 
 use indicatif::ProgressBar;
 
+use crate::decoding::Decoding;
 use crate::model::TernaryTensor;
 
 /// The work of a run.
@@ -10,6 +11,8 @@ pub struct Task<'a> {
     pub model: String,
     /// Its ternary tensors.
     pub tensors: Vec<TernaryTensor<'a>>,
+    /// What the model decodes, or why it is not run.
+    pub decoding: Result<Decoding, String>,
     /// Seed of all pseudo-random inputs.
     pub seed: u64,
     /// Takes a step for each piece of work; hidden where nobody looks.

@@ -69,6 +69,8 @@ pub enum Blame {
     BothWrong,
     /// Both are what the bytes say, up to rounding.
     BothDiffer,
+    /// Nobody knows: the arbiter has no definition of what was computed.
+    Unjudged,
 }
 
 impl Blame {
@@ -89,6 +91,7 @@ impl Blame {
             Blame::ReferenceWrong => "reference_wrong",
             Blame::BothWrong => "both_wrong",
             Blame::BothDiffer => "both_differ",
+            Blame::Unjudged => "unjudged",
         }
     }
 }

@@ -5,6 +5,7 @@ mod common;
 use common::{
     assert_code, generate, harness, harness_in, oracle_runs, shared_models, stderr, stdout,
 };
+use harness::outcome::Rung;
 use qk256::gguf::{Builder, GgmlType};
 use serde_json::Value;
 use tempfile::tempdir;
@@ -12,7 +13,7 @@ use tempfile::tempdir;
 /// The lines `rung: exact (n comparisons)`, with n above zero.
 #[track_caller]
 fn assert_exact(text: &str) {
-    for rung in ["lut", "block", "tensor"] {
+    for rung in Rung::ALL {
         let line = text
             .lines()
             .find(|line| line.trim_start().starts_with(&format!("{rung}: ")));
@@ -49,7 +50,7 @@ fn the_default_model_is_exact_on_every_rung() {
             .iter()
             .map(|r| r["rung"].as_str().unwrap())
             .collect::<Vec<_>>(),
-        ["lut", "block", "tensor"]
+        Rung::ALL.map(Rung::name)
     );
     for rung in rungs {
         assert_eq!(

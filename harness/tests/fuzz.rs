@@ -141,6 +141,7 @@ fn fuzzing_finds_planted_mistakes_and_shrinks_them() {
         let sides = Sides {
             references: references(),
             candidates: mistake.candidates().take(1).collect(),
+            engines: Vec::new(),
         };
         let campaign = Campaign {
             sides: &sides,
@@ -184,6 +185,7 @@ fn fuzzing_comes_to_the_known_divergence_by_itself() {
     let sides = Sides {
         references: references(),
         candidates: Candidate::kernels(|kernel| kernel.id() == "i2_s.group128.scalar"),
+        engines: Vec::new(),
     };
     let campaign = Campaign {
         sides: &sides,

@@ -5,25 +5,29 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::decoding::DecodingSelection;
 use super::select::{KernelSelection, OracleSelection, open_model};
 use super::{CliError, style};
 use crate::exit::Exit;
 use crate::ladder::{self, Climb};
 use crate::outcome::{Outcome, Rung};
 use crate::receipt::{Receipt, write_json};
-use crate::side::{Sides, reference_layout};
+use crate::side::{Forward, Sides, reference_layout};
 use crate::task::Task;
 use crate::verdict::Verdict;
 
-/// Compare the kernels with every oracle, rung by rung, on the tensors of a model
+/// Compare kernels and forward pass with every oracle, rung by rung, on the tensors of a model and on the whole of it
 ///
 /// Without MODEL the default synthetic model is generated and checked. A kernel or an oracle that this machine cannot
-/// run is skipped, with its reason; skips never add up to agreement.
+/// run is skipped, with its reason; skips never add up to agreement. Where kernels are named, the forward pass
+/// multiplies with those.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   harness check
   harness check model.gguf --receipt receipt.json
+  harness check model.gguf --rung node,logits --tokens 1,5,7,9 --threads 2
+  harness check model.gguf --rung logits --prompt \"The capital of France is\"
   harness check model.gguf --rung block,tensor --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict")]
 pub(super) struct CheckArgs {
     /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors
@@ -35,6 +39,8 @@ pub(super) struct CheckArgs {
     oracles: OracleSelection,
     #[command(flatten)]
     kernels: KernelSelection,
+    #[command(flatten)]
+    decoding: DecodingSelection,
     /// Write what was found as JSON
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -58,13 +64,21 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
         .into_iter()
         .filter(|candidate| asked(candidate.format))
         .collect();
+    let runs_model = args.rungs.iter().any(|rung| Rung::OF_MODELS.contains(rung));
+    let decoding = if runs_model {
+        args.decoding.of(&open.model, &oracles.references)?
+    } else {
+        Err("no rung that runs the model was asked for".into())
+    };
     let sides = Sides {
         references: oracles.references,
         candidates,
+        engines: vec![Box::new(Forward::new(args.kernels.named()?))],
     };
     let task = Task {
         model: open.argument.clone(),
         tensors: tensors.clone(),
+        decoding,
         seed: args.seed,
         progress: style::progress(),
     };
@@ -151,6 +165,11 @@ fn print(climb: &Climb, skipped: &[String], out: &mut dyn Write) -> Result<(), C
             "known divergence: {} is wrong in {seen} dots, as {} says, which still reproduces",
             outcome.reference, outcome.candidate
         )?;
+    }
+    for outcome in outcomes() {
+        if let Some(logits) = &outcome.logits {
+            style::logits(outcome, logits, out)?;
+        }
     }
     for report in &climb.rungs {
         let verdict = style::verdict(report.verdict);

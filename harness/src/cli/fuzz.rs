@@ -59,6 +59,7 @@ pub(super) fn run(args: &FuzzArgs, out: &mut dyn Write) -> Result<Exit, CliError
     let sides = Sides {
         references: oracles.references,
         candidates: can_run,
+        engines: Vec::new(),
     };
     let limit = Limit {
         cases: args.cases.or(args.time.is_none().then_some(DEFAULT_CASES)),

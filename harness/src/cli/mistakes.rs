@@ -47,6 +47,7 @@ pub(super) fn run(args: &MistakesArgs, out: &mut dyn Write) -> Result<Exit, CliE
     let task = Task {
         model: open.argument.clone(),
         tensors: open.model.ternary_tensors(reference_layout())?,
+        decoding: Err("kernels only".into()),
         seed: args.seed,
         progress: style::progress(),
     };

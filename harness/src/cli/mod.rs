@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod decoding;
 mod dump_lut;
 mod fuzz;
 mod kernels;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use qk256::kernel;
+use qk256::kernel::{self, Kernel};
 use tempfile::TempDir;
 
 use super::CliError;
@@ -100,24 +100,31 @@ pub(super) struct KernelSelection {
 }
 
 impl KernelSelection {
-    /// The kernels that were selected.
+    /// The kernels that were selected, all of them unless ids were given.
     ///
     /// # Errors
     ///
     /// [`CliError::Usage`] for an unknown id.
     pub(super) fn candidates(&self) -> Result<Vec<Candidate>, CliError> {
-        if let Some(unknown) = self
-            .kernel_ids
-            .iter()
-            .find(|id| kernel::by_id(id).is_none())
-        {
-            let advice = "`harness kernels` lists them";
-            return Err(CliError::Usage(format!("no kernel `{unknown}`; {advice}")));
-        }
-        let wanted = |kernel: &kernel::Kernel| {
-            self.kernel_ids.is_empty() || self.kernel_ids.iter().any(|id| id == kernel.id())
+        let named = self.named()?;
+        let wanted = |kernel: &Kernel| {
+            named.is_empty() || named.iter().any(|named| named.id() == kernel.id())
         };
         Ok(Candidate::kernels(wanted))
+    }
+
+    /// The kernels whose ids were given.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`] for an unknown id.
+    pub(super) fn named(&self) -> Result<Vec<&'static Kernel>, CliError> {
+        let kernel = |id: &String| {
+            kernel::by_id(id).ok_or_else(|| {
+                CliError::Usage(format!("no kernel `{id}`; `harness kernels` lists them"))
+            })
+        };
+        self.kernel_ids.iter().map(kernel).collect()
     }
 }
 

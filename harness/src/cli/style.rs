@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table, TableComponent};
 
-use crate::finding::{Finding, Observed};
+use crate::finding::{Finding, NodeFinding, NodeInput, Observed};
+use crate::measure::{LogitMeasures, TOP_K};
+use crate::outcome::{LogitComparison, Outcome};
 use crate::verdict::Verdict;
 
 /// A table with these headings; the columns of `numbers` are right-aligned.
@@ -76,7 +78,100 @@ pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -
         "    expected {expected}, got {actual}{}",
         truth.unwrap_or_default()
     )?;
+    if let Some(node) = &finding.node {
+        located(node, out)?;
+    }
     writeln!(out, "    {reproduce}")
+}
+
+/// Where in the graph, how far apart, and what the inputs say.
+fn located(node: &NodeFinding, out: &mut dyn Write) -> io::Result<()> {
+    let NodeFinding {
+        op,
+        layer,
+        decode,
+        measures,
+        inputs,
+        ..
+    } = node;
+    let op = op.as_deref().unwrap_or("an operation that is not told");
+    let layer = layer.map_or("no layer".into(), |layer| format!("layer {layer}"));
+    let which = match node.occurrence {
+        0 => String::new(),
+        n => format!(", occurrence {n}"),
+    };
+    let blamed = if node.op_blamed {
+        ": its inputs agree, so the operation is to blame"
+    } else {
+        ""
+    };
+    writeln!(out, "    {op}, {layer}, decode {decode}{which}{blamed}")?;
+    writeln!(
+        out,
+        "    {} of {} differ, cosine {}, nmse {}, max ulp {}",
+        count(measures.mismatches),
+        count(measures.comparisons),
+        measure(measures.cosine_similarity),
+        measures.nmse.map_or("-".into(), measure),
+        count(measures.max_ulp)
+    )?;
+    let input = |input: &NodeInput| format!("{} {}", input.name, input.agreement.name());
+    match &inputs[..] {
+        [] => writeln!(out, "    inputs are not told"),
+        inputs => {
+            let inputs: Vec<String> = inputs.iter().map(input).collect();
+            writeln!(out, "    inputs: {}", inputs.join(", "))
+        }
+    }
+}
+
+/// What only logits have, in a line for the pair and one for the noise floor.
+pub(super) fn logits(
+    outcome: &Outcome,
+    logits: &LogitComparison,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let Outcome {
+        candidate,
+        reference,
+        ..
+    } = outcome;
+    let line = |m: &LogitMeasures| {
+        let flips = m.tie_margin.map_or(String::new(), |margin| {
+            format!(", flips across gaps up to {}", measure(margin))
+        });
+        format!(
+            "kl {} (max {}), top-1 {}, top-{TOP_K} {}{flips}, ulp {}",
+            measure(m.kl_divergence),
+            measure(m.kl_divergence_max),
+            measure(m.top1_agree),
+            measure(m.topk_overlap),
+            histogram(&m.ulp_histogram)
+        )
+    };
+    writeln!(
+        out,
+        "logits of {} positions, {candidate} against {reference}: {}",
+        count(logits.measures.positions),
+        line(&logits.measures)
+    )?;
+    if let Some(floor) = &logits.noise_floor {
+        writeln!(out, "  noise floor: {}", line(floor))?;
+    }
+    Ok(())
+}
+
+/// `0: 2,500 1: 40 2..4: 12`: how many values are how far apart.
+fn histogram(counts: &[u64]) -> String {
+    let bucket = |(bucket, &n): (usize, &u64)| {
+        let range = match bucket {
+            0 | 1 => bucket.to_string(),
+            _ => format!("<{}", 1u64.checked_shl(bucket as u32).unwrap_or(u64::MAX)),
+        };
+        (n > 0).then(|| format!("{range}: {}", count(n)))
+    };
+    let buckets: Vec<String> = counts.iter().enumerate().filter_map(bucket).collect();
+    buckets.join(" ")
 }
 
 /// A run of work on standard error: a bar where that is a terminal, nothing elsewhere.

@@ -350,6 +350,7 @@ impl Bench<'_> {
                 actual: actual.into(),
                 truth,
                 blame,
+                node: None,
                 reproduce: String::new(),
             },
         });

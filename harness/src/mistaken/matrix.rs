@@ -96,8 +96,9 @@ impl KillMatrix {
         let sides = Sides {
             references,
             candidates,
+            engines: Vec::new(),
         };
-        let climb = ladder::climb(&Rung::ALL, &sides, task);
+        let climb = ladder::climb(&Rung::OF_KERNELS, &sides, task);
         let outcomes = by_candidate(&climb);
         let mut ids = ids.iter();
         let row = |mistake: &'static Mistake| {

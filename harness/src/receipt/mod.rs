@@ -12,14 +12,16 @@ use serde::{Deserialize, Serialize};
 pub use environment::Environment;
 pub use file::write_json;
 
+use crate::decoding::Decoding;
 use crate::ladder::{Climb, RungReport};
 use crate::model::{Model, ModelError};
-use crate::side::Sides;
+use crate::outcome::Rung;
+use crate::side::{Forward, Sides};
 use crate::task::Task;
 use crate::verdict::Verdict;
 
 /// Version of the receipt's fields; the first number changes when a reader of the old ones would be misled.
-pub const SCHEMA_VERSION: &str = "1.0.0";
+pub const SCHEMA_VERSION: &str = "1.1.0";
 
 /// The receipt of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +50,8 @@ pub struct Receipt {
     pub verdict: Verdict,
     /// What each rung came to.
     pub rungs: Vec<RungReport>,
+    /// How the model was run, if a rung asked for that.
+    pub inference: Option<InferenceInfo>,
     /// Seed of the pseudo-random inputs.
     pub seed: u64,
     /// The command line.
@@ -93,6 +97,19 @@ pub struct TensorInfo {
     pub rows: usize,
     /// Columns.
     pub cols: usize,
+}
+
+/// How a model was run on the Rust side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InferenceInfo {
+    /// Whose arithmetic the forward pass follows to the bit, on any CPU.
+    pub arithmetic: String,
+    /// What was decoded, and how.
+    pub decoding: Option<Decoding>,
+    /// How many of the tokens each decode took.
+    pub decodes: Vec<usize>,
+    /// Why the model was not run, if it was not.
+    pub not_run: Option<String>,
 }
 
 /// Agreement in the terms that other tools read.
@@ -193,10 +210,30 @@ impl Receipt {
             },
             verdict: climb.verdict,
             rungs: climb.rungs.clone(),
+            inference: climb
+                .rungs
+                .iter()
+                .any(|report| Rung::OF_MODELS.contains(&report.rung))
+                .then(|| InferenceInfo::of(task)),
             seed: task.seed,
             command: std::env::args().collect(),
             skipped: skipped.to_vec(),
         })
+    }
+}
+
+impl InferenceInfo {
+    fn of(task: &Task<'_>) -> InferenceInfo {
+        let decoding = task.decoding.as_ref();
+        InferenceInfo {
+            arithmetic: format!("{} {}", Forward::FOLLOWS, Forward::FEATURE),
+            decodes: decoding.map_or_else(
+                |_| Vec::new(),
+                |decoding| decoding.decodes().iter().map(|d| d.len()).collect(),
+            ),
+            decoding: decoding.ok().cloned(),
+            not_run: decoding.err().cloned(),
+        }
     }
 }
 

@@ -58,7 +58,7 @@ struct Pair<'a> {
 fn climb_one(candidate: &Candidate, sides: &Sides, task: &Task<'_>) -> (Vec<Outcome>, Vec<Seen>) {
     let side = candidate.side.as_ref();
     let tally = |reference: &dyn Implementation| {
-        Tally::new(Rung::Block, candidate.format, side, reference.id())
+        Tally::of_kernel(Rung::Block, candidate.format, side, reference.id())
     };
     let compared = sides.references.iter().filter(|r| r.compared);
     let mut oracles: Vec<Pair<'_>> = compared
@@ -196,6 +196,7 @@ fn compare(
         actual: Observed::from(actual[i]),
         truth: Some(truth as f64),
         blame: Arbiter.judge_dot(truth, expected[i], actual[i]),
+        node: None,
         reproduce: format!(
             "harness check {} --rung block --seed {}",
             task.model, task.seed

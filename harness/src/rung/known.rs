@@ -54,11 +54,12 @@ impl Seen {
                 .map_or_else(|e| Observed::from(e.to_string()), |&a| Observed::from(a)),
             truth: Some(listed.right as f64),
             blame: Blame::ReferenceWrong,
+            node: None,
             reproduce: "harness check --rung block".into(),
         };
         Outcome {
             rung: Rung::Block,
-            format: known.format.clone(),
+            format: Some(known.format.clone()),
             candidate: known.id.clone(),
             verdict: if reproduces {
                 Verdict::KnownDivergence
@@ -72,6 +73,8 @@ impl Seen {
             } else {
                 vec![finding()]
             },
+            nodes: Vec::new(),
+            logits: None,
             skipped: None,
             reference: self.reference,
         }
@@ -92,6 +95,7 @@ mod tests {
             side: Box::new(side),
             compared: true,
             description: None,
+            engine: None,
         };
         let seen = Seen {
             known: &known::all()[0],

@@ -33,7 +33,7 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
 fn climb_one(candidate: &Candidate, references: &[&Reference], task: &Task<'_>) -> Vec<Outcome> {
     let side = candidate.side.as_ref();
     let derived = derive(side, side, candidate.format);
-    let tally = |reference: &str| Tally::new(Rung::Lut, candidate.format, side, reference);
+    let tally = |reference: &str| Tally::of_kernel(Rung::Lut, candidate.format, side, reference);
     let defined: Vec<&&Reference> = references
         .iter()
         .filter(|reference| writes(reference, candidate.format))
@@ -109,6 +109,7 @@ fn judge(
                 blame: truth.map_or(Blame::CandidateWrong, |truth| {
                     Blame::from_truth(actual == truth, expected == truth)
                 }),
+                node: None,
                 reproduce: format!("harness check {} --rung lut", task.model),
             });
         }

@@ -2,9 +2,14 @@
 //! against every reference, `steps` says beforehand how many steps it will report.
 
 mod block;
+mod cast;
 mod known;
+mod ledger;
+mod logits;
 mod lut;
+mod node;
 mod refusal;
+mod stream;
 mod tensor;
 
 use crate::outcome::{Outcome, Rung};
@@ -17,6 +22,8 @@ pub fn climb(rung: Rung, sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
         Rung::Lut => lut::climb(sides, task),
         Rung::Block => block::climb(sides, task),
         Rung::Tensor => tensor::climb(sides, task),
+        Rung::Node => node::climb(sides, task),
+        Rung::Logits => logits::climb(sides, task),
     }
 }
 
@@ -26,5 +33,7 @@ pub fn steps(rung: Rung, sides: &Sides, task: &Task<'_>) -> u64 {
         Rung::Lut => lut::steps(sides),
         Rung::Block => block::steps(sides),
         Rung::Tensor => tensor::steps(task),
+        Rung::Node => node::steps(task),
+        Rung::Logits => logits::steps(sides, task),
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn climb(
                     actual: Observed::from(*product),
                     truth: None,
                     blame: Blame::CandidateWrong,
+                    node: None,
                     reproduce: format!("harness check {} --rung tensor", task.model),
                 });
             }

@@ -66,7 +66,8 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
 fn tallies(sides: &Sides) -> Vec<Vec<Tally>> {
     let of = |candidate: &Candidate| {
         let side = candidate.side.as_ref();
-        let tally = |r: &Reference| Tally::new(Rung::Tensor, candidate.format, side, r.side.id());
+        let tally =
+            |r: &Reference| Tally::of_kernel(Rung::Tensor, candidate.format, side, r.side.id());
         sides
             .references
             .iter()
@@ -304,6 +305,7 @@ impl<'a> Work<'a> {
             actual: Observed::from(actual[i]),
             truth: Some(judged.truth).filter(|truth| truth.is_finite()),
             blame: judged.blame,
+            node: None,
             reproduce: self.reproduce.clone(),
         });
     }

@@ -1,11 +1,16 @@
 //! An oracle: a build of the reference behind the C ABI.
 
+use std::path::Path;
+
 use cpp_shim::{Oracle, OracleError};
 use qk256::format::{Flavour, Format, Storage, Weights};
 
+use super::SessionSide;
 use crate::implementation::{Implementation, SideError};
+use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
 
-/// A loaded oracle.
+/// A loaded oracle. Clones are handles to the same one.
+#[derive(Debug, Clone)]
 pub struct OracleSide {
     oracle: Oracle,
 }
@@ -21,6 +26,19 @@ impl OracleSide {
         &self.oracle
     }
 
+    /// Opens a model for decoding.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`].
+    pub fn open_inference(
+        &self,
+        path: &Path,
+        params: &InferenceParams,
+    ) -> Result<Box<dyn Inference>, InferenceError> {
+        Ok(Box::new(SessionSide::open(&self.oracle, path, params)?))
+    }
+
     /// The oracle's name for a format, if it has one.
     fn format(&self, format: &Format) -> Result<cpp_shim::Format, SideError> {
         self.oracle
@@ -34,17 +52,33 @@ impl OracleSide {
 
     fn undefined(&self, reason: String) -> SideError {
         SideError::Undefined {
-            side: self.id().into(),
+            side: self.oracle.id().into(),
             reason,
         }
     }
 
     fn failed(&self, operation: &'static str, error: &OracleError) -> SideError {
         SideError::Failed {
-            side: self.id().into(),
+            side: self.oracle.id().into(),
             operation,
             reason: error.to_string(),
         }
+    }
+}
+
+impl Engine for OracleSide {
+    fn id(&self) -> &str {
+        self.oracle.id()
+    }
+
+    fn with_model(
+        &self,
+        path: &Path,
+        params: &InferenceParams,
+        work: &mut dyn FnMut(&mut dyn Inference),
+    ) -> Result<(), InferenceError> {
+        work(self.open_inference(path, params)?.as_mut());
+        Ok(())
     }
 }
 

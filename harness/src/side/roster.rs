@@ -1,18 +1,21 @@
 //! Who takes part in a run.
 
 use cpp_shim::Description;
-use qk256::format::{FORMATS, Format, Layout};
+use qk256::format::Format;
 use qk256::kernel::{self, Isa};
 
 use super::{KernelSide, OracleSide};
 use crate::implementation::Implementation;
+use crate::inference::Engine;
 
 /// The sides of a run.
 pub struct Sides {
     /// References; distances between the first and each other one are the noise floor.
     pub references: Vec<Reference>,
-    /// Candidates.
+    /// Candidates of the rungs that compare kernels.
     pub candidates: Vec<Candidate>,
+    /// Candidates of the rungs that run a model.
+    pub engines: Vec<Box<dyn Engine>>,
 }
 
 /// A side that candidates are compared with.
@@ -23,6 +26,8 @@ pub struct Reference {
     pub compared: bool,
     /// What it says of itself, if it is an oracle.
     pub description: Option<Description>,
+    /// What runs models with it, if anything does.
+    pub engine: Option<Box<dyn Engine>>,
 }
 
 /// A side that is under test.
@@ -55,22 +60,10 @@ impl Reference {
     pub fn oracle(side: OracleSide, compared: bool) -> Reference {
         let description = Some(side.oracle().description().clone());
         Reference {
+            engine: Some(Box::new(side.clone())),
             side: Box::new(side),
             compared,
             description,
         }
     }
-}
-
-/// The format in which references write weights of this type and codebook: the same, in the reference's own layout.
-pub fn reference_format(format: &Format) -> &'static Format {
-    FORMATS
-        .iter()
-        .find(|other| other.type_name == format.type_name && other.codebook == format.codebook)
-        .expect("a format is in the list of formats")
-}
-
-/// The layout in which references write I2_S.
-pub fn reference_layout() -> Layout {
-    reference_format(&qk256::format::I2_S_SEQUENTIAL).layout
 }

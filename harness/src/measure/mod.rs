@@ -3,7 +3,11 @@
 //! Everything is computed in f64. A NaN or an infinity is handled before anything else: shared by both sides it
 //! counts as equal, on one side alone it is a mismatch of its own kind and never enters an average.
 
+mod logits;
+
 use serde::{Deserialize, Serialize};
+
+pub use logits::{LogitMeasures, LogitMeter, TOP_K};
 
 /// Reference and candidate, compared element by element.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

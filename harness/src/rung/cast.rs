@@ -1,0 +1,136 @@
+//! Who runs a model on a rung, and what it means if one of them cannot.
+
+use crate::decoding::Decoding;
+use crate::finding::{Finding, Observed};
+use crate::inference::{Engine, InferenceError};
+use crate::outcome::{Outcome, Rung, Tally};
+use crate::side::{Forward, Sides};
+use crate::task::Task;
+use crate::verdict::Blame;
+
+/// The engines of a run, those of references first, and what each pair of them comes to.
+pub(super) struct Cast<'a> {
+    pub(super) engines: Vec<&'a dyn Engine>,
+    pub(super) pairs: Vec<Pair>,
+    pub(super) decoding: &'a Decoding,
+    /// One command that runs all this again.
+    pub(super) reproduce: String,
+}
+
+/// A reference and a candidate, by their places among the engines.
+pub(super) struct Pair {
+    pub(super) reference: usize,
+    pub(super) candidate: usize,
+    pub(super) tally: Tally,
+}
+
+impl<'a> Cast<'a> {
+    /// Everyone who can run a model.
+    ///
+    /// # Errors
+    ///
+    /// Outcomes that say why the model is not run.
+    pub(super) fn of(
+        rung: Rung,
+        sides: &'a Sides,
+        task: &'a Task<'_>,
+    ) -> Result<Cast<'a>, Vec<Outcome>> {
+        let running: Vec<(&dyn Engine, bool)> = sides
+            .references
+            .iter()
+            .filter_map(|reference| Some((reference.engine.as_deref()?, reference.compared)))
+            .collect();
+        let references = running.len();
+        let mut engines: Vec<&dyn Engine> = running.iter().map(|&(engine, _)| engine).collect();
+        engines.extend(sides.engines.iter().map(Box::as_ref));
+        let pairs = (references..engines.len()).flat_map(|candidate| {
+            let compared = (0..references).filter(|&reference| running[reference].1);
+            let engines = &engines;
+            compared.map(move |reference| Pair {
+                reference,
+                candidate,
+                tally: Tally::new(rung, engines[candidate].id(), engines[reference].id()),
+            })
+        });
+        let pairs: Vec<Pair> = pairs.collect();
+        let ready = comparable(sides).and(task.decoding.as_ref().map_err(Clone::clone));
+        match ready {
+            Ok(decoding) => Ok(Cast {
+                engines,
+                pairs,
+                decoding,
+                reproduce: format!(
+                    "harness check {} --rung {rung} {}",
+                    task.model,
+                    decoding.options()
+                ),
+            }),
+            Err(reason) => Err(pairs
+                .into_iter()
+                .map(|mut pair| {
+                    pair.tally.skip(reason.clone());
+                    pair.tally.finish()
+                })
+                .collect()),
+        }
+    }
+}
+
+/// Whether identical results can be asked for: on other CPU architectures the reference itself computes otherwise.
+fn comparable(sides: &Sides) -> Result<(), String> {
+    let first = sides.references.iter().find(|r| r.engine.is_some());
+    let Some(description) = first.and_then(|reference| reference.description.as_ref()) else {
+        return Ok(());
+    };
+    let compiled_for = &description.instruction_set;
+    let (followed, feature) = (Forward::FOLLOWS, Forward::FEATURE);
+    if description.id == followed && compiled_for.iter().any(|name| name == feature) {
+        return Ok(());
+    }
+    Err(format!(
+        "the forward pass follows {followed} as {feature} code; here the first oracle is {}, compiled for {}",
+        description.id,
+        compiled_for.join(" ")
+    ))
+}
+
+impl Pair {
+    /// Notes what the failures of both sides mean, if they failed.
+    ///
+    /// A model that a side has no code for, or that the reference refuses, is not compared. A candidate that refuses
+    /// what the reference computes is wrong, and so is whoever does not survive.
+    pub(super) fn settle(&mut self, failures: &[Option<InferenceError>], reproduce: &str) {
+        use InferenceError::{Lost, Refused};
+        let (reference, candidate) = (&failures[self.reference], &failures[self.candidate]);
+        match (reference, candidate) {
+            (None, None) => {}
+            (Some(error @ Lost { .. }), _) => self.fail(error, Blame::ReferenceWrong, reproduce),
+            (_, Some(error @ Lost { .. })) | (None, Some(error @ Refused { .. })) => {
+                self.fail(error, Blame::CandidateWrong, reproduce);
+            }
+            (Some(reference), Some(candidate)) => {
+                self.tally.skip(format!("{reference}; {candidate}"))
+            }
+            (Some(error), None) | (None, Some(error)) => self.tally.skip(error.to_string()),
+        }
+    }
+
+    fn fail(&mut self, error: &InferenceError, blame: Blame, reproduce: &str) {
+        self.tally.meter.add_same(false);
+        let (answer, failure) = (Observed::from("an answer".to_owned()), error.to_string());
+        let (expected, actual) = match blame {
+            Blame::ReferenceWrong => (Observed::from(failure), answer),
+            _ => (answer, Observed::from(failure)),
+        };
+        self.tally.find(Finding {
+            subject: "the model".into(),
+            place: "the whole run".into(),
+            expected,
+            actual,
+            truth: None,
+            blame,
+            node: None,
+            reproduce: reproduce.into(),
+        });
+    }
+}
