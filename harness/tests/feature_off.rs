@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::generate;
+use common::{assert_code, generate, harness, stderr};
 use harness::model::Model;
 use harness::side::reference_layout;
 use tempfile::tempdir;
@@ -33,4 +33,29 @@ fn other_types_load() {
             .unwrap()
             .is_empty()
     );
+}
+
+#[test]
+fn logits_need_no_oracle() {
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-llama-tq2_0", folder.path());
+    let file = folder.path().join("logits.npy");
+    let (model, path) = (model.to_str().unwrap(), file.to_str().unwrap());
+    let args = ["logits", model, "--tokens", "1,5,7", "--out", path];
+    assert_code(&harness(&args), 0);
+    let data = std::fs::read(&file).unwrap();
+    let values = data[data.len() - 3 * 320 * 4..].as_chunks().0;
+    let logits = values.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    assert!(logits.clone().all(f32::is_finite) && logits.clone().any(|logit| logit != 0.0));
+
+    if cpp_shim::builds().is_empty() {
+        let args = [&args[..], &["--backend", "bitnet.cpp/strict"]].concat();
+        let output = harness(&args);
+        assert_code(&output, 2);
+        assert!(
+            stderr(&output).contains("there are: rust"),
+            "{}",
+            stderr(&output)
+        );
+    }
 }

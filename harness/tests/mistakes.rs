@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{generate, harness, oracle_runs, stdout};
+use common::{generate, harness, oracle_runs, stdout, strict_is_avx2};
+use harness::finding::Agreement;
 use harness::ladder::{self, Climb};
-use harness::mistaken::{Evaluator, Hooks, KillMatrix, MISTAKES};
+use harness::mistaken::{Evaluator, Hooks, KillMatrix, MISTAKES, MODEL_MISTAKES, ModelKillMatrix};
 use harness::model::Model;
 use harness::outcome::Rung;
 use harness::side::{Candidate, OracleSide, Reference, Sides, reference_layout};
@@ -87,8 +88,32 @@ fn every_mistake_is_caught_and_blamed_on_the_candidate() {
 }
 
 #[test]
+fn every_mistake_in_a_model_is_caught_and_located_where_it_is() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let matrix = ModelKillMatrix::measure(references(), 1, &ProgressBar::hidden()).unwrap();
+    assert_eq!(matrix.rows.len(), MODEL_MISTAKES.len());
+    assert_eq!(matrix.skipped, [""; 0]);
+    for (mistake, catches) in &matrix.rows {
+        let case = format!("{}: {catches:?}", mistake.name);
+        assert!(catches.gate && catches.located(mistake), "{case}");
+        let node = catches.first.as_ref().unwrap();
+        assert!(node.op_blamed && node.op.is_some(), "{case}");
+        assert!(
+            node.inputs
+                .iter()
+                .all(|input| input.agreement != Agreement::Differs),
+            "{case}"
+        );
+    }
+    assert_eq!(matrix.survivors(), [""; 0]);
+}
+
+#[test]
 fn names_are_unique_and_every_mistake_has_a_story_and_a_format() {
     let mut names: Vec<&str> = MISTAKES.iter().map(|mistake| mistake.name).collect();
+    names.extend(MODEL_MISTAKES.iter().map(|mistake| mistake.name));
     names.sort_unstable();
     let all = names.len();
     names.dedup();
@@ -96,11 +121,16 @@ fn names_are_unique_and_every_mistake_has_a_story_and_a_format() {
     for mistake in MISTAKES {
         assert!(!mistake.story.is_empty() && !mistake.formats.is_empty());
     }
+    assert!(
+        MODEL_MISTAKES
+            .iter()
+            .all(|mistake| !mistake.story.is_empty())
+    );
 }
 
 #[test]
 fn the_command_shows_which_measure_catches_which_mistake() {
-    if !oracle_runs() {
+    if !strict_is_avx2() {
         return;
     }
     let output = harness(&["mistakes"]);

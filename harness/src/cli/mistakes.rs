@@ -7,7 +7,7 @@ use clap::Args;
 use super::select::{OracleSelection, open_model};
 use super::{CliError, style};
 use crate::exit::Exit;
-use crate::mistaken::{Catches, KillMatrix, MISTAKES};
+use crate::mistaken::{Catches, KillMatrix, MISTAKES, MODEL_MISTAKES, ModelKillMatrix};
 use crate::side::reference_layout;
 use crate::task::Task;
 
@@ -16,7 +16,8 @@ use crate::task::Task;
 /// Each candidate holds one mistake that really happened. The columns are what a measure alone would say of it: cosine
 /// similarity below 0.99, a normalised mean square error above what llama.cpp's own tests allow, products with other
 /// bits, other integers, another table of codes, slots and scale; and the gate, which is all rungs together and has to
-/// catch every one.
+/// catch every one. Mistakes in running a model stand in a table of their own: what the logits show of them, and the
+/// node where they were located, which has to be the one that they are in.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -36,31 +37,40 @@ pub(super) struct MistakesArgs {
 pub(super) fn run(args: &MistakesArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     if args.stories {
         let mut table = style::table(&["mistake", "how it comes about"], 0..0);
-        for mistake in MISTAKES {
-            table.add_row([mistake.name, mistake.story]);
+        let of_kernels = MISTAKES.iter().map(|m| (m.name, m.story));
+        let of_models = MODEL_MISTAKES.iter().map(|m| (m.name, m.story));
+        for (name, story) in of_kernels.chain(of_models) {
+            table.add_row([name, story]);
         }
         writeln!(out, "{table}")?;
         return Ok(Exit::Agreement);
     }
     let oracles = args.oracles.load()?;
+    let progress = style::progress();
+    let of_models = args.oracles.load()?.references;
+    let of_models = ModelKillMatrix::measure(of_models, args.seed, &progress)?;
     let open = open_model(None)?;
     let task = Task {
         model: open.argument.clone(),
         tensors: open.model.ternary_tensors(reference_layout())?,
         decoding: Err("kernels only".into()),
         seed: args.seed,
-        progress: style::progress(),
+        progress,
     };
     let matrix = KillMatrix::measure(oracles.references, &task);
     print(&matrix, out)?;
-    for reason in &oracles.skipped {
+    print_models(&of_models, out)?;
+    for reason in oracles.skipped.iter().chain(&of_models.skipped) {
         writeln!(out, "skipped: {reason}")?;
     }
-    let survivors = matrix.survivors();
-    for (mistake, format) in &survivors {
-        writeln!(out, "\x1b[1;31msurvived\x1b[0m: {mistake} in {format}")?;
+    let in_format = |(mistake, format)| format!("{mistake} in {format}");
+    let mut survivors: Vec<String> = matrix.survivors().into_iter().map(in_format).collect();
+    survivors.extend(of_models.survivors().into_iter().map(String::from));
+    for survivor in &survivors {
+        writeln!(out, "\x1b[1;31msurvived\x1b[0m: {survivor}")?;
     }
-    let planted: usize = matrix.rows.iter().map(|(_, catches)| catches.len()).sum();
+    let of_kernels: usize = matrix.rows.iter().map(|(_, catches)| catches.len()).sum();
+    let planted = of_kernels + of_models.rows.len();
     let caught = planted - survivors.len();
     writeln!(out, "the gate caught {caught} of {planted}")?;
     Ok(if survivors.is_empty() {
@@ -83,6 +93,40 @@ fn print(matrix: &KillMatrix, out: &mut dyn Write) -> Result<(), CliError> {
         ];
         row.extend((0..KillMatrix::MEASURES.len()).map(|measure| cell(catches, measure)));
         table.add_row(row);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
+fn print_models(matrix: &ModelKillMatrix, out: &mut dyn Write) -> Result<(), CliError> {
+    let headings = [
+        "mistake in a model",
+        "logits' cosine",
+        "kl",
+        "top-1",
+        "first node",
+        "operation",
+        "located",
+        "gate",
+    ];
+    let mut table = style::table(&headings, 1..4);
+    for (mistake, catches) in &matrix.rows {
+        let yes = |yes: bool, word: &str| if yes { word.to_owned() } else { "-".into() };
+        let node = catches.first.as_ref().map(|node| match node.occurrence {
+            0 => node.name.clone(),
+            n => format!("{} ({n})", node.name),
+        });
+        let op = catches.first.as_ref().and_then(|node| node.op.clone());
+        table.add_row([
+            mistake.name.to_owned(),
+            format!("{:.4}", catches.cosine),
+            format!("{:.4}", catches.kl_divergence),
+            format!("{:.3}", catches.top1_agree),
+            node.unwrap_or("-".into()),
+            op.unwrap_or("-".into()),
+            yes(catches.located(mistake), "yes"),
+            yes(catches.gate, "caught"),
+        ]);
     }
     writeln!(out, "{table}")?;
     Ok(())

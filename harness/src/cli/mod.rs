@@ -6,6 +6,7 @@ mod decoding;
 mod dump_lut;
 mod fuzz;
 mod kernels;
+mod logits;
 mod mistakes;
 mod oracles;
 mod replay;
@@ -22,6 +23,7 @@ use thiserror::Error;
 use crate::exit::Exit;
 use crate::fuzz::{CaseError, RegressionError};
 use crate::implementation::SideError;
+use crate::inference::InferenceError;
 use crate::model::ModelError;
 use crate::probe::ProbeError;
 use crate::synth::SynthError;
@@ -37,6 +39,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::CheckArgs),
+    Logits(logits::LogitsArgs),
     DumpLut(dump_lut::DumpLutArgs),
     Synth(synth::SynthArgs),
     Oracles(oracles::OraclesArgs),
@@ -68,6 +71,9 @@ pub enum CliError {
     /// A side that should answer did not.
     #[error(transparent)]
     Side(#[from] SideError),
+    /// A model cannot be opened or run.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
     /// A file holds no case.
     #[error(transparent)]
     Regression(#[from] RegressionError),
@@ -115,6 +121,7 @@ impl Cli {
     pub fn run(&self, out: &mut dyn Write) -> Result<Exit, CliError> {
         match &self.command {
             Command::Check(args) => check::run(args, out),
+            Command::Logits(args) => logits::run(args, out),
             Command::DumpLut(args) => dump_lut::run(args, out),
             Command::Synth(args) => {
                 synth::run(args, out)?;

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use qk256::kernel::{self, Kernel};
-use tempfile::TempDir;
 
 use super::CliError;
+use crate::inference::Engine;
 use crate::model::Model;
-use crate::side::{Candidate, OracleSide, Reference};
-use crate::synth;
+use crate::side::{Candidate, Forward, OracleSide, Reference};
+use crate::synth::{self, TemporaryModel};
 
 /// Which oracles to compare with.
 #[derive(Debug, Args)]
@@ -91,6 +91,31 @@ impl OracleSelection {
     }
 }
 
+/// The engine of this name: the forward pass in Rust, or an oracle.
+///
+/// # Errors
+///
+/// [`CliError::Usage`] for an unknown name; [`CliError::Setup`] if the oracle cannot run; [`CliError::Oracle`] if it is
+/// there but not fit for use.
+pub(super) fn engine(name: &str) -> Result<Box<dyn Engine>, CliError> {
+    if name == Forward::ID {
+        return Ok(Box::new(Forward::new(Vec::new())));
+    }
+    let builds = cpp_shim::builds();
+    let Some(build) = builds.iter().find(|build| build.id() == name) else {
+        let oracles = builds.iter().map(|build| build.id());
+        let known: Vec<&str> = std::iter::once(Forward::ID).chain(oracles).collect();
+        return Err(CliError::Usage(format!(
+            "no backend `{name}`; there are: {}",
+            known.join(", ")
+        )));
+    };
+    build
+        .availability()
+        .map_err(|missing| CliError::Setup(format!("oracle {name}: {missing}")))?;
+    Ok(Box::new(OracleSide::new(build.load()?)))
+}
+
 /// Which kernels to check.
 #[derive(Debug, Args)]
 pub(super) struct KernelSelection {
@@ -128,12 +153,12 @@ impl KernelSelection {
     }
 }
 
-/// A model, and the folder that a generated one lives in.
+/// A model, and the file that goes with it if it was generated.
 pub(super) struct OpenModel {
     pub(super) model: Model,
     /// How a command line names it: nothing for the default model.
     pub(super) argument: String,
-    _generated: Option<TempDir>,
+    _generated: Option<TemporaryModel>,
 }
 
 /// Opens the model at `path`, or generates the default one.
@@ -150,19 +175,10 @@ pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> 
             _generated: None,
         });
     }
-    let folder = tempfile::Builder::new()
-        .prefix("harness-")
-        .tempdir()
-        .map_err(|source| CliError::Write {
-            path: std::env::temp_dir(),
-            source,
-        })?;
-    let path = folder.path().join("default.gguf");
-    let recipe = synth::find(synth::DEFAULT_RECIPE)?;
-    synth::create(&synth::Plan::new(recipe)?, &path, synth::Existing::Refuse)?;
+    let generated = TemporaryModel::create(synth::DEFAULT_RECIPE)?;
     Ok(OpenModel {
-        model: Model::open(&path)?,
+        model: Model::open(generated.path())?,
         argument: String::new(),
-        _generated: Some(folder),
+        _generated: Some(generated),
     })
 }

@@ -101,7 +101,7 @@ fn located(node: &NodeFinding, out: &mut dyn Write) -> io::Result<()> {
         n => format!(", occurrence {n}"),
     };
     let blamed = if node.op_blamed {
-        ": its inputs agree, so the operation is to blame"
+        ": its inputs agree, the operation is to blame"
     } else {
         ""
     };
@@ -185,6 +185,52 @@ pub(super) fn progress() -> indicatif::ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Agreement;
+    use crate::measure::Meter;
+    use crate::verdict::Blame;
+
+    #[test]
+    fn a_finding_in_a_model_says_what_its_inputs_say() {
+        let input = |name: &str, occurrence, agreement| NodeInput {
+            name: name.into(),
+            occurrence,
+            agreement,
+        };
+        let mut meter = Meter::default();
+        meter.add(&[1.0, 2.0], &[1.0, 2.5]);
+        let mut node = NodeFinding {
+            name: "kq-3".into(),
+            occurrence: 1,
+            decode: 0,
+            layer: Some(3),
+            op: Some("MUL_MAT".into()),
+            measures: meter.measures(),
+            inputs: vec![
+                input("Kcur-3", Some(0), Agreement::Identical),
+                input("KQ_mask", None, Agreement::Given),
+            ],
+            op_blamed: true,
+        };
+        let mut print = |node: &NodeFinding| {
+            let finding = Finding {
+                subject: node.name.clone(),
+                place: "element [1, 0, 0, 0] of [2, 1, 1, 1]".into(),
+                expected: Observed::from(2.0f32),
+                actual: Observed::from(2.5f32),
+                truth: None,
+                blame: Blame::Unjudged,
+                node: Some(node.clone()),
+                reproduce: String::new(),
+            };
+            let mut out = Vec::new();
+            super::finding(&finding, "harness check --rung node", &mut out).unwrap();
+            anstream::adapter::strip_str(str::from_utf8(&out).unwrap()).to_string()
+        };
+        insta::assert_snapshot!("node_blamed", print(&node));
+        node.inputs[0].agreement = Agreement::Differs;
+        node.op_blamed = false;
+        insta::assert_snapshot!("node_not_blamed", print(&node));
+    }
 
     #[test]
     fn numbers_are_easy_to_read() {

@@ -1,7 +1,6 @@
 //! Receipts: one JSON file a run, that says what ran, on what, by whom, where, and what came out.
 
 mod environment;
-mod file;
 
 use std::time::SystemTime;
 
@@ -9,8 +8,8 @@ use cpp_shim::Description;
 use qk256::kernel;
 use serde::{Deserialize, Serialize};
 
+pub use crate::whole_file::write_json;
 pub use environment::Environment;
-pub use file::write_json;
 
 use crate::decoding::Decoding;
 use crate::ladder::{Climb, RungReport};

@@ -5,6 +5,9 @@
 //! processor from whoever else computes. A node waits for its namesakes until [`WAITING`] others wait too; what has not turned up by then is
 //! taken to be lacking. Memory is therefore bounded by the size of nodes, however long the model and the text are.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -21,6 +21,7 @@ mod metadata;
 mod plan;
 mod recipe;
 mod stream;
+mod temporary;
 mod validate;
 mod write;
 
@@ -31,4 +32,5 @@ pub use recipe::{
     Architecture, Bell, Dense, DenseType, Matrix, Override, Recipe, ScaleRange, ScaleSharing,
     Sizes, Ternary,
 };
+pub use temporary::TemporaryModel;
 pub use write::{Existing, Written, create, write_to};

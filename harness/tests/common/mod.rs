@@ -5,7 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use harness::rewrite::{Changes, rewrite};
+use harness::side::Forward;
 use harness::synth;
+use qk256::gguf::{GgufFile, Value};
 
 /// Runs the command `harness` in `folder`.
 pub(crate) fn harness_in(folder: &Path, args: &[&str]) -> Output {
@@ -85,4 +88,35 @@ pub(crate) fn oracle_runs() -> bool {
         eprintln!("skipped: no oracle can run on this machine");
     }
     runs
+}
+
+/// Whether the oracle runs here whose arithmetic the forward pass follows; says so where it does not.
+pub(crate) fn strict_is_avx2() -> bool {
+    let followed = cpp_shim::builds().iter().any(|build| {
+        build.id() == Forward::FOLLOWS
+            && build.availability().is_ok()
+            && build
+                .provenance()
+                .instruction_set
+                .contains(&Forward::FEATURE)
+    });
+    if !followed {
+        eprintln!(
+            "skipped: {} does not run here as {} code",
+            Forward::FOLLOWS,
+            Forward::FEATURE
+        );
+    }
+    followed
+}
+
+/// Writes the model at `original` anew with other metadata.
+pub(crate) fn with_metadata(original: &Path, copy: &Path, metadata: &[(&str, Value<'_>)]) {
+    let original = GgufFile::open(original).expect("a model");
+    let changes = Changes {
+        metadata: metadata.to_vec(),
+        ..Changes::default()
+    };
+    let copy = std::fs::File::create(copy).expect("the folder can be written");
+    rewrite(&original.view(), &changes, copy).expect("the metadata can be written");
 }

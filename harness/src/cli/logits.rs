@@ -1,0 +1,108 @@
+//! `harness logits`: what a model says after each token, as a file.
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::decoding::{require_tokens, vocabulary};
+use super::select::engine;
+use super::{CliError, style};
+use crate::exit::Exit;
+use crate::inference::{Engine, Inference, InferenceParams};
+use crate::model::Model;
+use crate::npy;
+use crate::side::Forward;
+use crate::whole_file::WholeFile;
+
+/// Tokens that are decoded in one go: their logits are written before the next are computed.
+const CHUNK: usize = 64;
+
+/// Write the logits of a model for every position of a text, as a NumPy array of f32, positions x vocabulary
+///
+/// The backend `rust` needs no oracle: it is there in builds without any C++.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  harness logits model.gguf --tokens 1,5,7 --out logits.npy
+  harness logits model.gguf --tokens 1,5,7 --backend bitnet.cpp/strict --out strict.npy --threads 2")]
+pub(super) struct LogitsArgs {
+    /// GGUF file of a model
+    model: PathBuf,
+    /// Tokens to decode, separated by commas
+    #[arg(
+        long,
+        value_name = "IDS",
+        value_delimiter = ',',
+        num_args = 1,
+        required = true
+    )]
+    tokens: Vec<u32>,
+    /// What computes: `rust`, or the id of an oracle (see `harness oracles`)
+    #[arg(long, value_name = "ID", default_value = Forward::ID)]
+    backend: String,
+    /// The file to write
+    #[arg(long, value_name = "FILE.npy")]
+    out: PathBuf,
+    /// Threads
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
+}
+
+pub(super) fn run(args: &LogitsArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let engine = engine(&args.backend)?;
+    let model = Model::open(&args.model)?;
+    require_tokens(&args.tokens, vocabulary(&model))?;
+    let cannot_write = |source| CliError::Write {
+        path: args.out.clone(),
+        source,
+    };
+    let mut file = WholeFile::create(&args.out).map_err(cannot_write)?;
+    let vocabulary = write(args, engine.as_ref(), &mut file)?;
+    file.finish().map_err(cannot_write)?;
+    writeln!(out, "{}", args.out.display())?;
+    writeln!(
+        out,
+        "  {} positions x {vocabulary} logits of {}",
+        args.tokens.len(),
+        engine.id()
+    )?;
+    Ok(Exit::Agreement)
+}
+
+/// Decodes and writes; gives the size of the vocabulary.
+fn write(args: &LogitsArgs, engine: &dyn Engine, file: &mut WholeFile) -> Result<usize, CliError> {
+    let params = InferenceParams {
+        n_ctx: args.tokens.len(),
+        n_ubatch: CHUNK,
+        threads: args.threads.get(),
+    };
+    let cannot_write = |source: io::Error| CliError::Write {
+        path: args.out.clone(),
+        source,
+    };
+    let progress = style::progress();
+    progress.set_message("logits");
+    progress.set_length(args.tokens.len() as u64);
+    let mut written = None;
+    engine.with_model(
+        &args.model,
+        &params,
+        &mut |inference: &mut dyn Inference| {
+            let mut all = || {
+                let vocabulary = inference.vocabulary();
+                npy::write_header(file, args.tokens.len(), vocabulary).map_err(cannot_write)?;
+                for tokens in args.tokens.chunks(CHUNK) {
+                    let logits = inference.decode(tokens, None)?;
+                    npy::write_values(file, &logits).map_err(cannot_write)?;
+                    progress.inc(tokens.len() as u64);
+                }
+                Ok(vocabulary)
+            };
+            written = Some(all());
+        },
+    )?;
+    progress.finish_and_clear();
+    written.expect("an engine that opens a model calls the work")
+}

@@ -1,0 +1,45 @@
+//! Models that are generated for one run.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::error::SynthError;
+use super::plan::Plan;
+use super::{Existing, create, find};
+
+/// A generated model in a folder of its own, both of which go with this value.
+#[derive(Debug)]
+pub struct TemporaryModel {
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+impl TemporaryModel {
+    /// The model of a recipe, by name or path.
+    ///
+    /// # Errors
+    ///
+    /// [`SynthError`].
+    pub fn create(recipe: &str) -> Result<TemporaryModel, SynthError> {
+        let recipe = find(recipe)?;
+        let folder = tempfile::Builder::new()
+            .prefix("harness-")
+            .tempdir()
+            .map_err(|source| SynthError::Create {
+                path: std::env::temp_dir(),
+                source,
+            })?;
+        let path = folder.path().join(format!("{}.gguf", recipe.name()));
+        create(&Plan::new(recipe)?, &path, Existing::Refuse)?;
+        Ok(TemporaryModel {
+            path,
+            _folder: folder,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,65 @@
+//! Files that are whole or not there.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+/// A file that is written beside its place, and takes it when it is finished. Dropped before, it leaves nothing behind.
+#[derive(Debug)]
+pub struct WholeFile {
+    path: PathBuf,
+    sink: BufWriter<NamedTempFile>,
+}
+
+impl WholeFile {
+    /// A file that will be at `path`.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn create(path: &Path) -> io::Result<WholeFile> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        Ok(WholeFile {
+            path: path.into(),
+            sink: BufWriter::new(NamedTempFile::new_in(folder)?),
+        })
+    }
+
+    /// Puts the file in its place, over what was there.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn finish(self) -> io::Result<()> {
+        let file = self.sink.into_inner().map_err(|error| error.into_error())?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sink.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+/// Writes `value` as JSON.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut file = WholeFile::create(path)?;
+    serde_json::to_writer_pretty(&mut file, value)?;
+    file.write_all(b"\n")?;
+    file.finish()
+}

@@ -1,0 +1,351 @@
+//! Whole models from the command line: rungs `node` and `logits` of `harness check`, and `harness logits`.
+
+mod common;
+
+use std::path::Path;
+
+use common::{
+    assert_code, generate, harness, shared_models, stderr, stdout, strict_is_avx2, with_metadata,
+};
+use harness::inference::{Engine, InferenceParams};
+use harness::side::{Forward, OracleSide};
+use qk256::gguf::{ArrayBuf, Value};
+use tempfile::tempdir;
+
+/// The tokens of the logits that lie beside the shared models.
+const TOKENS: &str = "1,5,7,9,100,31,2,8";
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of plain characters")
+}
+
+/// Shape and values of a file in NumPy's format.
+fn npy(path: &Path) -> (String, Vec<f32>) {
+    let bytes = std::fs::read(path).unwrap();
+    let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let (header, data) = bytes[10..].split_at(header);
+    let header = str::from_utf8(header).unwrap();
+    let shape = header.split_once("'shape': ").unwrap().1;
+    let values = data
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&bytes| f32::from_le_bytes(bytes));
+    (shape.split_once(", }").unwrap().0.into(), values.collect())
+}
+
+/// The receipt of a check, which must end with `code`.
+#[track_caller]
+fn receipt(code: i32, folder: &Path, model: &Path, options: &[&str]) -> serde_json::Value {
+    let receipt = folder.join("receipt.json");
+    let args = ["check", text(model), "--receipt", text(&receipt)];
+    let output = harness(&[&args, options].concat());
+    assert_code(&output, code);
+    serde_json::from_slice(&std::fs::read(receipt).unwrap()).unwrap()
+}
+
+#[test]
+fn logits_of_every_backend_are_the_stored_ones() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("logits.npy");
+    for model in shared_models() {
+        let stored = std::fs::read(model.with_extension("logits.f32")).unwrap();
+        for backend in ["rust", Forward::FOLLOWS] {
+            if backend != "rust" && !strict_is_avx2() {
+                continue;
+            }
+            let args = [
+                "logits",
+                text(&model),
+                "--tokens",
+                TOKENS,
+                "--backend",
+                backend,
+            ];
+            let output = harness(&[&args[..], &["--out", text(&file)]].concat());
+            assert_code(&output, 0);
+            assert!(stdout(&output).contains("8 positions x 320 logits"));
+            let (shape, logits) = npy(&file);
+            let bytes: Vec<u8> = logits
+                .iter()
+                .flat_map(|logit| logit.to_le_bytes())
+                .collect();
+            assert_eq!(shape, "(8, 320)");
+            assert!(bytes == stored, "{} {backend}", model.display());
+        }
+    }
+}
+
+#[test]
+fn a_text_longer_than_what_is_decoded_in_one_go_comes_out_whole() {
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-bitnet-i2_s", folder.path());
+    let tokens: Vec<String> = (0..150).map(|i| (i * 37 % 311).to_string()).collect();
+    let tokens = tokens.join(",");
+    let logits = |backend: &str, threads: &str| {
+        let file = folder.path().join("long.npy");
+        let args = [
+            "logits",
+            text(&model),
+            "--tokens",
+            &tokens,
+            "--backend",
+            backend,
+        ];
+        let options = ["--threads", threads, "--out", text(&file)];
+        assert_code(&harness(&[&args[..], &options].concat()), 0);
+        std::fs::read(file).unwrap()
+    };
+    let rust = logits("rust", "1");
+    assert!(rust == logits("rust", "2"));
+    if strict_is_avx2() {
+        assert!(rust == logits(Forward::FOLLOWS, "1"));
+    }
+}
+
+#[test]
+fn a_run_that_fails_says_why_and_leaves_no_file() {
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-bitnet-i2_s", folder.path());
+    let other = folder.path().join("mamba.gguf");
+    with_metadata(
+        &model,
+        &other,
+        &[("general.architecture", Value::Str("mamba"))],
+    );
+    let (model, other) = (text(&model), text(&other));
+    let file = folder.path().join("logits.npy");
+    let nowhere = folder.path().join("no/such/folder/logits.npy");
+    let cases: [(&str, &[&str], &Path, i32, &str); 6] = [
+        (model, &["--tokens", "1,320"], &file, 2, "token 320"),
+        (model, &["--tokens", "1,x"], &file, 2, "'x'"),
+        (
+            model,
+            &["--tokens", "1", "--backend", "abacus"],
+            &file,
+            2,
+            "there are: rust",
+        ),
+        (model, &["--tokens", "1"], &nowhere, 3, "logits.npy"),
+        (
+            other,
+            &["--tokens", "1"],
+            &file,
+            3,
+            "\"mamba\" is not supported",
+        ),
+        ("missing.gguf", &["--tokens", "1"], &file, 3, "missing.gguf"),
+    ];
+    for (model, options, file, code, said) in cases {
+        let args = [&["logits", model], options, &["--out", text(file)]].concat();
+        let output = harness(&args);
+        assert_code(&output, code);
+        assert!(
+            stderr(&output).contains(said),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+        assert!(!file.exists(), "{args:?}");
+    }
+    let left = folder.path().read_dir().unwrap().count();
+    assert_eq!(left, 2, "a run left something behind");
+}
+
+#[test]
+fn a_receipt_tells_how_the_model_was_run() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tail-llama-tq1_0", folder.path());
+    let options = [
+        "--rung",
+        "node,logits",
+        "--tokens",
+        "9,8,7,6,5",
+        "--threads",
+        "2",
+    ];
+    let options = [&options[..], &["--kernel", "tq1_0.scalar"]].concat();
+    let receipt = receipt(0, folder.path(), &model, &options);
+    let inference = &receipt["inference"];
+    assert_eq!(inference["arithmetic"], "bitnet.cpp/strict avx2");
+    assert_eq!(
+        inference["decoding"]["tokens"],
+        serde_json::json!([9, 8, 7, 6, 5])
+    );
+    assert_eq!(inference["decoding"]["threads"], 2);
+    assert_eq!(inference["decodes"], serde_json::json!([3, 1, 1]));
+    // The kernel that was asked for multiplied, and no other.
+    let kernels = receipt["kernels"].as_array().unwrap();
+    assert_eq!(kernels.len(), 1);
+    assert_eq!(kernels[0]["id"], "tq1_0.scalar");
+    let node = &receipt["rungs"][0]["outcomes"][0];
+    assert_eq!(
+        (&node["candidate"], &node["verdict"]),
+        (&"rust".into(), &"exact".into())
+    );
+    let kinds = node["nodes"].as_array().unwrap();
+    let of = |kind: &str| kinds.iter().find(|node| node["kind"] == kind).unwrap();
+    // Two layers, two batches of the prefill and two single tokens.
+    for kind in ["attn_norm", "kq", "kqv_out", "ffn_silu", "l_out"] {
+        assert_eq!(
+            (&of(kind)["nodes"], &of(kind)["identical"]),
+            (&8.into(), &8.into())
+        );
+    }
+    assert_eq!(
+        (&of("kq")["op"], &of("result_output")["nodes"]),
+        (&"MUL_MAT".into(), &4.into())
+    );
+    let logits = &receipt["rungs"][1]["outcomes"];
+    assert_eq!(logits[0]["logits"]["positions"], 5);
+    assert_eq!(logits[0]["logits"]["kl_divergence"], 0.0);
+    assert!(logits[0]["logits"]["noise_floor"].is_null());
+}
+
+#[test]
+fn what_cannot_be_run_is_skipped_with_its_reason_and_is_no_agreement() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-llama-tq2_0", folder.path());
+    let other = folder.path().join("other.gguf");
+    with_metadata(
+        &model,
+        &other,
+        &[("general.architecture", Value::Str("mamba"))],
+    );
+    let cases: [(&Path, &[&str], &str); 3] = [
+        (&other, &[], "architecture \"mamba\" is not supported"),
+        (
+            &model,
+            &["--prompt", "a text"],
+            "the model has no tokenizer",
+        ),
+        (
+            &model,
+            &["--kernel", "tq1_0.scalar"],
+            "which no kernel that was asked for multiplies",
+        ),
+    ];
+    for (model, options, reason) in cases {
+        let run_only = [&["check", text(model), "--rung", "node,logits"], options].concat();
+        let output = harness(&run_only);
+        assert_code(&output, 4);
+        assert!(stdout(&output).contains(reason), "{}", stdout(&output));
+        assert!(stdout(&output).contains("node: skipped (0 comparisons)"));
+    }
+    // The rungs below have something to say of the tensors, whatever the model is.
+    let output = harness(&["check", text(&other)]);
+    assert_code(&output, 0);
+    let said = stdout(&output);
+    assert!(
+        said.contains("tensor: exact") && said.contains("logits: skipped"),
+        "{said}"
+    );
+}
+
+#[test]
+fn tokens_that_make_no_sense_are_refused() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-llama-tq2_0", folder.path());
+    for options in [
+        &["--tokens", "320"][..],
+        &["--tokens", "1", "--prompt", "a"],
+        &["--threads", "0"],
+    ] {
+        assert_code(&harness(&[&["check", text(&model)], options].concat()), 2);
+    }
+}
+
+#[test]
+fn a_prompt_is_tokenized_with_the_models_own_vocabulary() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let original = generate("tiny-bitnet-i2_s", folder.path());
+    let model = folder.path().join("vocabulary.gguf");
+    let token = |id: usize| match id {
+        0 => ("<unk>".to_owned(), 2),
+        1 => ("<s>".into(), 3),
+        2 => ("</s>".into(), 3),
+        3..259 => (format!("<0x{:02X}>", id - 3), 6),
+        // A leading space is the character U+2581 to this kind of tokenizer.
+        259 => ("\u{2581}a".into(), 1),
+        _ => (format!("unused{id}"), 1),
+    };
+    let tokens = ArrayBuf::strings((0..320).map(|id| token(id).0));
+    let kinds: Vec<i32> = (0..320).map(|id| token(id).1).collect();
+    let scores: Vec<f32> = (0..320).map(|id| -(id as f32)).collect();
+    let (kinds, scores) = (ArrayBuf::from(&kinds[..]), ArrayBuf::from(&scores[..]));
+    let metadata = [
+        ("tokenizer.ggml.model", Value::Str("llama")),
+        ("tokenizer.ggml.tokens", Value::from(&tokens)),
+        ("tokenizer.ggml.scores", Value::from(&scores)),
+        ("tokenizer.ggml.token_type", Value::from(&kinds)),
+    ];
+    with_metadata(&original, &model, &metadata);
+    let options = ["--rung", "logits", "--prompt", "a"];
+    let receipt = receipt(0, folder.path(), &model, &options);
+    let tokens = &receipt["inference"]["decoding"]["tokens"];
+    assert_eq!(*tokens, serde_json::json!([1, 259]));
+}
+
+#[test]
+fn two_models_are_open_on_both_sides_at_once() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let first = generate("tiny-bitnet-i2_s", folder.path());
+    let second = generate("tiny-llama-tq2_0", folder.path());
+    let builds = cpp_shim::builds().iter();
+    let strict = builds
+        .into_iter()
+        .find(|build| build.id() == Forward::FOLLOWS);
+    let oracle = OracleSide::new(strict.unwrap().load().unwrap());
+    let rust = Forward::new(Vec::new());
+    let alone = |engine: &dyn Engine, model: &Path| {
+        let mut logits = Vec::new();
+        let mut work = |inference: &mut dyn harness::inference::Inference| {
+            logits = inference.decode(&[1, 5, 7], None).unwrap();
+        };
+        engine
+            .with_model(model, &InferenceParams::default(), &mut work)
+            .unwrap();
+        logits
+    };
+    for engine in [&oracle as &dyn Engine, &rust] {
+        let mut together = Vec::new();
+        let mut work = |inference: &mut dyn harness::inference::Inference| {
+            together.extend(inference.decode(&[1, 5], None).unwrap());
+            together.push(alone(engine, &second)[0]);
+            together.extend(inference.decode(&[7], None).unwrap());
+        };
+        engine
+            .with_model(&first, &InferenceParams::default(), &mut work)
+            .unwrap();
+        let other = together.remove(2 * 320);
+        assert_eq!(together, alone(&rust, &first), "{}", engine.id());
+        assert_eq!(other, alone(&rust, &second)[0], "{}", engine.id());
+    }
+}
+
+#[test]
+fn the_report_of_a_models_rungs() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-bitnet-i2_s", folder.path());
+    let options = ["--rung", "node,logits", "--oracle", Forward::FOLLOWS];
+    let output = harness(&[&["check", text(&model)], &options[..]].concat());
+    assert_code(&output, 0);
+    insta::assert_snapshot!("model_rungs", stdout(&output));
+}
