@@ -101,11 +101,31 @@ pub(super) fn add_products(lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f3
     }
 }
 
-/// The product of a row with one scale for the tensor: `ggml_compute_forward_mul_mat_one_chunk` in `ggml.c`.
-///
-/// `sum` is what separates raw numbers from values: the codebook's offset times the sum of the activations.
-pub(super) fn tensor_scaled(dot: i32, sum: i32, activation_scale: f32, scale: f32) -> f32 {
-    (dot as f32 - sum as f32) / activation_scale * scale
+/// How dots become products where there is one scale for the tensor: `ggml_compute_forward_mul_mat_one_chunk` in
+/// `ggml.c`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TensorScaling {
+    sum: f32,
+    activation_scale: f32,
+    scale: f32,
+}
+
+impl TensorScaling {
+    /// `sum` is what separates raw numbers from values: the codebook's offset times the sum of the activations.
+    #[inline(always)]
+    pub(super) fn new(sum: i32, activation_scale: f32, scale: f32) -> TensorScaling {
+        TensorScaling {
+            sum: sum as f32,
+            activation_scale,
+            scale,
+        }
+    }
+
+    /// The product of a row.
+    #[inline(always)]
+    pub(super) fn product(self, dot: i32) -> f32 {
+        (dot as f32 - self.sum) / self.activation_scale * self.scale
+    }
 }
 
 #[cfg(test)]
@@ -135,8 +155,9 @@ mod tests {
 
     #[test]
     fn tensor_scaling_divides_before_it_multiplies() {
-        assert_eq!(tensor_scaled(7, 3, 2.0, 0.5), 1.0);
+        assert_eq!(TensorScaling::new(3, 2.0, 0.5).product(7), 1.0);
         let (dot, sum, a, s) = (1_000_003, 17, 3.1, 0.7);
-        assert_eq!(tensor_scaled(dot, sum, a, s), (dot - sum) as f32 / a * s);
+        let product = TensorScaling::new(sum, a, s).product(dot);
+        assert_eq!(product, (dot - sum) as f32 / a * s);
     }
 }

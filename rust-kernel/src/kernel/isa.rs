@@ -79,24 +79,24 @@ macro_rules! token {
 }
 
 #[cfg(target_arch = "x86_64")]
-token!(Avx2, std::arch::is_x86_feature_detected, ["avx2"]);
+token!(Avx2, std::arch::is_x86_feature_detected, ["avx2", "f16c"]);
 #[cfg(target_arch = "x86_64")]
 token!(
     AvxVnni,
     std::arch::is_x86_feature_detected,
-    ["avx2", "avxvnni"]
+    ["avx2", "f16c", "avxvnni"]
 );
 #[cfg(target_arch = "x86_64")]
 token!(
     Avx512Bw,
     std::arch::is_x86_feature_detected,
-    ["avx512f", "avx512bw"]
+    ["f16c", "avx512f", "avx512bw"]
 );
 #[cfg(target_arch = "x86_64")]
 token!(
     Avx512Vnni,
     std::arch::is_x86_feature_detected,
-    ["avx512f", "avx512bw", "avx512vnni"]
+    ["f16c", "avx512f", "avx512bw", "avx512vnni"]
 );
 #[cfg(target_arch = "aarch64")]
 token!(Neon, std::arch::is_aarch64_feature_detected, ["neon"]);

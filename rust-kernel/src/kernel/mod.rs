@@ -16,10 +16,14 @@
 mod aarch64;
 mod arithmetic;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod float16;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod generic;
 mod isa;
 mod naive;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod trits;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod vector;
 #[cfg(target_arch = "x86_64")]

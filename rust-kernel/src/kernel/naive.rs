@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Compute;
-use super::arithmetic::{BlockSum, F32_LANES, INT_LANES, SumOrder, fold, tensor_scaled};
+use super::arithmetic::{BlockSum, F32_LANES, INT_LANES, SumOrder, TensorScaling, fold};
 use crate::activation::{ActivationKind, Activations};
 use crate::format::{QK256, ScaleRule, Weights};
 
@@ -86,7 +86,7 @@ fn product(weights: &Weights<'_>, row: usize, activations: &Activations, b: usiz
     match (weights.format().scale, activations.kind()) {
         (ScaleRule::Tensor, _) => {
             let dot = dot(weights, row, 0..cols, a);
-            tensor_scaled(dot, offset * sums[0], scales[0], weights.scale(0))
+            TensorScaling::new(offset * sums[0], scales[0], weights.scale(0)).product(dot)
         }
         (ScaleRule::Block { .. }, ActivationKind::Q8K) => {
             let mut total = BlockSum::new(SumOrder::REFERENCE);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Compute;
 use super::arithmetic::{
-    BlockSum, F32_LANES, INT_LANES, SumOrder, add_products, fold, tensor_scaled,
+    BlockSum, F32_LANES, INT_LANES, SumOrder, TensorScaling, add_products, fold,
 };
 use crate::activation::{ActivationKind, Activations};
 use crate::format::{Codebook, Layout, QK256, ScaleRule, Weights};
@@ -36,7 +36,8 @@ impl Compute for Scalar {
             let sums = activations.row_sums(b);
             match (weights.format().scale, activations.kind()) {
                 (ScaleRule::Tensor, _) => {
-                    tensor_scaled(dot(raw, a), offset * sums[0], scales[0], weights.scale(0))
+                    TensorScaling::new(offset * sums[0], scales[0], weights.scale(0))
+                        .product(dot(raw, a))
                 }
                 (ScaleRule::Block { .. }, ActivationKind::Q8K) => {
                     let first = weights.storage().scale_index(row, 0);

@@ -4,6 +4,10 @@
 //! everything above this trait is safe code. A *step* is 64 bytes held in registers, however many that takes; all
 //! instruction sets work in steps, which keeps the lengths in the types.
 
+use super::arithmetic::INT_LANES;
+use super::float16::half_to_f32;
+use super::trits::{TRIT_BYTES, trits};
+
 /// Bytes in a step.
 pub(super) const STEP: usize = 64;
 
@@ -18,6 +22,8 @@ pub(super) trait Vector: Copy {
     type Narrow: Copy;
     /// Int32 lanes, enough for a row of [`Storage::MAX_COLS`](crate::format::Storage::MAX_COLS).
     type Wide: Copy;
+    /// Adds up the scaled blocks of a row in the order of [`SumOrder::REFERENCE`](super::SumOrder::REFERENCE).
+    type Scaled: Copy;
 
     /// Blocks of 256 codes up to 3 that one `Narrow` takes in by [`mul_add`](Vector::mul_add).
     const BLOCKS: usize;
@@ -48,6 +54,20 @@ pub(super) trait Vector: Copy {
     fn sixteenths(self, bytes: &[u8; 16]) -> Self::Step;
     /// 64 codes of 16 bytes: code `4 i + k` is the digit of byte `i` at shift `2 k`.
     fn expand(self, bytes: &[u8; 16]) -> Self::Step;
+    /// The codes of a TQ1_0 block; see [`trits`].
+    #[inline(always)]
+    fn trits(self, bytes: &[u8; TRIT_BYTES]) -> [Self::Step; 4] {
+        let codes = trits(bytes);
+        let ([a, b, c, d], _) = codes.as_chunks() else {
+            unreachable!("four steps make a block")
+        };
+        [self.load(a), self.load(b), self.load(c), self.load(d)]
+    }
+    /// The f32 of a little-endian f16.
+    #[inline(always)]
+    fn half(self, bytes: [u8; 2]) -> f32 {
+        half_to_f32(bytes)
+    }
 
     /// Nothing yet.
     fn narrow(self) -> Self::Narrow;
@@ -69,15 +89,35 @@ pub(super) trait Vector: Copy {
     fn join(self, sums: [Self::Wide; 2], even: i32, odd: i32) -> Self::Wide;
     /// The sum of all lanes.
     fn sum(self, wide: Self::Wide) -> i32;
-    /// Eight sums, lane `code % 32 / 4`. Where [`SumOrder::REFERENCE`](super::SumOrder::REFERENCE) is a chain, only
-    /// their total counts.
-    fn lanes(self, wide: Self::Wide) -> [i32; 8];
+    /// The sums of all lanes of each.
+    #[inline(always)]
+    fn sums(self, wide: [Self::Wide; 8]) -> [i32; 8] {
+        let mut sums = [0; 8];
+        for (sum, wide) in sums.iter_mut().zip(wide) {
+            *sum = self.sum(wide);
+        }
+        sums
+    }
+    /// Nothing yet.
+    fn scaled(self) -> Self::Scaled;
+    /// Adds a block as [`BlockSum`](super::arithmetic::BlockSum) does: the integers of `wide`, lane `code % 32 / 4`, less
+    /// `offsets`, times `scale`.
+    fn add_scaled(
+        self,
+        sum: Self::Scaled,
+        wide: Self::Wide,
+        offsets: &[i32; INT_LANES],
+        scale: f32,
+    ) -> Self::Scaled;
+    /// The sum of all blocks.
+    fn finish(self, sum: Self::Scaled) -> f32;
 }
 
 /// Tests of an instruction set's operations against plain Rust.
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::SumOrder;
+    use super::super::arithmetic::BlockSum;
     use super::*;
 
     /// Bytes that look random, the same every time.
@@ -103,6 +143,14 @@ pub(super) mod tests {
 
     /// Checks every operation.
     pub(in super::super) fn check<V: Vector>(v: V) {
+        for bits in 0..=u16::MAX {
+            let bytes = bits.to_le_bytes();
+            assert_eq!(
+                v.half(bytes).to_bits(),
+                half_to_f32(bytes).to_bits(),
+                "{bits:#06x}"
+            );
+        }
         for seed in 0..50 {
             bytes_move(v, seed);
             digits_are_read(v, seed);
@@ -146,6 +194,33 @@ pub(super) mod tests {
         assert_eq!(stored(v, &[v.sixteenths(&y)]), wanted);
         let wanted: Vec<u8> = (0..64).map(|i| digit(y[i / 4], i % 4 * 2)).collect();
         assert_eq!(stored(v, &[v.expand(&y)]), wanted);
+
+        let z = bytes(seed);
+        assert_eq!(stored(v, &v.trits(&z)), trits(&z));
+    }
+
+    /// Three blocks, whose f32 sum depends on the order of additions and on every rounding.
+    fn blocks_are_scaled<V: Vector>(v: V, wide: V::Wide, lanes: [i32; INT_LANES]) {
+        let mut sum = v.scaled();
+        let mut wanted = BlockSum::new(SumOrder::REFERENCE);
+        for (seed, scale) in [(1, 0.1), (2, 1e7), (3, -0.37)] {
+            let offsets = bytes::<INT_LANES>(seed).map(i32::from);
+            sum = v.add_scaled(sum, wide, &offsets, scale);
+            let block = std::array::from_fn(|lane| lanes[lane] - offsets[lane]);
+            wanted.add(block, scale);
+        }
+        assert_eq!(v.finish(sum).to_bits(), wanted.finish().to_bits());
+    }
+
+    /// Eight different vectors.
+    fn sums_keep_apart<V: Vector>(v: V, wide: V::Wide) {
+        let one = v.mul_add(v.narrow(), v.load(&[1; STEP]), v.load_signed(&[1; STEP]));
+        let mut growing = [wide; 8];
+        for i in 1..growing.len() {
+            growing[i] = v.widen(growing[i - 1], one);
+        }
+        let wanted: [i32; 8] = std::array::from_fn(|i| v.sum(wide) + (i * STEP) as i32);
+        assert_eq!(v.sums(growing), wanted);
     }
 
     fn products_are_added<V: Vector>(v: V, a: [i8; STEP]) {
@@ -164,13 +239,10 @@ pub(super) mod tests {
             let wide = v.widen(v.widen(v.wide(), narrow), narrow);
             let times = 2 * 4 * blocks as i32;
             assert_eq!(v.sum(wide), times * dot(&codes, 0..STEP));
-            let lanes = v.lanes(wide);
-            assert_eq!(lanes.iter().sum::<i32>(), v.sum(wide));
-            if SumOrder::REFERENCE == SumOrder::Lanes8 {
-                let lane =
-                    |l: usize| dot(&codes, 4 * l..4 * l + 4) + dot(&codes, 32 + 4 * l..36 + 4 * l);
-                assert_eq!(lanes, std::array::from_fn(|l| times * lane(l)));
-            }
+            sums_keep_apart(v, wide);
+            let lane =
+                |l: usize| dot(&codes, 4 * l..4 * l + 4) + dot(&codes, 32 + 4 * l..36 + 4 * l);
+            blocks_are_scaled(v, wide, std::array::from_fn(|l| times * lane(l)));
         }
 
         // A pair, with either half times 4.

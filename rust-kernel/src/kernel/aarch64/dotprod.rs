@@ -4,6 +4,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::neon::{digits, in_16_byte_registers, interleave, runs, scaled_digits};
+use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::isa::Dotprod;
 use crate::kernel::vector::{STEP, Vector};
 

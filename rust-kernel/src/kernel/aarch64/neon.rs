@@ -2,6 +2,7 @@
 
 use std::arch::aarch64::*;
 
+use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::isa::Neon;
 use crate::kernel::vector::{STEP, Vector};
 
@@ -9,6 +10,7 @@ use crate::kernel::vector::{STEP, Vector};
 /// proves NEON.
 macro_rules! in_16_byte_registers {
     () => {
+        type Scaled = f32;
         type Step = [uint8x16_t; 4];
 
         #[inline(always)]
@@ -121,8 +123,24 @@ macro_rules! in_16_byte_registers {
         }
 
         #[inline(always)]
-        fn lanes(self, wide: int32x4_t) -> [i32; 8] {
-            [self.sum(wide), 0, 0, 0, 0, 0, 0, 0]
+        fn scaled(self) -> f32 {
+            0.0
+        }
+
+        #[inline(always)]
+        fn add_scaled(
+            self,
+            sum: f32,
+            wide: int32x4_t,
+            offsets: &[i32; INT_LANES],
+            scale: f32,
+        ) -> f32 {
+            sum + (self.sum(wide) - offsets.iter().sum::<i32>()) as f32 * scale
+        }
+
+        #[inline(always)]
+        fn finish(self, sum: f32) -> f32 {
+            sum
         }
     };
 }

@@ -1,7 +1,10 @@
 //! Rows of activations in whole blocks, and where their results go.
 
-use super::decode::Codes;
+use std::ops::Range;
+
+use super::decode::{Codes, steps};
 use crate::format::QK256;
+use crate::kernel::vector::STEP;
 
 /// Takes `(row, b, results)`: results of row `row` and of those after it with activation row `b`.
 pub(in super::super) type Sink<'a, R> = dyn FnMut(usize, usize, &[R]) + 'a;
@@ -47,6 +50,27 @@ impl<'a> Batch<'a> {
         BatchRow {
             blocks: self.codes[row * self.cols..][..self.cols].as_chunks().0,
             tail: self.tails.get(row),
+        }
+    }
+
+    /// Runs of about the same number of blocks, at most `most`, that make up a row; a partial block is the last by
+    /// itself.
+    pub(super) fn runs(&self, most: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let whole = self.cols / QK256;
+        let run = whole.div_ceil(whole.div_ceil(most).max(1)).max(1);
+        let tail = (!self.tails.is_empty()).then_some(whole..whole + 1);
+        let runs = (0..whole).step_by(run);
+        runs.map(move |start| start..whole.min(start + run))
+            .chain(tail)
+    }
+
+    /// The steps of one of the [`runs`](Batch::runs) of row `row`.
+    #[inline(always)]
+    pub(super) fn steps(&self, row: usize, run: Range<usize>) -> &[[i8; STEP]] {
+        let BatchRow { blocks, tail } = self.row(row);
+        match (blocks.get(run), tail) {
+            (Some(blocks), _) => steps(blocks),
+            (None, tail) => steps(tail.map_or(&[], std::slice::from_ref)),
         }
     }
 }

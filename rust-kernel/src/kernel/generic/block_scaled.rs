@@ -6,13 +6,13 @@
 use std::ops::Range;
 
 use super::batch::Sink;
-use super::decode::{Codes, Decode, Row};
-use super::gemm::{TILE_COLUMNS, TILE_ROWS, multiply_block};
-use super::gemv::mul_add_half;
-use super::panel::Panel;
+use super::decode::{Codes, Decode, Row, STEPS, steps};
+use super::gemm::{TILE_COLUMNS, multiply};
+use super::gemv::{AHEAD, mul_add_half};
+use super::panel::{PAIR, Panel};
 use crate::activation::Activations;
 use crate::format::{QK256, Weights};
-use crate::kernel::arithmetic::{BlockSum, INT_LANES, SumOrder};
+use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::vector::Vector;
 
 /// `Q8_K` activations, with what the codebook's offset takes from each lane of a block, which is the same for all rows.
@@ -72,20 +72,21 @@ pub(in super::super) fn block_gemv<V: Vector, D: Decode>(
     for row in rows {
         let blocks = Row::<D>::new(weights, row).blocks;
         for b in 0..batch.rows() {
-            let mut sum = BlockSum::new(SumOrder::REFERENCE);
+            let mut sum = v.scaled();
             let a = batch
                 .codes(b)
                 .iter()
                 .zip(batch.offsets(b))
                 .zip(batch.scales(b));
             for (block, ((a, offsets), scale)) in blocks.iter().zip(a) {
+                v.prefetch(std::ptr::from_ref(block).cast::<u8>().wrapping_add(AHEAD));
                 let narrow = mul_add_half::<V, D>(v, [v.narrow(); 2], block, a, 0);
                 let [even, odd] = mul_add_half::<V, D>(v, narrow, block, a, 1);
                 let wide = [v.widen(v.wide(), even), v.widen(v.wide(), odd)];
-                let lanes = v.lanes(v.join(wide, D::SHIFTS[0], D::SHIFTS[1]));
-                sum.add(difference(lanes, offsets), scale * D::scale(block));
+                let wide = v.join(wide, D::SHIFTS[0], D::SHIFTS[1]);
+                sum = v.add_scaled(sum, wide, offsets, scale * D::scale(v, block));
             }
-            sink(row, b, &[sum.finish()]);
+            sink(row, b, &[v.finish(sum)]);
         }
     }
 }
@@ -105,9 +106,9 @@ pub(in super::super) fn block_gemm<V: Vector>(
         let mut row = 0;
         while row < rows.len() {
             // An odd row and a last column are rare: the smallest tile serves them both.
-            if wide && row + TILE_ROWS <= rows.len() {
-                tile::<V, TILE_ROWS, TILE_COLUMNS>(v, panel, row, batch, column, sink);
-                row += TILE_ROWS;
+            if wide && row + PAIR <= rows.len() {
+                tile::<V, PAIR, TILE_COLUMNS>(v, panel, row, batch, column, sink);
+                row += PAIR;
                 continue;
             }
             let columns = if wide { TILE_COLUMNS } else { 1 };
@@ -129,35 +130,30 @@ fn tile<V: Vector, const R: usize, const C: usize>(
     column: usize,
     sink: &mut Sink<'_, f32>,
 ) {
-    let mut sums = [[BlockSum::new(SumOrder::REFERENCE); R]; C];
+    let mut sums = [[v.scaled(); R]; C];
     let codes: [_; R] = std::array::from_fn(|r| panel.codes(row + r));
     let row_scales: [_; R] = std::array::from_fn(|r| panel.scales(row + r));
-    let a: [_; C] = std::array::from_fn(|c| batch.codes(column + c));
+    let a: [_; C] = std::array::from_fn(|c| steps(batch.codes(column + c)));
     let offsets: [_; C] = std::array::from_fn(|c| batch.offsets(column + c));
     let scales: [_; C] = std::array::from_fn(|c| batch.scales(column + c));
     for block in 0..batch.row_blocks {
-        let narrow = multiply_block(v, [[v.narrow(); R]; C], codes, a, block);
+        let mut narrow = [[v.narrow(); R]; C];
+        for step in block * STEPS..(block + 1) * STEPS {
+            narrow = multiply(v, narrow, codes, a, step);
+        }
         for c in 0..C {
             for r in 0..R {
-                let lanes = v.lanes(v.widen(v.wide(), narrow[c][r]));
+                let wide = v.widen(v.wide(), narrow[c][r]);
                 let scale = scales[c][block] * row_scales[r][block];
-                sums[c][r].add(difference(lanes, &offsets[c][block]), scale);
+                sums[c][r] = v.add_scaled(sums[c][r], wide, &offsets[c][block], scale);
             }
         }
     }
     for (c, sums) in sums.into_iter().enumerate() {
         let mut products = [0.0; R];
         for (product, sum) in products.iter_mut().zip(sums) {
-            *product = sum.finish();
+            *product = v.finish(sum);
         }
         sink(panel.rows().start + row, column + c, &products);
     }
-}
-
-#[inline(always)]
-fn difference(mut lanes: [i32; INT_LANES], offsets: &[i32; INT_LANES]) -> [i32; INT_LANES] {
-    for (lane, offset) in lanes.iter_mut().zip(offsets) {
-        *lane -= offset;
-    }
-    lanes
 }

@@ -1,17 +1,18 @@
 //! How SIMD reads a layout, and rows as whole blocks.
 
-use half::f16;
-
 use crate::format::{QK256, Weights};
-use crate::kernel::vector::Vector;
+use crate::kernel::vector::{STEP, Vector};
 
 /// The codes of a block in column order, or a block of activations.
 pub(super) type Codes<T = u8> = [T; QK256];
 
-/// Decoded codes at the start of a cache line, so that no step of them lies in two.
+/// Steps in a block.
+pub(super) const STEPS: usize = QK256 / STEP;
+
+/// A step of decoded codes, in a cache line of its own.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
-pub(super) struct Decoded(pub(super) Codes);
+pub(super) struct Decoded(pub(super) [u8; STEP]);
 
 /// The bytes that hold a block of weights of one panel.
 pub(in super::super) trait Block: Sized {
@@ -58,7 +59,7 @@ pub(in super::super) trait Decode: Send + Sync + 'static {
     }
 
     /// The scale inside a block, where the format has one.
-    fn scale(_block: &Self::Block) -> f32 {
+    fn scale<V: Vector>(_v: V, _block: &Self::Block) -> f32 {
         1.0
     }
 }
@@ -83,6 +84,12 @@ impl<'a, D: Decode> Row<'a, D> {
     }
 }
 
+/// The steps of blocks of activations.
+#[inline(always)]
+pub(super) fn steps(blocks: &[Codes<i8>]) -> &[[i8; STEP]] {
+    blocks.as_flattened().as_chunks().0
+}
+
 /// Reads step `step` of a block's activations.
 #[inline(always)]
 pub(super) fn load_activations<V: Vector>(v: V, a: &Codes<i8>, step: usize) -> V::Step {
@@ -97,41 +104,13 @@ pub(super) fn load_codes<V: Vector>(v: V, codes: &Codes, step: usize) -> V::Step
 
 /// Decodes a block.
 #[inline(always)]
-pub(super) fn decode<V: Vector, D: Decode>(v: V, block: &D::Block, row: usize, codes: &mut Codes) {
-    let steps = D::codes(v, block, row);
-    for (step, codes) in steps.into_iter().zip(codes.as_chunks_mut().0) {
-        v.store(step, codes);
-    }
-}
-
-/// The f32 of a little-endian f16. The conversion of `half` asks the CPU for its features at every call.
-#[inline(always)]
-pub(super) fn f16_scale(bytes: [u8; 2]) -> f32 {
-    const EXPONENT: u16 = 0x7c00;
-    /// 2^112, the distance between the exponent biases of both types.
-    const REBIAS: f32 = f32::from_bits((127 + 112) << 23);
-    let half = u16::from_le_bytes(bytes);
-    if half & EXPONENT == EXPONENT {
-        return f16::from_bits(half).to_f32();
-    }
-    let sign = u32::from(half >> 15) << 31;
-    let magnitude = f32::from_bits(u32::from(half & 0x7fff) << 13) * REBIAS;
-    f32::from_bits(magnitude.to_bits() | sign)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_f16_converts_as_half_does() {
-        for bits in 0..=u16::MAX {
-            let wanted = f16::from_bits(bits).to_f32();
-            assert_eq!(
-                f16_scale(bits.to_le_bytes()).to_bits(),
-                wanted.to_bits(),
-                "{bits:#06x}"
-            );
-        }
+pub(super) fn decode<V: Vector, D: Decode>(
+    v: V,
+    block: &D::Block,
+    row: usize,
+    codes: &mut [Decoded; STEPS],
+) {
+    for (step, codes) in D::codes(v, block, row).into_iter().zip(codes) {
+        v.store(step, &mut codes.0);
     }
 }

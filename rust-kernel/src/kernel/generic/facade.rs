@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::batch::{Batch, Sink};
 use super::block_scaled::Quantized;
-use super::decode::Decode;
+use super::decode::{Decode, STEPS};
+use super::gemm::panel_blocks;
 use super::i2_s::{Group64, Group128, Rows4, Sequential};
 use super::panel::{PANEL, Panel};
 use super::tq1_0::Tq1_0;
@@ -13,8 +14,8 @@ use super::tq2_0::Tq2_0;
 
 use crate::activation::Activations;
 use crate::format::{Format, Layout, QK256, ScaleRule, Weights};
-use crate::kernel::arithmetic::{F32_LANES, fold, tensor_scaled};
-use crate::kernel::vector::Vector;
+use crate::kernel::arithmetic::{F32_LANES, TensorScaling, fold};
+use crate::kernel::vector::{STEP, Vector};
 use crate::kernel::{Candidate, Compute, Isa, Unavailable};
 
 /// The smallest batch for which decoding a panel first pays.
@@ -32,7 +33,13 @@ pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
     );
 
     /// [`gemm`](super::gemm()).
-    fn gemm(self, panel: &Panel, batch: &Batch<'_>, sink: &mut Sink<'_, i32>);
+    fn gemm(
+        self,
+        panel: &Panel,
+        batch: &Batch<'_>,
+        blocks: Range<usize>,
+        sums: &mut [[i32; PANEL]],
+    );
 
     /// [`block_gemv`](super::block_gemv).
     fn block_gemv<D: Decode>(
@@ -47,10 +54,19 @@ pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
     fn block_gemm(self, panel: &Panel, batch: &Quantized<'_>, sink: &mut Sink<'_, f32>);
 
     /// [`Panel::fill`].
-    fn fill<D: Decode>(self, panel: &mut Panel, weights: &Weights<'_>, rows: Range<usize>);
+    fn fill<D: Decode>(
+        self,
+        panel: &mut Panel,
+        weights: &Weights<'_>,
+        rows: Range<usize>,
+        blocks: Range<usize>,
+    );
 
     /// [`values`](super::values).
     fn values(self, codes: &[u8], offset: f32, factor: f32, out: &mut [f32]);
+
+    /// [`scale_dots`](super::scale_dots).
+    fn scale_dots(self, dots: &[i32], scaling: TensorScaling, out: &mut [f32]);
 
     /// [`add_products`](super::add_products).
     fn add_products(self, lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f32]);
@@ -71,7 +87,8 @@ macro_rules! compiled {
             fn gemm<>(
                 panel: &$crate::kernel::generic::Panel,
                 batch: &$crate::kernel::generic::Batch<'_>,
-                sink: &mut $crate::kernel::generic::Sink<'_, i32>,
+                blocks: std::ops::Range<usize>,
+                sums: &mut [[i32; $crate::kernel::generic::PANEL]],
             ) = $crate::kernel::generic::gemm;
             fn block_gemv<D>(
                 weights: &$crate::format::Weights<'_>,
@@ -88,9 +105,15 @@ macro_rules! compiled {
                 panel: &mut $crate::kernel::generic::Panel,
                 weights: &$crate::format::Weights<'_>,
                 rows: std::ops::Range<usize>,
+                blocks: std::ops::Range<usize>,
             ) = $crate::kernel::generic::Panel::fill::<_, D>;
             fn values<>(codes: &[u8], offset: f32, factor: f32, out: &mut [f32])
                 = $crate::kernel::generic::values;
+            fn scale_dots<>(
+                dots: &[i32],
+                scaling: $crate::kernel::arithmetic::TensorScaling,
+                out: &mut [f32],
+            ) = $crate::kernel::generic::scale_dots;
             fn add_products<>(
                 lanes: &mut [f32; $crate::kernel::arithmetic::F32_LANES],
                 values: &[f32],
@@ -149,9 +172,8 @@ impl Scaling for ByTensor {
         let (scales, sums) = (activations.scales(), activations.sums());
         let codes = activations.codes();
         each_dot::<V, D>(v, weights, rows, codes, &mut |row, b, dots| {
-            for (out, &dot) in out[b * n + row - first..].iter_mut().zip(dots) {
-                *out = tensor_scaled(dot, offset * sums[b], scales[b], scale);
-            }
+            let scaling = TensorScaling::new(offset * sums[b], scales[b], scale);
+            v.scale_dots(dots, scaling, &mut out[b * n + row - first..]);
         });
     }
 }
@@ -175,9 +197,13 @@ impl Scaling for ByBlock {
         if activations.rows() < SMALLEST_GEMM {
             v.block_gemv::<D>(weights, rows, &batch, &mut sink);
         } else {
-            each_panel::<V, D>(v, weights, rows, |panel| {
-                v.block_gemm(panel, &batch, &mut sink)
-            });
+            let blocks = weights.cols() / QK256;
+            let mut panel = Panel::new(rows.len(), blocks);
+            for first in rows.clone().step_by(PANEL) {
+                let rows = first..rows.end.min(first + PANEL);
+                v.fill::<D>(&mut panel, weights, rows, 0..blocks);
+                v.block_gemm(&panel, &batch, &mut sink);
+            }
         }
     }
 }
@@ -232,10 +258,11 @@ impl<V: Compiled, D: Decode, S: Scaling> Compute for Simd<V, D, S> {
         out: &mut [f32],
     ) {
         let (v, cols) = (self.0, weights.cols());
-        let mut panel = Panel::new(1, cols);
+        let blocks = cols.div_ceil(QK256);
+        let mut panel = Panel::new(1, blocks);
         let mut values = vec![0.0; cols];
         for (r, row) in rows.clone().enumerate() {
-            v.fill::<D>(&mut panel, weights, row..row + 1);
+            v.fill::<D>(&mut panel, weights, row..row + 1, 0..blocks);
             panel_values(v, &panel, weights, |_| 1.0, &mut values);
             let batch = activations.chunks_exact(cols);
             for (x, out) in batch.zip(out.iter_mut().skip(r).step_by(rows.len())) {
@@ -260,9 +287,10 @@ impl<V: Compiled, D: Decode, S: Scaling> Compute for Simd<V, D, S> {
 
     fn unpack(&self, weights: &Weights<'_>, rows: Range<usize>, out: &mut [f32]) {
         let (v, cols) = (self.0, weights.cols());
-        let mut panel = Panel::new(1, cols);
+        let blocks = cols.div_ceil(QK256);
+        let mut panel = Panel::new(1, blocks);
         for (row, out) in rows.zip(out.chunks_exact_mut(cols)) {
-            v.fill::<D>(&mut panel, weights, row..row + 1);
+            v.fill::<D>(&mut panel, weights, row..row + 1, 0..blocks);
             match weights.format().scale {
                 ScaleRule::Tensor => {
                     let scale = weights.scale(0);
@@ -283,9 +311,11 @@ fn panel_values<V: Compiled>(
     out: &mut [f32],
 ) {
     let offset = f32::from(weights.format().codebook.offset());
-    let blocks = panel.codes(0).iter().zip(panel.scales(0));
+    let blocks = panel.codes(0).chunks(STEPS).zip(panel.scales(0));
     for ((codes, &scale), out) in blocks.zip(out.chunks_mut(QK256)) {
-        v.values(&codes.0, offset, factor(scale), out);
+        for (codes, out) in codes.iter().zip(out.chunks_mut(STEP)) {
+            v.values(&codes.0, offset, factor(scale), out);
+        }
     }
 }
 
@@ -299,22 +329,20 @@ fn each_dot<V: Compiled, D: Decode>(
 ) {
     let batch = Batch::new(activations, weights.cols());
     if batch.rows() < SMALLEST_GEMM {
-        v.gemv::<D>(weights, rows, &batch, sink);
-    } else {
-        each_panel::<V, D>(v, weights, rows, |panel| v.gemm(panel, &batch, sink));
+        return v.gemv::<D>(weights, rows, &batch, sink);
     }
-}
-
-/// Decodes all rows, a panel at a time.
-fn each_panel<V: Compiled, D: Decode>(
-    v: V,
-    weights: &Weights<'_>,
-    rows: Range<usize>,
-    mut work: impl FnMut(&Panel),
-) {
-    let mut panel = Panel::new(rows.len(), weights.cols());
+    let most = panel_blocks::<V>();
+    let mut panel = Panel::new(rows.len(), most);
+    let mut sums = vec![[0; PANEL]; batch.rows()];
     for first in rows.clone().step_by(PANEL) {
-        v.fill::<D>(&mut panel, weights, first..rows.end.min(first + PANEL));
-        work(&panel);
+        let rows = first..rows.end.min(first + PANEL);
+        sums.fill([0; PANEL]);
+        for blocks in batch.runs(most) {
+            v.fill::<D>(&mut panel, weights, rows.clone(), blocks.clone());
+            v.gemm(&panel, &batch, blocks, &mut sums);
+        }
+        for (b, sums) in sums.iter().enumerate() {
+            sink(first, b, &sums[..rows.len()]);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! f32 arithmetic: plain loops, which compilers turn into the instruction set's own, in the order that the definition
 //! gives.
 
-use crate::kernel::arithmetic::{self, F32_LANES};
+use crate::kernel::arithmetic::{self, F32_LANES, TensorScaling};
 use crate::kernel::vector::Vector;
 
 /// `(code - offset) * factor` for as many codes as `out` has room for.
@@ -15,6 +15,19 @@ pub(in super::super) fn values<V: Vector>(
 ) {
     for (out, &code) in out.iter_mut().zip(codes) {
         *out = (f32::from(code) - offset) * factor;
+    }
+}
+
+/// What [`TensorScaling`] makes of each dot.
+#[inline(always)]
+pub(in super::super) fn scale_dots<V: Vector>(
+    _v: V,
+    dots: &[i32],
+    scaling: TensorScaling,
+    out: &mut [f32],
+) {
+    for (out, &dot) in out.iter_mut().zip(dots) {
+        *out = scaling.product(dot);
     }
 }
 

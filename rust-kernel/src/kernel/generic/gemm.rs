@@ -1,154 +1,108 @@
 //! Many activation rows: tiles of a decoded panel and activations, whose sums stay in registers.
 
-use super::batch::{Batch, BatchRow, Sink};
-use super::decode::{Codes, Decoded, load_activations, load_codes};
-use super::panel::Panel;
-use crate::kernel::vector::Vector;
+use std::ops::Range;
 
-/// Weight rows of a tile.
-pub(super) const TILE_ROWS: usize = 2;
+use super::batch::Batch;
+use super::decode::Decoded;
+use super::panel::{PAIR, PANEL, Panel};
+use crate::kernel::vector::{STEP, Vector};
 
-/// Activation rows of a tile. With two weight rows that is eight accumulators, which hide the latency of a product.
+/// Activation rows of a tile. With a pair of weight rows that is eight accumulators, which hide the latency of a product.
 pub(super) const TILE_COLUMNS: usize = 4;
 
-/// Exact integer dots of a panel with all activation rows.
+/// Blocks of a panel at most: decoded rows and a tile's activations then fit the first cache together.
+const MOST_BLOCKS: usize = 5;
+
+/// Blocks of a panel that [`gemm`] takes: no more than one narrow accumulator does.
+pub(super) fn panel_blocks<V: Vector>() -> usize {
+    V::BLOCKS.min(MOST_BLOCKS)
+}
+
+/// Adds the exact integer dots of a panel of `blocks` with all activation rows: `sums[activation row][row of the panel]`.
 #[inline(always)]
 pub(in super::super) fn gemm<V: Vector>(
     v: V,
     panel: &Panel,
     batch: &Batch<'_>,
-    sink: &mut Sink<'_, i32>,
+    blocks: Range<usize>,
+    sums: &mut [[i32; PANEL]],
 ) {
-    let mut column = 0;
-    while column + TILE_COLUMNS <= batch.rows() {
-        column_dots::<V, TILE_COLUMNS>(v, panel, batch, column, sink);
-        column += TILE_COLUMNS;
-    }
-    while column < batch.rows() {
-        column_dots::<V, 1>(v, panel, batch, column, sink);
-        column += 1;
-    }
-}
-
-/// Dots of a panel with `C` activation rows.
-#[inline(always)]
-fn column_dots<V: Vector, const C: usize>(
-    v: V,
-    panel: &Panel,
-    batch: &Batch<'_>,
-    column: usize,
-    sink: &mut Sink<'_, i32>,
-) {
-    let rows = panel.rows();
-    let mut row = 0;
-    while row + TILE_ROWS <= rows.len() {
-        let dots = tile::<V, TILE_ROWS, C>(v, panel, row, batch, column);
-        for (c, dots) in dots.iter().enumerate() {
-            sink(rows.start + row, column + c, dots);
-        }
-        row += TILE_ROWS;
-    }
-    if row < rows.len() {
-        let dots = tile::<V, 1, C>(v, panel, row, batch, column);
-        for (c, dots) in dots.iter().enumerate() {
-            sink(rows.start + row, column + c, dots);
-        }
-    }
-}
-
-/// Dots of `R` rows of a panel, from `row`, with `C` activation rows, from `column`: `[activation row][row]`.
-#[inline(always)]
-fn tile<V: Vector, const R: usize, const C: usize>(
-    v: V,
-    panel: &Panel,
-    row: usize,
-    batch: &Batch<'_>,
-    column: usize,
-) -> [[i32; R]; C] {
-    let a: [BatchRow<'_>; C] = std::array::from_fn(|c| batch.row(column + c));
-    let whole = a[0].blocks.len();
-    let mut codes = [panel.codes(row); R];
-    let mut tails = codes;
-    let mut blocks = [a[0].blocks; C];
-    for r in 0..R {
-        (codes[r], tails[r]) = panel.codes(row + r).split_at(whole);
-    }
-    for c in 0..C {
-        blocks[c] = a[c].blocks;
-    }
-    let mut dots = tile_blocks(v, codes, blocks);
-    if a[0].tail.is_some() {
-        for c in 0..C {
-            blocks[c] = a[c].tail.map_or(&[], std::slice::from_ref);
-        }
-        let rest = tile_blocks(v, tails, blocks);
-        for c in 0..C {
-            for r in 0..R {
-                dots[c][r] += rest[c][r];
+    let (tiles, rest) = sums.as_chunks_mut::<TILE_COLUMNS>();
+    let whole = tiles.len() * TILE_COLUMNS;
+    for (column, sums) in (0..whole).step_by(TILE_COLUMNS).zip(tiles) {
+        let a: [_; TILE_COLUMNS] = std::array::from_fn(|c| batch.steps(column + c, blocks.clone()));
+        for (pair, codes) in panel.pairs().enumerate() {
+            let [[a0, b0], [a1, b1], [a2, b2], [a3, b3]] = tile(v, codes, a);
+            let dots = v.sums([a0, b0, a1, b1, a2, b2, a3, b3]);
+            for (sums, dots) in sums.iter_mut().zip(dots.as_chunks::<PAIR>().0) {
+                add(sums, pair, *dots);
             }
         }
     }
-    dots
+    for (column, sums) in (whole..).zip(rest) {
+        let a = batch.steps(column, blocks.clone());
+        for (pair, codes) in panel.pairs().enumerate() {
+            let [[first, second]] = tile(v, codes, [a]);
+            add(sums, pair, [v.sum(first), v.sum(second)]);
+        }
+    }
 }
 
-/// All slices have the same number of blocks.
+/// Adds the dots of a pair of rows.
 #[inline(always)]
-fn tile_blocks<V: Vector, const R: usize, const C: usize>(
+fn add(sums: &mut [i32; PANEL], pair: usize, [first, second]: [i32; PAIR]) {
+    let (pairs, _) = sums.as_chunks_mut();
+    let [a, b]: &mut [i32; PAIR] = &mut pairs[pair];
+    *a += first;
+    *b += second;
+}
+
+/// Dots of two rows of codes with `C` activation rows, `[activation row][row]`. All have the same number of steps, no
+/// more than one narrow accumulator takes.
+#[inline(always)]
+fn tile<V: Vector, const C: usize>(
     v: V,
-    codes: [&[Decoded]; R],
-    a: [&[Codes<i8>]; C],
-) -> [[i32; R]; C] {
-    let blocks = a[0].len();
-    let mut wide = [[v.wide(); R]; C];
-    let mut start = 0;
-    while start < blocks {
-        let end = blocks.min(start.saturating_add(V::BLOCKS));
-        let (mut codes, mut a) = (codes, a);
-        for codes in &mut codes {
-            *codes = &codes[start..end];
-        }
-        for a in &mut a {
-            *a = &a[start..end];
-        }
-        let mut narrow = [[v.narrow(); R]; C];
-        for i in 0..end - start {
-            narrow = multiply_block(v, narrow, codes, a, i);
-        }
-        for c in 0..C {
-            for r in 0..R {
-                wide[c][r] = v.widen(wide[c][r], narrow[c][r]);
-            }
-        }
-        start = end;
+    mut codes: [&[Decoded]; PAIR],
+    mut a: [&[[i8; STEP]]; C],
+) -> [[V::Wide; PAIR]; C] {
+    let steps = a[0].len();
+    // Said once, so that no length is asked for in the loop.
+    for codes in &mut codes {
+        *codes = &codes[..steps];
     }
-    let mut dots = [[0; R]; C];
+    for a in &mut a {
+        *a = &a[..steps];
+    }
+    let mut narrow = [[v.narrow(); PAIR]; C];
+    for step in 0..steps {
+        narrow = multiply(v, narrow, codes, a, step);
+    }
+    let mut wide = [[v.wide(); PAIR]; C];
     for c in 0..C {
-        for r in 0..R {
-            dots[c][r] = v.sum(wide[c][r]);
+        for r in 0..PAIR {
+            wide[c][r] = v.widen(wide[c][r], narrow[c][r]);
         }
     }
-    dots
+    wide
 }
 
-/// Adds the products of block `i`.
+/// Adds the products of step `step`.
 #[inline(always)]
-pub(super) fn multiply_block<V: Vector, const R: usize, const C: usize>(
+pub(super) fn multiply<V: Vector, const R: usize, const C: usize>(
     v: V,
     mut sums: [[V::Narrow; R]; C],
     codes: [&[Decoded]; R],
-    a: [&[Codes<i8>]; C],
-    i: usize,
+    a: [&[[i8; STEP]]; C],
+    step: usize,
 ) -> [[V::Narrow; R]; C] {
-    for step in 0..4 {
-        let mut steps = [load_codes(v, &codes[0][i].0, step); R];
-        for r in 1..R {
-            steps[r] = load_codes(v, &codes[r][i].0, step);
-        }
-        for c in 0..C {
-            let a = load_activations(v, &a[c][i], step);
-            for r in 0..R {
-                sums[c][r] = v.mul_add(sums[c][r], steps[r], a);
-            }
+    let mut loaded = [v.load(&codes[0][step].0); R];
+    for r in 1..R {
+        loaded[r] = v.load(&codes[r][step].0);
+    }
+    for c in 0..C {
+        let a = v.load_signed(&a[c][step]);
+        for r in 0..R {
+            sums[c][r] = v.mul_add(sums[c][r], loaded[r], a);
         }
     }
     sums

@@ -8,7 +8,7 @@ use crate::format::Weights;
 use crate::kernel::vector::Vector;
 
 /// Bytes by which codes are asked for before they are needed. Hardware stops at the end of each 4096-byte page.
-const AHEAD: usize = 4096;
+pub(super) const AHEAD: usize = 8192;
 
 /// Rows that share bytes, in the one layout that has more than one.
 const PANEL_ROWS: usize = 4;

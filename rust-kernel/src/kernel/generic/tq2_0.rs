@@ -1,6 +1,6 @@
 //! TQ2_0.
 
-use super::decode::{Decode, f16_scale};
+use super::decode::Decode;
 use crate::kernel::vector::Vector;
 
 /// [`Layout::Tq2_0`](crate::format::Layout::Tq2_0), an f16 scale after the codes.
@@ -26,7 +26,7 @@ impl Decode for Tq2_0 {
     }
 
     #[inline(always)]
-    fn scale(&[.., low, high]: &[u8; 66]) -> f32 {
-        f16_scale([low, high])
+    fn scale<V: Vector>(v: V, &[.., low, high]: &[u8; 66]) -> f32 {
+        v.half([low, high])
     }
 }

@@ -1,8 +1,12 @@
 //! AVX2: a step is two 32-byte registers.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 
+use super::trits::trits_256;
+use crate::kernel::arithmetic::{INT_LANES, fold};
 use crate::kernel::isa::Avx2;
+use crate::kernel::trits::TRIT_BYTES;
 use crate::kernel::vector::{STEP, Vector};
 
 /// The operations that AVX-VNNI shares: all but `widen`. For the body of an implementation of [`Vector`] by a token that
@@ -12,6 +16,7 @@ macro_rules! in_32_byte_registers {
         type Step = [__m256i; 2];
         type Narrow = __m256i;
         type Wide = __m256i;
+        type Scaled = __m256;
 
         #[inline(always)]
         fn load(self, bytes: &[u8; STEP]) -> Self::Step {
@@ -123,6 +128,19 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
+        fn trits(self, bytes: &[u8; TRIT_BYTES]) -> [Self::Step; 4] {
+            // SAFETY: the token proves AVX2.
+            let [a, b, c, d, e, f, g, h] = unsafe { trits_256(bytes) };
+            [[a, b], [c, d], [e, f], [g, h]]
+        }
+
+        #[inline(always)]
+        fn half(self, bytes: [u8; 2]) -> f32 {
+            // SAFETY: the token proves F16C.
+            unsafe { half(bytes) }
+        }
+
+        #[inline(always)]
         fn narrow(self) -> __m256i {
             // SAFETY: the token proves AVX2.
             unsafe { _mm256_setzero_si256() }
@@ -173,15 +191,60 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn lanes(self, wide: __m256i) -> [i32; 8] {
-            let mut lanes = [0; 8];
-            // SAFETY: the token proves AVX2; the write is the whole array.
-            unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), wide) };
-            lanes
+        fn sums(self, wide: [__m256i; 8]) -> [i32; 8] {
+            // SAFETY: the token proves AVX2.
+            unsafe { eight_lanes(sums_8(wide)) }
+        }
+
+        #[inline(always)]
+        fn scaled(self) -> __m256 {
+            // SAFETY: the token proves AVX2.
+            unsafe { _mm256_setzero_ps() }
+        }
+
+        #[inline(always)]
+        fn add_scaled(
+            self,
+            sum: __m256,
+            wide: __m256i,
+            offsets: &[i32; INT_LANES],
+            scale: f32,
+        ) -> __m256 {
+            // SAFETY: the token proves AVX2.
+            unsafe { add_scaled_8(sum, wide, offsets, scale) }
+        }
+
+        #[inline(always)]
+        fn finish(self, sum: __m256) -> f32 {
+            // SAFETY: the token proves AVX2.
+            unsafe { fold_8(sum) }
         }
     };
 }
 pub(super) use in_32_byte_registers;
+
+/// The f32 of a little-endian f16.
+///
+/// # Safety
+///
+/// The CPU must have F16C.
+#[inline(always)]
+pub(super) unsafe fn half(bytes: [u8; 2]) -> f32 {
+    let float: __m128;
+    // The compiler would rather set the lowest lane of a register than move to it, and wait for its old value: the sum
+    // of all blocks before.
+    // SAFETY: the caller proves F16C. The instructions read and write these registers alone.
+    unsafe {
+        asm!(
+            "vmovd {float}, {half:e}",
+            "vcvtph2ps {float}, {float}",
+            half = in(reg) u32::from(u16::from_le_bytes(bytes)),
+            float = lateout(xmm_reg) float,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+        _mm_cvtss_f32(float)
+    }
+}
 
 /// Spreads the four digits of the byte in each 32-bit lane over the lane's bytes, the lowest first.
 ///
@@ -199,6 +262,19 @@ pub(super) unsafe fn expand_8(x: __m256i) -> __m256i {
     }
 }
 
+/// The lanes of a register.
+///
+/// # Safety
+///
+/// The CPU must have AVX2.
+#[inline(always)]
+pub(super) unsafe fn eight_lanes(x: __m256i) -> [i32; 8] {
+    let mut lanes = [0; 8];
+    // SAFETY: the caller proves AVX2; the write is the whole array.
+    unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), x) };
+    lanes
+}
+
 /// The sum of eight lanes.
 ///
 /// # Safety
@@ -212,6 +288,64 @@ pub(super) unsafe fn sum_8(x: __m256i) -> i32 {
         let two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
         let one = _mm_add_epi32(two, _mm_shuffle_epi32::<1>(two));
         _mm_cvtsi128_si32(one)
+    }
+}
+
+/// Adds the integers less their offsets, times `scale`. The product is rounded before it is added.
+///
+/// # Safety
+///
+/// The CPU must have AVX2.
+#[inline(always)]
+pub(super) unsafe fn add_scaled_8(
+    sum: __m256,
+    integers: __m256i,
+    offsets: &[i32; INT_LANES],
+    scale: f32,
+) -> __m256 {
+    // SAFETY: the caller proves AVX2; the read is the whole array.
+    unsafe {
+        let offsets = _mm256_loadu_si256(offsets.as_ptr().cast());
+        let integers = _mm256_cvtepi32_ps(_mm256_sub_epi32(integers, offsets));
+        _mm256_add_ps(sum, _mm256_mul_ps(integers, _mm256_set1_ps(scale)))
+    }
+}
+
+/// [`fold`] of eight lanes.
+///
+/// # Safety
+///
+/// The CPU must have AVX2.
+#[inline(always)]
+pub(super) unsafe fn fold_8(x: __m256) -> f32 {
+    let mut lanes = [0.0; INT_LANES];
+    // SAFETY: the caller proves AVX2; the write is the whole array.
+    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), x) };
+    fold(lanes)
+}
+
+/// The sum of eight lanes of each of eight vectors.
+///
+/// # Safety
+///
+/// The CPU must have AVX2.
+#[inline(always)]
+pub(super) unsafe fn sums_8(x: [__m256i; 8]) -> __m256i {
+    // SAFETY: the caller proves AVX2.
+    unsafe {
+        let pairs = [
+            _mm256_hadd_epi32(x[0], x[1]),
+            _mm256_hadd_epi32(x[2], x[3]),
+            _mm256_hadd_epi32(x[4], x[5]),
+            _mm256_hadd_epi32(x[6], x[7]),
+        ];
+        // Each half of these holds four lanes' share of four sums.
+        let first = _mm256_hadd_epi32(pairs[0], pairs[1]);
+        let last = _mm256_hadd_epi32(pairs[2], pairs[3]);
+        _mm256_add_epi32(
+            _mm256_permute2x128_si256::<0x20>(first, last),
+            _mm256_permute2x128_si256::<0x31>(first, last),
+        )
     }
 }
 

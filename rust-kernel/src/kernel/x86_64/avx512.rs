@@ -2,7 +2,11 @@
 
 use std::arch::x86_64::*;
 
+use super::avx2::{add_scaled_8, eight_lanes, fold_8, half, sums_8};
+use super::trits::trits_256;
+use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::isa::{Avx512Bw, Avx512Vnni};
+use crate::kernel::trits::TRIT_BYTES;
 use crate::kernel::vector::{STEP, Vector};
 
 /// The operations that both instruction sets share: all but products. For the body of an implementation of [`Vector`]
@@ -12,6 +16,7 @@ macro_rules! in_64_byte_registers {
         type Step = __m512i;
         type Narrow = __m512i;
         type Wide = __m512i;
+        type Scaled = __m256;
 
         #[inline(always)]
         fn load(self, bytes: &[u8; STEP]) -> __m512i {
@@ -115,6 +120,21 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
+        fn trits(self, bytes: &[u8; TRIT_BYTES]) -> [__m512i; 4] {
+            // SAFETY: the token proves AVX-512F, which includes AVX2.
+            unsafe {
+                let [a, b, c, d, e, f, g, h] = trits_256(bytes);
+                [joined(a, b), joined(c, d), joined(e, f), joined(g, h)]
+            }
+        }
+
+        #[inline(always)]
+        fn half(self, bytes: [u8; 2]) -> f32 {
+            // SAFETY: the token proves F16C.
+            unsafe { half(bytes) }
+        }
+
+        #[inline(always)]
         fn narrow(self) -> __m512i {
             // SAFETY: the token proves AVX-512F.
             unsafe { _mm512_setzero_si512() }
@@ -152,17 +172,68 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn lanes(self, wide: __m512i) -> [i32; 8] {
-            let mut lanes = [0; 8];
-            // SAFETY: the token proves AVX-512F, which includes AVX2; the write is the whole array.
+        fn sums(self, x: [__m512i; 8]) -> [i32; 8] {
+            // SAFETY: the token proves AVX-512F, which includes AVX2.
             unsafe {
-                let high = _mm512_extracti64x4_epi64::<1>(wide);
-                let sum = _mm256_add_epi32(_mm512_castsi512_si256(wide), high);
-                _mm256_storeu_si256(lanes.as_mut_ptr().cast(), sum);
+                eight_lanes(sums_8([
+                    halved(x[0]),
+                    halved(x[1]),
+                    halved(x[2]),
+                    halved(x[3]),
+                    halved(x[4]),
+                    halved(x[5]),
+                    halved(x[6]),
+                    halved(x[7]),
+                ]))
             }
-            lanes
+        }
+
+        #[inline(always)]
+        fn scaled(self) -> __m256 {
+            // SAFETY: the token proves AVX-512F, which includes AVX2.
+            unsafe { _mm256_setzero_ps() }
+        }
+
+        #[inline(always)]
+        fn add_scaled(
+            self,
+            sum: __m256,
+            wide: __m512i,
+            offsets: &[i32; INT_LANES],
+            scale: f32,
+        ) -> __m256 {
+            // SAFETY: the token proves AVX-512F, which includes AVX2.
+            unsafe { add_scaled_8(sum, halved(wide), offsets, scale) }
+        }
+
+        #[inline(always)]
+        fn finish(self, sum: __m256) -> f32 {
+            // SAFETY: the token proves AVX-512F, which includes AVX2.
+            unsafe { fold_8(sum) }
         }
     };
+}
+
+/// A register of two halves.
+///
+/// # Safety
+///
+/// The CPU must have AVX-512F.
+#[inline(always)]
+unsafe fn joined(low: __m256i, high: __m256i) -> __m512i {
+    // SAFETY: the caller proves AVX-512F.
+    unsafe { _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high) }
+}
+
+/// The sum of both halves.
+///
+/// # Safety
+///
+/// The CPU must have AVX-512F.
+#[inline(always)]
+unsafe fn halved(x: __m512i) -> __m256i {
+    // SAFETY: the caller proves AVX-512F, which includes AVX2.
+    unsafe { _mm256_add_epi32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64::<1>(x)) }
 }
 
 /// The bytes in both halves of a register.

@@ -2,8 +2,13 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{expand_8, in_32_byte_registers, sum_8};
+use super::avx2::{
+    add_scaled_8, eight_lanes, expand_8, fold_8, half, in_32_byte_registers, sum_8, sums_8,
+};
+use super::trits::trits_256;
+use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::isa::AvxVnni;
+use crate::kernel::trits::TRIT_BYTES;
 use crate::kernel::vector::{STEP, Vector};
 
 /// Adds the products of 32 codes, four neighbours to each lane of 32 bits.

@@ -3,16 +3,17 @@
 mod avx2;
 mod avx512;
 mod avx_vnni;
+mod trits;
 
 use super::generic::{candidate, compiled};
 use super::isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
 use super::{Candidate, Isa};
 use crate::format::Format;
 
-compiled!(Avx2, "avx2");
-compiled!(AvxVnni, "avx2,avxvnni");
-compiled!(Avx512Bw, "avx512f,avx512bw");
-compiled!(Avx512Vnni, "avx512f,avx512bw,avx512vnni");
+compiled!(Avx2, "avx2,f16c");
+compiled!(AvxVnni, "avx2,f16c,avxvnni");
+compiled!(Avx512Bw, "avx512f,avx512bw,f16c");
+compiled!(Avx512Vnni, "avx512f,avx512bw,avx512vnni,f16c");
 
 /// The kernels of a format; none for a format without SIMD arithmetic.
 pub(super) fn kernels(format: &Format) -> impl Iterator<Item = Candidate> {
