@@ -211,7 +211,7 @@ mod tests {
             ],
             op_blamed: true,
         };
-        let mut print = |node: &NodeFinding| {
+        let print = |node: &NodeFinding| {
             let finding = Finding {
                 subject: node.name.clone(),
                 place: "element [1, 0, 0, 0] of [2, 1, 1, 1]".into(),

@@ -134,3 +134,157 @@ impl Pair {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use cpp_shim::Description;
+    use indicatif::ProgressBar;
+
+    use super::*;
+    use crate::inference::{Inference, InferenceParams};
+    use crate::side::{Arbiter, Reference};
+    use crate::verdict::Verdict;
+
+    struct Idle;
+
+    impl Engine for Idle {
+        fn id(&self) -> &str {
+            "idle"
+        }
+
+        fn with_model(
+            &self,
+            _: &Path,
+            _: &InferenceParams,
+            _: &mut dyn FnMut(&mut dyn Inference),
+        ) -> Result<(), InferenceError> {
+            unreachable!("nothing is run here")
+        }
+    }
+
+    fn sides(id: &str, instruction_set: &[&str]) -> Sides {
+        let description = Description {
+            id: id.into(),
+            upstream: String::new(),
+            version: String::new(),
+            checksum: String::new(),
+            compiler: String::new(),
+            flags: Vec::new(),
+            instruction_set: instruction_set.iter().map(ToString::to_string).collect(),
+            formats: Vec::new(),
+        };
+        Sides {
+            references: vec![Reference {
+                side: Box::new(Arbiter),
+                compared: true,
+                description: Some(description),
+                engine: Some(Box::new(Idle)),
+            }],
+            candidates: Vec::new(),
+            engines: vec![Box::new(Idle)],
+        }
+    }
+
+    fn task(decoding: Result<Decoding, String>) -> Task<'static> {
+        Task {
+            model: "m.gguf".into(),
+            tensors: Vec::new(),
+            decoding,
+            seed: 1,
+            progress: ProgressBar::hidden(),
+        }
+    }
+
+    /// Why nothing is run, or none.
+    fn skipped(sides: &Sides, task: &Task<'_>) -> Option<String> {
+        let outcomes = Cast::of(Rung::Node, sides, task).err()?;
+        assert_eq!(outcomes.len(), 1);
+        assert_eq!(outcomes[0].verdict, Verdict::Skipped);
+        outcomes[0].skipped.clone()
+    }
+
+    #[test]
+    fn only_the_arithmetic_that_is_followed_is_compared_with() {
+        let task = task(Ok(Decoding::new(PathBuf::new(), vec![1], 1)));
+        assert_eq!(
+            skipped(&sides(Forward::FOLLOWS, &["avx2", "fma"]), &task),
+            None
+        );
+        let reason = skipped(&sides(Forward::FOLLOWS, &["neon"]), &task).unwrap();
+        assert!(reason.ends_with("compiled for neon"), "{reason}");
+        let reason = skipped(&sides("llama.cpp/strict", &["avx2"]), &task).unwrap();
+        assert!(reason.contains("llama.cpp/strict"), "{reason}");
+    }
+
+    #[test]
+    fn without_tokens_nothing_is_run() {
+        let task = task(Err("no tokenizer".into()));
+        let reason = skipped(&sides(Forward::FOLLOWS, &["avx2"]), &task);
+        assert_eq!(reason.as_deref(), Some("no tokenizer"));
+    }
+
+    #[test]
+    fn failures_are_skips_or_somebodys_fault() {
+        let side = || "side".to_owned();
+        let reason = || "reason".to_owned();
+        let unsupported = || InferenceError::Unsupported {
+            side: side(),
+            reason: reason(),
+        };
+        let refused = || InferenceError::Refused {
+            side: side(),
+            reason: reason(),
+        };
+        let lost = || InferenceError::Lost {
+            side: side(),
+            how: "was killed by SIGABRT".into(),
+            at: "open".into(),
+            stderr: String::new(),
+        };
+        let cases = [
+            (Some(unsupported()), None, Verdict::Skipped, None),
+            (None, Some(unsupported()), Verdict::Skipped, None),
+            (Some(refused()), None, Verdict::Skipped, None),
+            (Some(refused()), Some(refused()), Verdict::Skipped, None),
+            (
+                None,
+                Some(refused()),
+                Verdict::Divergent,
+                Some(Blame::CandidateWrong),
+            ),
+            (
+                Some(lost()),
+                None,
+                Verdict::Divergent,
+                Some(Blame::ReferenceWrong),
+            ),
+            (
+                Some(lost()),
+                Some(refused()),
+                Verdict::Divergent,
+                Some(Blame::ReferenceWrong),
+            ),
+            (
+                Some(refused()),
+                Some(lost()),
+                Verdict::Divergent,
+                Some(Blame::CandidateWrong),
+            ),
+        ];
+        for (reference, candidate, verdict, blame) in cases {
+            let mut pair = Pair {
+                reference: 0,
+                candidate: 1,
+                tally: Tally::new(Rung::Node, "candidate", "reference"),
+            };
+            let failures = [reference, candidate];
+            pair.settle(&failures, "");
+            let outcome = pair.tally.finish();
+            let found = outcome.findings.first().map(|finding| finding.blame);
+            assert_eq!((outcome.verdict, found), (verdict, blame), "{failures:?}");
+            assert_eq!(outcome.skipped.is_some(), verdict == Verdict::Skipped);
+        }
+    }
+}
