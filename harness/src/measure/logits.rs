@@ -173,6 +173,8 @@ mod tests {
         let mut meter = LogitMeter::default();
         meter.add(&[1.0, 1.25, 0.0], &[1.5, 1.25, 0.0]);
         meter.add(&[3.0, 1.0, 0.0], &[3.0, 1.0, 0.0]);
+        meter.add(&[1.0, 1.125, 0.0], &[1.5, 1.125, 0.0]);
+        meter.add(&[0.0, 1.0, 0.0], &[0.0, 1.0, 0.5]);
         let m = meter.measures();
         assert_eq!((m.top1_agree, m.tie_margin), (0.5, Some(0.25)));
     }
