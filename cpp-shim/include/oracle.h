@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /* Grows with every change of this header that an older caller could not survive. */
-#define ORACLE_ABI_VERSION 2u
+#define ORACLE_ABI_VERSION 3u
 
 enum oracle_status {
     ORACLE_OK = 0,
@@ -75,12 +75,20 @@ struct oracle_description {
 
 struct oracle_session; /* a model, opened, with a context to decode in */
 
+/* Who puts a model's operations together to a graph. Either way they are the implementation's own operations, run by
+ * its own executor. */
+enum oracle_graph {
+    ORACLE_GRAPH_AUTO = 1, /* the implementation; for an architecture that it has no graph for, the oracle */
+    ORACLE_GRAPH_OPS = 2   /* the oracle, also where the implementation could, so that one can be held to the other */
+};
+
 struct oracle_session_params {
     uint32_t n_ctx;    /* positions that fit, at least 1; the oracle may round up */
     uint32_t n_batch;  /* tokens that one decode takes at most, at least 1 */
     uint32_t n_ubatch; /* tokens computed in one go, 1..n_batch */
     uint32_t n_threads;
     enum oracle_format kv_format; /* element type of the key-value cache: ORACLE_F16 or ORACLE_F32 */
+    enum oracle_graph graph;
 };
 
 struct oracle_session_info {
@@ -89,6 +97,7 @@ struct oracle_session_info {
     uint32_t n_batch;
     uint32_t n_layer;
     uint32_t n_embd;
+    const char * graph; /* whose graph computes, in a few words; static, never NULL */
 };
 
 /* A tensor of the compute graph, right after it was computed. All pointers are valid during the callback only. */

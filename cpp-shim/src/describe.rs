@@ -152,7 +152,7 @@ impl Description {
 /// # Safety
 ///
 /// `pointer` must point to a NUL-terminated string.
-unsafe fn string(pointer: *const c_char) -> String {
+pub(crate) unsafe fn string(pointer: *const c_char) -> String {
     // SAFETY: NUL-terminated by this function's contract.
     unsafe { CStr::from_ptr(pointer) }
         .to_string_lossy()

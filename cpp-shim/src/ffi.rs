@@ -1,7 +1,7 @@
 // Made by bindgen 0.72.1 from include/oracle.h, which documents it.
 // Do not edit: run check-bindings.sh --write.
 
-pub const ORACLE_ABI_VERSION: u32 = 2;
+pub const ORACLE_ABI_VERSION: u32 = 3;
 impl oracle_status {
     pub const ORACLE_OK: oracle_status = oracle_status(0);
     pub const ORACLE_BAD_ARGUMENT: oracle_status = oracle_status(1);
@@ -59,6 +59,13 @@ pub struct oracle_description {
 pub struct oracle_session {
     _unused: [u8; 0],
 }
+impl oracle_graph {
+    pub const ORACLE_GRAPH_AUTO: oracle_graph = oracle_graph(1);
+    pub const ORACLE_GRAPH_OPS: oracle_graph = oracle_graph(2);
+}
+#[repr(transparent)]
+#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
+pub struct oracle_graph(pub ::core::ffi::c_uint);
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct oracle_session_params {
@@ -67,6 +74,7 @@ pub struct oracle_session_params {
     pub(crate) n_ubatch: u32,
     pub(crate) n_threads: u32,
     pub(crate) kv_format: oracle_format,
+    pub(crate) graph: oracle_graph,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -76,6 +84,7 @@ pub struct oracle_session_info {
     pub(crate) n_batch: u32,
     pub(crate) n_layer: u32,
     pub(crate) n_embd: u32,
+    pub(crate) graph: *const ::core::ffi::c_char,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]

@@ -36,6 +36,16 @@ inline const Format & format_of(oracle_format id) {
     refuse(ORACLE_UNSUPPORTED, "format %d is not known", static_cast<int>(id));
 }
 
+// NULL if the ABI has no format for the type.
+inline const Format * format_of_type(ggml_type type) {
+    for (const Format & format : formats) {
+        if (format.type == type) {
+            return &format;
+        }
+    }
+    return nullptr;
+}
+
 inline void require_alignment(const Format & format, const void * pointer, const char * name) {
     if (reinterpret_cast<uintptr_t>(pointer) % format.alignment != 0) {
         refuse(ORACLE_BAD_ARGUMENT, "%s must be aligned to %zu bytes for %s", name, format.alignment, format.info.name);

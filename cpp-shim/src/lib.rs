@@ -49,4 +49,4 @@ pub use error::{OracleError, Status, Unavailable};
 pub use node::Node;
 pub use oracle::{Activations, Oracle};
 pub use registry::{Build, Provenance, builds};
-pub use session::{Session, SessionParams};
+pub use session::{Graph, Session, SessionParams};

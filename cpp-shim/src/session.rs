@@ -7,11 +7,31 @@ use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use crate::describe::Format;
+use crate::describe::{Format, string};
 use crate::error::{OracleError, Status};
-use crate::ffi::{oracle_session, oracle_session_info, oracle_session_params};
+use crate::ffi::{oracle_graph, oracle_session, oracle_session_info, oracle_session_params};
 use crate::node::{Node, Trace, pass_on};
 use crate::table::Table;
+
+/// Who puts a model's operations together to a graph. Either way they are the implementation's own operations, run by its
+/// own executor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Graph {
+    /// The implementation; for an architecture that it has no graph for, the oracle.
+    #[default]
+    Auto,
+    /// The oracle, also where the implementation could, so that one can be held to the other.
+    Ops,
+}
+
+impl Graph {
+    fn to_ffi(self) -> oracle_graph {
+        match self {
+            Self::Auto => oracle_graph::ORACLE_GRAPH_AUTO,
+            Self::Ops => oracle_graph::ORACLE_GRAPH_OPS,
+        }
+    }
+}
 
 /// How a session computes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +46,12 @@ pub struct SessionParams {
     pub threads: u32,
     /// Element type of the key-value cache: [`Format::F16`] or [`Format::F32`].
     pub kv_format: Format,
+    /// Whose graph computes.
+    pub graph: Graph,
 }
 
 impl Default for SessionParams {
-    /// 512 positions, decoded in one go on one thread, an f16 cache.
+    /// 512 positions, decoded in one go on one thread, an f16 cache, whatever graph there is.
     fn default() -> Self {
         Self {
             n_ctx: 512,
@@ -37,6 +59,7 @@ impl Default for SessionParams {
             n_ubatch: 512,
             threads: 1,
             kv_format: Format::F16,
+            graph: Graph::Auto,
         }
     }
 }
@@ -47,6 +70,7 @@ pub struct Session {
     handle: NonNull<oracle_session>,
     table: Arc<Table>,
     info: oracle_session_info,
+    graph: String,
     decoded: usize,
 }
 
@@ -70,6 +94,7 @@ impl Session {
             n_ubatch: params.n_ubatch,
             n_threads: params.threads,
             kv_format: params.kv_format.to_ffi(),
+            graph: params.graph.to_ffi(),
         };
         let Some(handle) = NonNull::new(table.session_open(&path, &raw)?) else {
             return refused(Status::Failed, "no session, and no reason why".into());
@@ -80,16 +105,20 @@ impl Session {
             n_batch: 0,
             n_layer: 0,
             n_embd: 0,
+            graph: std::ptr::null(),
         };
         // From here on, an early return closes the session.
         let mut session = Self {
             handle,
             table,
             info,
+            graph: String::new(),
             decoded: 0,
         };
         // SAFETY: the handle was just opened by this oracle.
         session.info = unsafe { session.table.session_info(handle.as_ptr()) }?;
+        // SAFETY: a string by the ABI, since the information was just given.
+        session.graph = unsafe { string(session.info.graph) };
         Ok(session)
     }
 
@@ -116,6 +145,11 @@ impl Session {
     /// Width of the model.
     pub fn n_embd(&self) -> usize {
         self.info.n_embd as usize
+    }
+
+    /// Whose graph computes, in a few words, such as `llama.cpp` or `ggml ops of the shim`.
+    pub fn graph(&self) -> &str {
+        &self.graph
     }
 
     /// Positions decoded so far, those forgotten not counted.

@@ -2,6 +2,7 @@
 // upstream's. Each entry checks what would otherwise end in an assertion of upstream, which aborts the process.
 #include "backend.hpp"
 #include "formats.hpp"
+#include "handles.hpp"
 #include "operations.hpp"
 
 #include "ggml-quants.h"
@@ -154,10 +155,6 @@ Arena & arena() {
     return memory;
 }
 
-struct ContextCloser {
-    void operator()(ggml_context * context) const { ggml_free(context); }
-};
-
 } // namespace
 
 oracle_status tensor_bytes(oracle_format id, uint64_t rows, uint64_t cols, size_t * bytes, oracle_message * message) {
@@ -285,8 +282,7 @@ oracle_status matmul(oracle_format id, uint64_t rows, uint64_t cols, const uint8
         start_backend();
 
         Arena & memory = arena();
-        const std::unique_ptr<ggml_context, ContextCloser> context(
-            ggml_init({memory.graph_bytes, memory.graph.get(), /* no_alloc */ true}));
+        const Tensors context(ggml_init({memory.graph_bytes, memory.graph.get(), /* no_alloc */ true}));
         if (context == nullptr) {
             refuse(ORACLE_FAILED, "upstream has only %d compute contexts and all are in use", GGML_MAX_CONTEXTS);
         }

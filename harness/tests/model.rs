@@ -5,11 +5,12 @@ mod common;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use common::draft::Draft;
 use common::{generate, shared_models};
 use cpp_shim::{Build, SessionParams};
 use harness::synth;
 use qk256::gguf::GgufFile;
-use qk256::model::{Context, ContextParams, LoadParams, Model, Node};
+use qk256::model::{Architecture, Context, ContextParams, LoadParams, Model, Node};
 use tempfile::tempdir;
 
 /// The tokens of the logits that lie beside the shared models.
@@ -99,6 +100,11 @@ fn compare(build: &Build, path: &Path, run: &Run) {
     };
     let mut context = Context::new(&model, params).unwrap();
     assert_eq!(context.n_ctx(), session.n_ctx());
+    let upstream = match model.config().architecture {
+        Architecture::Bitnet | Architecture::Llama => "llama.cpp",
+        Architecture::BitnetB158 | Architecture::Bitnet25 => "ggml ops of the shim",
+    };
+    assert_eq!(session.graph(), upstream);
 
     for tokens in &run.decodes {
         let mut wanted = Nodes::new();
@@ -154,11 +160,11 @@ fn same_bits(what: &str, found: &[f32], wanted: &[f32]) {
     }
 }
 
-/// Compares every small model of the oracle's own architectures, and the shared ones.
+/// Compares every small model, and the shared ones.
 fn compare_all(run: &Run) {
     let Some(build) = strict() else { return };
     let folder = tempdir().unwrap();
-    for recipe in recipes(&["bitnet", "llama"]) {
+    for recipe in recipes(&["bitnet", "bitnet-b1.58", "llama"]) {
         compare(build, &generate(recipe, folder.path()), run);
     }
     for path in shared_models() {
@@ -200,6 +206,17 @@ fn two_threads_change_nothing() {
         ..Run::of(&[&all[..39], &all[39..]])
     };
     compare_all(&run);
+}
+
+#[test]
+fn relu_squared_under_the_older_name_with_scale_tensors() {
+    let Some(build) = strict() else { return };
+    let folder = tempdir().unwrap();
+    let silu = GgufFile::open(&generate("tiny-bitnet-tq2_0", folder.path())).unwrap();
+    let path = folder.path().join("bitnet-25.gguf");
+    Draft::of(&silu.view()).renamed("bitnet-25").write(&path);
+    let all = tokens(20);
+    compare(build, &path, &Run::of(&[&all[..19], &all[19..]]));
 }
 
 #[test]

@@ -1,0 +1,13 @@
+// A session by a graph that the shim puts together.
+#pragma once
+
+#include "bitnet_model.hpp"
+#include "engine.hpp"
+
+namespace oracle {
+
+// `architecture` is that of `gguf`.
+std::unique_ptr<Engine> bitnet_engine(std::unique_ptr<const Gguf> gguf, const BitnetArchitecture & architecture,
+                                      const oracle_session_params & params, Observer observer);
+
+} // namespace oracle

@@ -1,0 +1,25 @@
+// Upstream's objects, freed by whoever holds them.
+#pragma once
+
+#include "ggml-backend.h"
+#include "llama.h"
+
+#include <memory>
+
+namespace oracle {
+
+template <auto close> struct Closer {
+    template <typename Object> void operator()(Object * object) const { close(object); }
+};
+
+template <typename Object, auto close> using Handle = std::unique_ptr<Object, Closer<close>>;
+
+using Tensors = Handle<ggml_context, ggml_free>;
+using Metadata = Handle<gguf_context, gguf_free>;
+using Buffer = Handle<ggml_backend_buffer, ggml_backend_buffer_free>;
+using Backend = Handle<ggml_backend, ggml_backend_free>;
+using Scheduler = Handle<ggml_backend_sched, ggml_backend_sched_free>;
+using Model = Handle<llama_model, llama_free_model>;
+using Context = Handle<llama_context, llama_free>;
+
+} // namespace oracle
