@@ -1,0 +1,179 @@
+//! Models with matrices that no recipe has, the forward pass in Rust against the strict oracle: Q6_K, dense matrices in
+//! the place of ternary ones, rotary factors.
+
+mod common;
+
+use common::draft::{Draft, DraftTensor};
+use common::forward::{Run, compare, strict, tokens};
+use common::generate;
+use cpp_shim::{Format, Oracle};
+use qk256::gguf::{GgmlType, GgufFile, Value};
+use tempfile::tempdir;
+
+/// `n` values around zero, spread as those of an embedding.
+fn values(n: usize) -> Vec<f32> {
+    let value = |i: usize| ((i * 7919 + i / 13) % 1009) as f32 / 1009.0 - 0.5;
+    (0..n).map(|i| value(i) / 5.0).collect()
+}
+
+/// `attn_q` of `blk.0.attn_q.weight`.
+fn part_of(name: &str) -> Option<&str> {
+    name.strip_suffix(".weight")?.rsplit('.').next()
+}
+
+/// Gives matrices, named by their part in a layer, other values and another type, the oracle's own way.
+fn convert(oracle: &Oracle, draft: &mut Draft<'_>, conversions: &[(&str, Format)]) {
+    for &(part, format) in conversions {
+        let mut found = 0;
+        for tensor in &mut draft.tensors {
+            let [cols, rows] = tensor.dims[..] else {
+                continue;
+            };
+            if part_of(&tensor.name) == Some(part) {
+                let bytes = oracle.quantize(format, rows, cols, &values(rows * cols));
+                tensor.bytes = bytes.unwrap().into();
+                tensor.ggml_type = match format {
+                    Format::F32 => GgmlType::F32,
+                    Format::F16 => GgmlType::F16,
+                    Format::Q6K => GgmlType::Q6_K,
+                    other => panic!("{other} is ternary"),
+                };
+                found += 1;
+            }
+        }
+        assert!(found > 0, "no matrix {part}");
+    }
+}
+
+/// Embedding and output matrix as recipes have them not, and dense matrices in the place of ternary ones.
+#[test]
+fn matrices_that_are_not_ternary() {
+    use Format::{F16, F32, Q6K};
+    const DENSE: [(&str, Format); 7] = [
+        ("attn_q", Q6K),
+        ("attn_k", F16),
+        ("attn_v", F32),
+        ("attn_output", F16),
+        ("ffn_gate", F32),
+        ("ffn_up", Q6K),
+        ("ffn_down", Q6K),
+    ];
+    let Some(build) = strict() else { return };
+    let oracle = build.load().unwrap();
+    let folder = tempdir().unwrap();
+    let all = tokens(21);
+    let run = Run {
+        n_ubatch: 16,
+        ..Run::of(&[&all[..20], &all[20..]])
+    };
+    let (embedding, output) = (("token_embd", Q6K), ("output", Q6K));
+    for (recipe, conversions) in [
+        ("tiny-bitnet-i2_s", vec![embedding]),
+        ("tiny-bitnet-b1.58-i2_s", vec![embedding]),
+        (
+            "tiny-bitnet-b1.58-tq2_0",
+            [&[embedding], &DENSE[..]].concat(),
+        ),
+        ("tiny-bitnet-tq2_0", DENSE.to_vec()),
+        // Tied, both of Q6_K, and of two types.
+        ("tiny-llama-i2_s", vec![embedding]),
+        ("tiny-llama-tq1_0", vec![embedding, output]),
+        ("tiny-llama-tq2_0", [&[embedding], &DENSE[..]].concat()),
+    ] {
+        let file = GgufFile::open(&generate(recipe, folder.path())).unwrap();
+        let mut draft = Draft::of(&file.view());
+        convert(&oracle, &mut draft, &conversions);
+        let path = folder.path().join(format!("dense-{recipe}.gguf"));
+        draft.write(&path);
+        compare(build, &path, &run);
+    }
+}
+
+/// The model of a draft in other sizes, all its matrices in one dense format.
+fn resized<'a>(
+    oracle: &Oracle,
+    mut draft: Draft<'a>,
+    kv_heads: usize,
+    format: Format,
+) -> Draft<'a> {
+    // Three heads of 46, and rows that end within a vector register: no ternary format could hold them.
+    let (width, inner, head) = (138, 201, 46);
+    for (key, value) in [
+        ("embedding_length", width),
+        ("feed_forward_length", inner),
+        ("attention.head_count", 3),
+        ("attention.head_count_kv", kv_heads),
+        ("rope.dimension_count", head),
+    ] {
+        draft = draft.set(key, Some(Value::U32(value as u32)));
+    }
+    let mut matrices = Vec::new();
+    for tensor in &mut draft.tensors {
+        let part = part_of(&tensor.name).expect("no scale tensors");
+        let dims = match part {
+            "token_embd" | "output" => vec![width, tensor.dims[1]],
+            "attn_q" | "attn_output" => vec![width, width],
+            "attn_k" | "attn_v" => vec![width, head * kv_heads],
+            "ffn_gate" | "ffn_up" => vec![width, inner],
+            "ffn_down" => vec![inner, width],
+            "ffn_sub_norm" => vec![inner],
+            _ => vec![width],
+        };
+        if dims.len() == 2 {
+            matrices.push((part.to_owned(), format));
+        } else {
+            let weights = values(dims[0]).into_iter();
+            tensor.bytes = weights
+                .flat_map(|weight| (1.0 + weight).to_le_bytes())
+                .collect();
+        }
+        tensor.dims = dims;
+    }
+    let matrices: Vec<_> = matrices
+        .iter()
+        .map(|(part, format)| (part.as_str(), *format))
+        .collect();
+    convert(oracle, &mut draft, &matrices);
+    draft
+}
+
+#[test]
+fn dense_matrices_of_any_width() {
+    let Some(build) = strict() else { return };
+    let oracle = build.load().unwrap();
+    let folder = tempdir().unwrap();
+    let all = tokens(37);
+    let run = Run::of(&[&all[..36], &all[36..]]);
+    for recipe in [
+        "tiny-bitnet-i2_s",
+        "tiny-bitnet-b1.58-i2_s",
+        "tiny-llama-tq1_0",
+    ] {
+        let file = GgufFile::open(&generate(recipe, folder.path())).unwrap();
+        for (format, kv_heads) in [(Format::F16, 3), (Format::F16, 1), (Format::F32, 1)] {
+            let path = folder.path().join("any-width.gguf");
+            resized(&oracle, Draft::of(&file.view()), kv_heads, format).write(&path);
+            compare(build, &path, &run);
+        }
+    }
+}
+
+/// Llama 3's, which divide the angles.
+#[test]
+fn rotary_factors() {
+    let Some(build) = strict() else { return };
+    let folder = tempdir().unwrap();
+    let file = GgufFile::open(&generate("tiny-llama-tq2_0", folder.path())).unwrap();
+    let mut draft = Draft::of(&file.view());
+    let factors = (0..32).flat_map(|pair| (1.0 + pair as f32 / 4.5).to_le_bytes());
+    draft.tensors.push(DraftTensor {
+        name: "rope_freqs.weight".to_owned(),
+        dims: vec![32],
+        ggml_type: GgmlType::F32,
+        bytes: factors.collect(),
+    });
+    let path = folder.path().join("factors.gguf");
+    draft.write(&path);
+    let all = tokens(40);
+    compare(build, &path, &Run::of(&[&all[..39], &all[39..]]));
+}
