@@ -1,9 +1,9 @@
-//! Models with matrices that no recipe has, the forward pass in Rust against the strict oracle: Q6_K, dense matrices in
-//! the place of ternary ones, rotary factors.
+//! Models that no recipe makes, the forward pass in Rust against the strict oracle: dense matrices in the place of ternary
+//! ones.
 
 mod common;
 
-use common::draft::{Draft, DraftTensor};
+use common::draft::Draft;
 use common::forward::{Run, compare, strict, tokens};
 use common::generate;
 use cpp_shim::{Format, Oracle};
@@ -45,7 +45,7 @@ fn convert(oracle: &Oracle, draft: &mut Draft<'_>, conversions: &[(&str, Format)
     }
 }
 
-/// Embedding and output matrix as recipes have them not, and dense matrices in the place of ternary ones.
+/// One of each type in every layer, and the embedding of Q6_K beside an output matrix of F16.
 #[test]
 fn matrices_that_are_not_ternary() {
     use Format::{F16, F32, Q6K};
@@ -66,18 +66,13 @@ fn matrices_that_are_not_ternary() {
         n_ubatch: 16,
         ..Run::of(&[&all[..20], &all[20..]])
     };
-    let (embedding, output) = (("token_embd", Q6K), ("output", Q6K));
+    let embedding = ("token_embd", Q6K);
     for (recipe, conversions) in [
-        ("tiny-bitnet-i2_s", vec![embedding]),
-        ("tiny-bitnet-b1.58-i2_s", vec![embedding]),
+        ("tiny-bitnet-tq2_0", DENSE.to_vec()),
         (
             "tiny-bitnet-b1.58-tq2_0",
             [&[embedding], &DENSE[..]].concat(),
         ),
-        ("tiny-bitnet-tq2_0", DENSE.to_vec()),
-        // Tied, both of Q6_K, and of two types.
-        ("tiny-llama-i2_s", vec![embedding]),
-        ("tiny-llama-tq1_0", vec![embedding, output]),
         ("tiny-llama-tq2_0", [&[embedding], &DENSE[..]].concat()),
     ] {
         let file = GgufFile::open(&generate(recipe, folder.path())).unwrap();
@@ -156,24 +151,4 @@ fn dense_matrices_of_any_width() {
             compare(build, &path, &run);
         }
     }
-}
-
-/// Llama 3's, which divide the angles.
-#[test]
-fn rotary_factors() {
-    let Some(build) = strict() else { return };
-    let folder = tempdir().unwrap();
-    let file = GgufFile::open(&generate("tiny-llama-tq2_0", folder.path())).unwrap();
-    let mut draft = Draft::of(&file.view());
-    let factors = (0..32).flat_map(|pair| (1.0 + pair as f32 / 4.5).to_le_bytes());
-    draft.tensors.push(DraftTensor {
-        name: "rope_freqs.weight".to_owned(),
-        dims: vec![32],
-        ggml_type: GgmlType::F32,
-        bytes: factors.collect(),
-    });
-    let path = folder.path().join("factors.gguf");
-    draft.write(&path);
-    let all = tokens(40);
-    compare(build, &path, &Run::of(&[&all[..39], &all[39..]]));
 }

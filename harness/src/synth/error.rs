@@ -162,6 +162,14 @@ pub enum Problem {
         /// Why not.
         source: ShapeError,
     },
+    /// Rows of the width of the embedding are no whole number of blocks.
+    #[error("found rows of {found} elements, which the type stores in blocks of {multiple}")]
+    Blocks {
+        /// Width of the embedding.
+        found: usize,
+        /// Elements of a block.
+        multiple: usize,
+    },
     /// A code that the format's digits cannot hold is given a share.
     #[error("found a share for code 3, which {format} cannot hold; its largest code is 2")]
     Code {

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::distribution::{bell, scale};
 use super::plan::{Content, PlannedTensor, TernaryContent};
+use super::q6_k;
 use super::recipe::{Bell, DenseType};
 use super::stream::Key;
 
@@ -58,12 +59,17 @@ fn piece(tensor: &PlannedTensor, key: &Key, rows: Range<usize>) -> Result<Vec<u8
     match tensor.content {
         Content::Dense { element, bell } => Ok(dense(element, bell, key, rows, tensor.cols())),
         Content::Ternary(ternary) => ternary_rows(&ternary, key, rows),
-        Content::Scale(range) => Ok(scale(range, &mut key.whole_tensor()).to_le_bytes().to_vec()),
+        Content::Scale(range) => {
+            let mut stream = key.whole_tensor();
+            let mut one = |_| scale(range, &mut stream).to_le_bytes();
+            Ok((0..tensor.cols()).flat_map(&mut one).collect())
+        }
     }
 }
 
 fn dense(element: DenseType, of: Bell, key: &Key, rows: Range<usize>, cols: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(rows.len() * cols * element.bytes());
+    let block = element.block();
+    let mut bytes = Vec::with_capacity(rows.len() * cols / block.weights * block.bytes);
     let mut values = Vec::with_capacity(cols);
     let mut halves = vec![f16::ZERO; cols];
     for row in rows {
@@ -72,6 +78,7 @@ fn dense(element: DenseType, of: Bell, key: &Key, rows: Range<usize>, cols: usiz
         values.extend((0..cols).map(|_| bell(of, &mut stream)));
         match element {
             DenseType::F32 => bytes.extend(values.iter().flat_map(|value| value.to_le_bytes())),
+            DenseType::Q6K => q6_k::pack(&values, &mut bytes),
             DenseType::F16 => {
                 halves.convert_from_f32_slice(&values);
                 bytes.extend(halves.iter().flat_map(|value| value.to_le_bytes()));

@@ -19,6 +19,7 @@ mod error;
 mod fill;
 mod metadata;
 mod plan;
+mod q6_k;
 mod recipe;
 mod stream;
 mod temporary;

@@ -40,7 +40,7 @@ pub enum Content {
     },
     /// Ternary weights.
     Ternary(TernaryContent),
-    /// One f32: a scale that stands beside a matrix.
+    /// A few f32 that scale: what stands beside a matrix, or the divisors of rotary angles.
     Scale(ScaleRange),
 }
 
@@ -153,11 +153,14 @@ impl PlannedTensor {
 
     /// Exact bytes, padding left out.
     pub fn bytes(&self) -> u64 {
-        let elements = self.rows() as u64 * self.cols() as u64;
+        let dense = |element: DenseType| {
+            let block = element.block();
+            self.rows() as u64 * (self.cols() / block.weights * block.bytes) as u64
+        };
         match self.content {
-            Content::Dense { element, .. } => elements * element.bytes() as u64,
+            Content::Dense { element, .. } => dense(element),
             Content::Ternary(ternary) => ternary.storage.bytes() as u64,
-            Content::Scale(_) => elements * DenseType::F32.bytes() as u64,
+            Content::Scale(_) => dense(DenseType::F32),
         }
     }
 }
@@ -200,6 +203,11 @@ fn tensors(recipe: &Recipe) -> Result<Vec<PlannedTensor>, SynthError> {
             .output
             .map(|output| embedding_like("output.weight", output)),
     );
+    tensors.extend(recipe.rope_factors.map(|range| PlannedTensor {
+        name: "rope_freqs.weight".to_owned(),
+        dims: vec![recipe.sizes.head() as usize / 2],
+        content: Content::Scale(range),
+    }));
     for layer in 0..recipe.sizes.layers {
         let named = |part: &str| format!("blk.{layer}.{part}");
         tensors.push(norm(named("attn_norm.weight"), width));

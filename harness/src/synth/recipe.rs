@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use qk256::gguf::GgmlType;
+use qk256::gguf::{Block, GgmlType};
 use serde::Deserialize;
 
 use super::error::SynthError;
@@ -26,6 +26,8 @@ pub struct Recipe {
     pub sizes: Sizes,
     /// The token embedding; it doubles as the output matrix where there is no `output`.
     pub embedding: Dense,
+    /// Adds divisors of the rotary angles, one for each pair of a head's elements, which only `llama` can have.
+    pub rope_factors: Option<ScaleRange>,
     /// An output matrix of its own, which only `llama` can have.
     pub output: Option<Dense>,
     /// The weights of all norms, always f32.
@@ -111,6 +113,9 @@ pub enum DenseType {
     F16,
     /// Single precision.
     F32,
+    /// 6-bit codes in blocks of 256.
+    #[serde(rename = "q6_k")]
+    Q6K,
 }
 
 /// What ternary matrices are made of.
@@ -239,14 +244,15 @@ impl DenseType {
         match self {
             DenseType::F16 => GgmlType::F16,
             DenseType::F32 => GgmlType::F32,
+            DenseType::Q6K => GgmlType::Q6_K,
         }
     }
 
-    /// Bytes of one element.
-    pub const fn bytes(self) -> usize {
-        match self {
-            DenseType::F16 => 2,
-            DenseType::F32 => 4,
+    /// The unit in which a row is stored.
+    pub const fn block(self) -> Block {
+        match self.ggml_type().block() {
+            Some(block) => block,
+            None => panic!("a type without a block is not dense"),
         }
     }
 }

@@ -7,7 +7,7 @@ use qk256::format::{Digit, FORMATS, Format, ScaleRule, Storage};
 
 use super::distribution::Codes;
 use super::error::{Problem, SynthError};
-use super::recipe::{Bell, Dense, Matrix, Recipe, ScaleRange, Ternary};
+use super::recipe::{Bell, Dense, Matrix, Recipe, ScaleRange, Sizes, Ternary};
 
 /// The widest matrix side. With it, every product of sizes is far from overflowing 64 bits.
 const SIDE: RangeInclusive<u32> = 1..=1 << 18;
@@ -17,6 +17,8 @@ const HEADS: RangeInclusive<u32> = 1..=1024;
 const VOCABULARY: RangeInclusive<u32> = 1..=1 << 20;
 const CONTEXT: RangeInclusive<u32> = 1..=1 << 24;
 const ROPE_BASE: RangeInclusive<f32> = 1.0..=1e9;
+/// What divides a rotary angle.
+const ROPE_FACTOR: RangeInclusive<f32> = 1e-3..=1e3;
 const RMS_EPSILON: RangeInclusive<f32> = 0.0..=1.0;
 /// Means and spreads whose values f16 holds, far tails included.
 const BELL_MEAN: RangeInclusive<f32> = -1e3..=1e3;
@@ -37,12 +39,17 @@ pub(super) fn recipe(recipe: &Recipe) -> Result<(), SynthError> {
     let checked = sizes(recipe)
         .and_then(|()| number("rope_base", recipe.rope_base, ROPE_BASE))
         .and_then(|()| number("rms_epsilon", recipe.rms_epsilon, RMS_EPSILON))
-        .and_then(|()| dense("embedding", &recipe.embedding))
+        .and_then(|()| dense("embedding", &recipe.embedding, &recipe.sizes))
         .and_then(|()| {
             recipe
                 .output
                 .as_ref()
-                .map_or(Ok(()), |output| dense("output", output))
+                .map_or(Ok(()), |output| dense("output", output, &recipe.sizes))
+        })
+        .and_then(|()| {
+            recipe.rope_factors.map_or(Ok(()), |range| {
+                scale_range("rope_factors", range, ROPE_FACTOR)
+            })
         })
         .and_then(|()| bell("norms", &recipe.norms))
         .and_then(|()| graph(recipe));
@@ -137,6 +144,9 @@ fn graph(recipe: &Recipe) -> Check {
     if recipe.architecture.is_bitnet() && recipe.output.is_some() {
         return refuse("output", "output matrix of its own");
     }
+    if recipe.architecture.is_bitnet() && recipe.rope_factors.is_some() {
+        return refuse("rope_factors", "divisors of rotary angles");
+    }
     if !recipe.architecture.is_bitnet() && recipe.weights.scale_tensors.is_some() {
         return refuse("weights.scale_tensors", "scale tensors");
     }
@@ -194,7 +204,13 @@ fn scale_range(field: &str, range: ScaleRange, bounds: RangeInclusive<f32>) -> C
     Ok(())
 }
 
-fn dense(field: &str, dense: &Dense) -> Check {
+fn dense(field: &str, dense: &Dense, sizes: &Sizes) -> Check {
+    let multiple = dense.element.block().weights;
+    let found = sizes.embedding as usize;
+    if !found.is_multiple_of(multiple) {
+        let field = format!("{field}.type");
+        return Err((field, Problem::Blocks { found, multiple }));
+    }
     number(&format!("{field}.spread"), dense.spread, BELL_SPREAD)
 }
 

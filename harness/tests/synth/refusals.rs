@@ -1,7 +1,7 @@
 //! What bad recipes are told.
 
 use harness::synth::{
-    Matrix, Override, Plan, Problem, Recipe, ScaleRange, SynthError, embedded, find,
+    DenseType, Matrix, Override, Plan, Problem, Recipe, ScaleRange, SynthError, embedded, find,
 };
 use qk256::format::{FORMATS, TQ1_0};
 
@@ -48,10 +48,11 @@ fn bad_recipes_are_told_what_is_wrong_and_where() {
             "[norms]",
             "[output]\ntype = \"f16\"\nspread = 1.0\n\n[norms]",
         ),
+        ("seed = 1", "seed = 1\nrope_factors = [1.0, 8.0]"),
     ];
     let messages: Vec<String> = table.iter().map(|(from, to)| told(from, to)).collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
-    bad.toml:3:1: unknown field `sead`, expected one of `architecture`, `seed`, `rope_base`, `rms_epsilon`, `sizes`, `embedding`, `output`, `norms`, `weights`, `override`
+    bad.toml:3:1: unknown field `sead`, expected one of `architecture`, `seed`, `rope_base`, `rms_epsilon`, `sizes`, `embedding`, `rope_factors`, `output`, `norms`, `weights`, `override`
     bad.toml:1:1: missing field `seed`
     bad.toml:2:16: unknown variant `bitnet-2`, expected one of `bitnet`, `bitnet-b1.58`, `llama`
     bad.toml:27:9: invalid type: floating point `1.0`, expected two numbers, the least and the greatest scale
@@ -71,6 +72,7 @@ fn bad_recipes_are_told_what_is_wrong_and_where() {
     bad.toml: embedding.spread: found -1.0, expected 0.0 to 1000.0
     bad.toml: rms_epsilon: found inf, expected 0.0 to 1.0
     bad.toml: output: the architecture bitnet has no output matrix of its own; leave the field out
+    bad.toml: rope_factors: the architecture bitnet has no divisors of rotary angles; leave the field out
     ");
 }
 
@@ -107,4 +109,11 @@ fn what_a_format_cannot_hold_is_refused_where_it_is_asked_for() {
     let mut llama = find("tiny-llama-i2_s").unwrap();
     llama.weights.scale_tensors = Some(ScaleRange(1.0, 1.0));
     assert_eq!(refused(llama).0, "weights.scale_tensors");
+
+    let mut q6_k = find("tail-bitnet-i2_s").unwrap();
+    q6_k.embedding.element = DenseType::Q6K;
+    let (field, problem) = refused(q6_k);
+    assert_eq!(field, "embedding.type");
+    let (found, multiple) = (384, 256);
+    assert_eq!(problem, Problem::Blocks { found, multiple });
 }

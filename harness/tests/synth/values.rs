@@ -1,8 +1,10 @@
 //! What is drawn: by whom it may be changed, and whether it is what the recipe asks for.
 
 use harness::synth::{
-    Content, DEFAULT_RECIPE, Matrix, Override, Plan, Recipe, ScaleRange, ScaleSharing, find,
+    Content, DEFAULT_RECIPE, DenseType, Matrix, Override, Plan, Recipe, ScaleRange, ScaleSharing,
+    find,
 };
+use qk256::dense::Dense;
 use qk256::format::{FORMATS, Format, ScaleRule, TQ1_0, codes, pack};
 use qk256::gguf::Gguf;
 
@@ -56,6 +58,48 @@ fn pieces_join_to_what_packing_a_whole_matrix_gives() {
             assert!(packed == weights.bytes(), "{}: {name}", format.id);
         }
     }
+}
+
+#[test]
+fn q6_k_rounds_the_values_of_a_seed() {
+    let values = |element| {
+        let mut recipe = find("tiny-llama-q6_k").unwrap();
+        recipe.embedding.element = element;
+        let bytes = bytes_of(&Plan::new(recipe).unwrap());
+        let gguf = Gguf::parse(&bytes).unwrap();
+        let tensor = gguf.tensor("token_embd.weight").unwrap();
+        assert_eq!(tensor.ggml_type(), element.ggml_type());
+        let matrix = Dense::from_tensor(&tensor).unwrap();
+        let mut values = vec![0.0; matrix.rows() * matrix.cols()];
+        let rows = values.chunks_exact_mut(matrix.cols());
+        rows.enumerate()
+            .for_each(|(row, out)| matrix.read_row(row, out));
+        values
+    };
+    let (exact, rounded) = (values(DenseType::F32), values(DenseType::Q6K));
+    let runs = exact.chunks(16).zip(rounded.chunks(16));
+    for (block, (exact, rounded)) in runs.enumerate() {
+        // Half a step of 1/32 of the largest, and the rounding of scales and factor; the far end has 31 steps only.
+        let most = exact
+            .iter()
+            .fold(0.0f32, |most, value| most.max(value.abs()));
+        for (a, b) in exact.iter().zip(rounded) {
+            assert!((a - b).abs() < most / 25.0, "run {block}: {a} became {b}");
+        }
+    }
+    let zero = find("tiny-llama-q6_k").map(|mut recipe| {
+        recipe.embedding.spread = 0.0;
+        recipe
+    });
+    let plan = Plan::new(zero.unwrap()).unwrap();
+    let bytes = bytes_of(&plan);
+    let tensor = Gguf::parse(&bytes)
+        .unwrap()
+        .tensor("token_embd.weight")
+        .unwrap();
+    let mut row = [1.0; 256];
+    Dense::from_tensor(&tensor).unwrap().read_row(319, &mut row);
+    assert_eq!(row, [0.0; 256]);
 }
 
 #[test]
