@@ -82,17 +82,12 @@ pub const MODEL_MISTAKES: &[ModelMistake] = &[
         plant: Plant::Graph(|config| config.sub_norms = false),
     },
     ModelMistake {
-        name: "gate-of-the-other-family",
-        story: "relu squared in place of SiLU: two families of BitNet with the same tensors differ in this alone",
-        recipe: DEFAULT_RECIPE,
-        node: "ffn_silu-0",
+        name: "silu-for-relu-squared",
+        story: "a loader that knows the older family of BitNet, which has the same tensors and differs in the gate alone",
+        recipe: "tiny-bitnet-b1.58-i2_s",
+        node: "ffn_relu-0",
         occurrence: 0,
-        plant: Plant::Graph(|config| {
-            config.gate = match config.gate {
-                Gate::Silu => Gate::ReluSquared,
-                Gate::ReluSquared => Gate::Silu,
-            };
-        }),
+        plant: Plant::Graph(|config| config.gate = Gate::Silu),
     },
     ModelMistake {
         name: "scale-of-one-layer-doubled",
