@@ -5,6 +5,7 @@
 //!
 //! - [`gguf`] reads and writes the container, by borrowing from a memory map;
 //! - [`mod@format`] says what the bytes mean: layout, codebook and scale, and the exact size of each flavour;
+//! - [`threads`] spreads work in pieces over threads that wait for it;
 //! - [`activation`] quantizes activations to 8 bits as the formats' dot products expect them;
 //! - [`kernel`] multiplies, one kernel for each format and instruction set, found in a registry;
 //! - [`matmul`] spreads a kernel over the rows of a matrix and over threads;
@@ -18,3 +19,4 @@ pub mod gguf;
 pub mod kernel;
 pub mod matmul;
 pub mod model;
+pub mod threads;

@@ -8,9 +8,7 @@ use thiserror::Error;
 use crate::activation::{ActivationError, Activations};
 use crate::format::{ShapeError, Weights};
 use crate::kernel::{Kernel, KernelError};
-
-/// Tasks for each thread: enough that a thread which starts late or is held up does not hold up the others.
-const TASKS_PER_THREAD: usize = 8;
+use crate::threads::{PIECES_PER_THREAD, Threads};
 
 /// A task's rows are a multiple of this: whole panels of every layout, and of those that kernels decode at a time.
 const TASK_ROWS: usize = 16;
@@ -24,66 +22,11 @@ pub enum MatmulError {
     /// The kernel refused.
     #[error(transparent)]
     Kernel(#[from] KernelError),
-    /// The operating system gave no threads.
-    #[error("cannot start {threads} threads: {reason}")]
-    Threads {
-        /// Threads asked for.
-        threads: usize,
-        /// What the thread pool said.
-        reason: String,
-    },
 }
 
 impl From<ShapeError> for MatmulError {
     fn from(error: ShapeError) -> Self {
         MatmulError::Kernel(error.into())
-    }
-}
-
-/// The threads that a matrix product runs on: the calling one, and others that wait for work. Results never depend on
-/// how many there are.
-#[derive(Debug)]
-pub struct Threads(Option<rayon::ThreadPool>);
-
-impl Threads {
-    /// The calling thread alone.
-    pub const ONE: Threads = Threads(None);
-
-    /// `threads` threads: the calling one, and the others started now.
-    ///
-    /// # Errors
-    ///
-    /// [`MatmulError::Threads`] if they cannot be started.
-    pub fn new(threads: usize) -> Result<Threads, MatmulError> {
-        if threads <= 1 {
-            return Ok(Threads::ONE);
-        }
-        let others = rayon::ThreadPoolBuilder::new().num_threads(threads - 1);
-        let pool = others.build().map_err(|error| MatmulError::Threads {
-            threads,
-            reason: error.to_string(),
-        })?;
-        Ok(Threads(Some(pool)))
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.0
-            .as_ref()
-            .map_or(1, |pool| pool.current_num_threads() + 1)
-    }
-
-    /// Runs `work` on each thread and waits for all of them. The calling thread does not wait for the others to start.
-    fn each(&self, work: impl Fn() + Sync) {
-        match &self.0 {
-            None => work(),
-            Some(pool) => pool.in_place_scope(|scope| {
-                for _ in 0..pool.current_num_threads() {
-                    scope.spawn(|_| work());
-                }
-                work();
-            }),
-        }
     }
 }
 
@@ -103,8 +46,23 @@ pub fn matmul(
 ) -> Result<(), MatmulError> {
     let kind = weights.format().activation;
     let quantized = Activations::quantize(kind, weights.cols(), activations)?;
-    spread(weights, quantized.rows(), threads, out, |rows, tile| {
-        kernel.products(weights, rows, &quantized, tile)
+    matmul_quantized(kernel, weights, &quantized, threads, out)
+}
+
+/// As [`matmul`], with activations that are quantized already: once for all matrices that they are multiplied with.
+///
+/// # Errors
+///
+/// [`MatmulError::Kernel`] if lengths or the kind of activations do not fit, or the kernel cannot run.
+pub fn matmul_quantized(
+    kernel: &Kernel,
+    weights: &Weights<'_>,
+    activations: &Activations,
+    threads: &Threads,
+    out: &mut [f32],
+) -> Result<(), MatmulError> {
+    spread(weights, activations.rows(), threads, out, |rows, tile| {
+        kernel.products(weights, rows, activations, tile)
     })
 }
 
@@ -142,16 +100,11 @@ fn spread(
     if threads.count() == 1 {
         return Ok(products(0..rows, out)?);
     }
-    let tasks = Mutex::new(tasks(rows, threads.count(), out).into_iter());
     let result = Mutex::new(Ok(()));
-    threads.each(|| {
-        let mut tile = Vec::new();
-        loop {
-            let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some(task) = next else { break };
-            if let Err(error) = run(task, &mut tile, &products) {
-                *result.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
-            }
+    let tasks = tasks(rows, threads.count(), out).into_iter();
+    threads.for_each(tasks, |tile, task| {
+        if let Err(error) = run(task, tile, &products) {
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Err(error);
         }
     });
     Ok(result
@@ -162,7 +115,7 @@ fn spread(
 /// Divides the rows of a result, `batch x rows`, among tasks.
 fn tasks(rows: usize, threads: usize, out: &mut [f32]) -> Vec<Task<'_>> {
     let run = rows
-        .div_ceil(threads * TASKS_PER_THREAD)
+        .div_ceil(threads * PIECES_PER_THREAD)
         .next_multiple_of(TASK_ROWS);
     let mut tasks: Vec<Task<'_>> = (0..rows)
         .step_by(run)

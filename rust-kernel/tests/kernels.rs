@@ -5,7 +5,8 @@ use proptest::sample::select;
 use qk256::activation::Activations;
 use qk256::format::{FORMATS, Flavour, Format, Layout, Storage, Weights, pack};
 use qk256::kernel::{self, Isa, Kernel, KernelError};
-use qk256::matmul::{Threads, matmul, matmul_f32};
+use qk256::matmul::{matmul, matmul_f32};
+use qk256::threads::Threads;
 
 /// A matrix with a batch of activations.
 #[derive(Debug, Clone)]

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use qk256::format::{QuantizeError, Storage, Weights, pack, quantize};
 use qk256::kernel::Kernel;
-use qk256::matmul::{Threads, matmul};
+use qk256::matmul::matmul;
+use qk256::threads::Threads;
 
 use crate::implementation::{Implementation, SideError};
 

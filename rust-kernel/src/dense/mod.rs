@@ -7,16 +7,15 @@ mod element;
 pub(crate) mod fused;
 pub(crate) mod libm;
 mod q6_k;
-mod workers;
 
 use thiserror::Error;
 
 pub use element::Element;
-pub(crate) use workers::Workers;
 
 use crate::activation::{ActivationError, ActivationKind, Activations};
 use crate::format::ShapeError;
 use crate::gguf::{GgmlType, Tensor};
+use crate::threads::Threads;
 
 /// Rows that are read together and multiplied with each activation row while both are in the cache.
 const PANEL: usize = 4;
@@ -116,7 +115,7 @@ impl<'a> Dense<'a> {
     pub(crate) fn matmul(
         &self,
         activations: &[f32],
-        workers: &Workers,
+        threads: &Threads,
         out: &mut [f32],
     ) -> Result<(), DenseError> {
         let batch = activations.len() / self.cols;
@@ -131,17 +130,17 @@ impl<'a> Dense<'a> {
         }
         let prepared = self.prepare(activations)?;
         if batch == 1 {
-            workers.each_chunk(out, PANEL, |panel, out| {
+            threads.each_chunk(out, PANEL, |panel, out| {
                 self.panel(panel * PANEL, &prepared, 1, out)
             });
             return Ok(());
         }
-        // Rows of the matrix outermost, so that each worker writes a piece of its own.
+        // Rows of the matrix outermost, so that each thread writes a piece of its own.
         let mut by_row = vec![0.0; out.len()];
-        workers.each_chunk(&mut by_row, PANEL * batch, |panel, out| {
+        threads.each_chunk(&mut by_row, PANEL * batch, |panel, out| {
             self.panel(panel * PANEL, &prepared, batch, out);
         });
-        workers.each_chunk(out, self.rows, |b, out| {
+        threads.each_chunk(out, self.rows, |b, out| {
             for (out, products) in out.iter_mut().zip(by_row.chunks_exact(batch)) {
                 *out = products[b];
             }

@@ -5,8 +5,8 @@
 use super::cache::Cache;
 use super::config::Config;
 use super::trace::Tracer;
-use crate::dense::Workers;
 use crate::dense::fused::{dot, exp_and_sum};
+use crate::threads::Threads;
 
 /// Where a batch of queries stands.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ pub(super) fn attend(
     cache: &Cache,
     span: Span,
     mut queries: Vec<f32>,
-    workers: &Workers,
+    threads: &Threads,
     tracer: &mut Tracer<'_>,
 ) -> Vec<f32> {
     let Span {
@@ -46,7 +46,7 @@ pub(super) fn attend(
     element.round(&mut queries);
     // Heads outermost: a head's keys are read once for all queries of all heads that share them.
     let mut scores = vec![0.0; heads * tokens * positions];
-    workers.each_chunk(
+    threads.each_chunk(
         &mut scores,
         shared * tokens * positions,
         |kv_head, scores| {
@@ -63,14 +63,14 @@ pub(super) fn attend(
     tracer.node("kq", [positions, tokens, heads], &scores);
 
     let scale = 1.0 / (head as f32).sqrt();
-    workers.each_chunk(&mut scores, positions, |row, scores| {
+    threads.each_chunk(&mut scores, positions, |row, scores| {
         softmax(scores, scale, span.first + row % tokens + 1);
     });
     tracer.node("kq_soft_max_ext", [positions, tokens, heads], &scores);
 
     element.round(&mut scores);
     let mut weighted = vec![0.0; heads * tokens * head];
-    workers.each_chunk(
+    threads.each_chunk(
         &mut weighted,
         shared * tokens * head,
         |kv_head, weighted| {

@@ -4,11 +4,10 @@ use super::attention::Span;
 use super::cache::{Cache, POSITIONS};
 use super::error::ModelError;
 use super::forward::Pass;
-use super::linear::Compute;
 use super::trace::{Trace, Tracer};
 use super::{Model, Rope};
-use crate::dense::{Element, Workers};
-use crate::matmul::Threads;
+use crate::dense::Element;
+use crate::threads::Threads;
 
 /// How a context computes. Only `kv` changes results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +38,7 @@ impl Default for ContextParams {
 #[derive(Debug)]
 pub struct Context<'m> {
     model: &'m Model<'m>,
-    compute: Compute,
+    threads: Threads,
     caches: Vec<Cache>,
     positions: usize,
     n_ubatch: usize,
@@ -79,10 +78,7 @@ impl<'m> Context<'m> {
         Ok(Context {
             model,
             caches: (0..config.layers).map(cache).collect::<Result<_, _>>()?,
-            compute: Compute {
-                threads: Threads::new(params.threads).map_err(ModelError::Threads)?,
-                workers: Workers::new(params.threads).map_err(ModelError::Threads)?,
-            },
+            threads: Threads::new(params.threads)?,
             positions,
             n_ubatch: params.n_ubatch,
             decoded: 0,
@@ -168,7 +164,7 @@ impl<'m> Context<'m> {
         let factors = tensors.rope_factors.as_deref();
         let mut pass = Pass {
             config: self.model.config(),
-            compute: &self.compute,
+            threads: &self.threads,
             tracer,
             span: Span {
                 first,

@@ -6,6 +6,7 @@ use crate::dense::DenseError;
 use crate::format::FlavourError;
 use crate::gguf::{GgmlType, GgufError};
 use crate::matmul::MatmulError;
+use crate::threads::ThreadsError;
 
 /// Why a model cannot be loaded or decoded. Nothing has been computed when it concerns the file, a token or the
 /// context.
@@ -136,5 +137,5 @@ pub enum ModelError {
     },
     /// The operating system gave no threads.
     #[error(transparent)]
-    Threads(MatmulError),
+    Threads(#[from] ThreadsError),
 }

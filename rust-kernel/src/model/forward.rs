@@ -7,17 +7,17 @@ use super::attention::{Span, attend};
 use super::cache::Cache;
 use super::config::{Config, Gate};
 use super::error::ModelError;
-use super::linear::{Compute, Linear};
+use super::linear::Linear;
 use super::rope::Turn;
 use super::trace::Tracer;
 use super::weights::{Layer, Tensors};
-use crate::dense::Workers;
 use crate::dense::fused::silu;
+use crate::threads::Threads;
 
 /// Everything that the operations of one batch share.
 pub(super) struct Pass<'p, 't> {
     pub(super) config: &'p Config,
-    pub(super) compute: &'p Compute,
+    pub(super) threads: &'p Threads,
     pub(super) tracer: &'p mut Tracer<'t>,
     pub(super) span: Span,
     /// Of the position of each token.
@@ -45,7 +45,7 @@ impl Pass<'_, '_> {
         }
         self.tracer.enter(None);
         let normed = self.norm("result_norm", &tensors.output_norm, stream);
-        let logits = tensors.output.product(&normed, self.compute)?;
+        let logits = tensors.output.product(&normed, self.threads)?;
         self.tracer
             .rows("result_output", tensors.embedding.rows(), &logits);
         Ok(logits)
@@ -84,8 +84,7 @@ impl Pass<'_, '_> {
         let values = self.project("Vcur", &layer.value, config.kv_width(), &normed)?;
         cache.store(self.span.first, &keys, &values);
 
-        let workers = &self.compute.workers;
-        let merged = attend(config, cache, self.span, queries, workers, self.tracer);
+        let merged = attend(config, cache, self.span, queries, self.threads, self.tracer);
         let Some(sub_norm) = &layer.attn_sub_norm else {
             self.tracer.rows("kqv_merged_cont", queries_width, &merged);
             return self.project("kqv_out", &layer.attn_output, config.embedding, &merged);
@@ -103,8 +102,8 @@ impl Pass<'_, '_> {
             self.project_scaled(["ffn_gate", "ffn_gate_s"], &layer.gate, inner, &normed)?;
         match config.gate {
             Gate::Silu => {
-                let workers = &self.compute.workers;
-                workers.each_chunk(&mut gated, inner, |_, row| silu(row));
+                let threads = self.threads;
+                threads.each_chunk(&mut gated, inner, |_, row| silu(row));
                 self.tracer.rows("ffn_silu", inner, &gated);
             }
             Gate::ReluSquared => {
@@ -138,7 +137,7 @@ impl Pass<'_, '_> {
         columns: usize,
         x: &[f32],
     ) -> Result<Vec<f32>, ModelError> {
-        let out = linear.forward(x, self.compute)?;
+        let out = linear.forward(x, self.threads)?;
         self.tracer.rows(name, columns, &out);
         Ok(out)
     }
@@ -151,7 +150,7 @@ impl Pass<'_, '_> {
         columns: usize,
         x: &[f32],
     ) -> Result<Vec<f32>, ModelError> {
-        let mut out = linear.product(x, self.compute)?;
+        let mut out = linear.product(x, self.threads)?;
         self.tracer.rows(names[0], columns, &out);
         if let Some(scale) = linear.scale() {
             out.iter_mut().for_each(|value| *value *= scale);
@@ -173,12 +172,7 @@ impl Pass<'_, '_> {
     /// RMS norm of each row, then its weights.
     fn norm(&mut self, name: &str, weights: &[f32], mut rows: Vec<f32>) -> Vec<f32> {
         let columns = weights.len();
-        rms_norm(
-            &mut rows,
-            columns,
-            self.config.rms_epsilon,
-            &self.compute.workers,
-        );
+        rms_norm(&mut rows, columns, self.config.rms_epsilon, self.threads);
         self.tracer.rows("norm", columns, &rows);
         for row in rows.chunks_exact_mut(columns) {
             row.iter_mut()
@@ -205,8 +199,8 @@ impl Pass<'_, '_> {
 }
 
 /// `ggml_compute_forward_rms_norm_f32`: squares in f32, their sum in f64, the mean in f32.
-fn rms_norm(rows: &mut [f32], columns: usize, epsilon: f32, workers: &Workers) {
-    workers.each_chunk(rows, columns, |_, row| {
+fn rms_norm(rows: &mut [f32], columns: usize, epsilon: f32, threads: &Threads) {
+    threads.each_chunk(rows, columns, |_, row| {
         let sum: f64 = row.iter().map(|value| f64::from(value * value)).sum();
         let mean = (sum / columns as f64) as f32;
         let scale = 1.0 / (mean + epsilon).sqrt();

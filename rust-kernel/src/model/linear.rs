@@ -1,9 +1,10 @@
 //! A linear layer: a matrix of any supported type, multiplied by what its type calls for.
 
-use crate::dense::{Dense, Workers};
+use crate::dense::Dense;
 use crate::format::Weights;
 use crate::kernel::Kernel;
-use crate::matmul::{Threads, matmul};
+use crate::matmul::matmul;
+use crate::threads::Threads;
 
 use super::error::ModelError;
 
@@ -22,13 +23,6 @@ pub(super) enum Matrix<'a> {
     Ternary(Weights<'a>, &'static Kernel),
     /// F32, F16 or Q6_K.
     Dense(Dense<'a>),
-}
-
-/// The threads of a context: ternary products bring their own.
-#[derive(Debug)]
-pub(super) struct Compute {
-    pub(super) threads: Threads,
-    pub(super) workers: Workers,
 }
 
 impl<'a> Linear<'a> {
@@ -62,21 +56,18 @@ impl<'a> Linear<'a> {
     }
 
     /// The product with each row of `x`, row-major: `batch x rows`. The scale beside the matrix is not applied.
-    pub(super) fn product(&self, x: &[f32], compute: &Compute) -> Result<Vec<f32>, ModelError> {
+    pub(super) fn product(&self, x: &[f32], threads: &Threads) -> Result<Vec<f32>, ModelError> {
         let (rows, cols) = self.shape();
         let mut out = vec![0.0; x.len() / cols * rows];
         match &self.matrix {
-            Matrix::Ternary(weights, kernel) => {
-                matmul(kernel, weights, x, &compute.threads, &mut out).map_err(|source| {
-                    ModelError::Product {
-                        tensor: self.name.clone(),
-                        source,
-                    }
-                })?
-            }
+            Matrix::Ternary(weights, kernel) => matmul(kernel, weights, x, threads, &mut out)
+                .map_err(|source| ModelError::Product {
+                    tensor: self.name.clone(),
+                    source,
+                })?,
             Matrix::Dense(dense) => {
                 dense
-                    .matmul(x, &compute.workers, &mut out)
+                    .matmul(x, threads, &mut out)
                     .map_err(|source| ModelError::DenseProduct {
                         tensor: self.name.clone(),
                         source,
@@ -87,8 +78,8 @@ impl<'a> Linear<'a> {
     }
 
     /// The product with the scale beside the matrix applied, where there is one.
-    pub(super) fn forward(&self, x: &[f32], compute: &Compute) -> Result<Vec<f32>, ModelError> {
-        let mut out = self.product(x, compute)?;
+    pub(super) fn forward(&self, x: &[f32], threads: &Threads) -> Result<Vec<f32>, ModelError> {
+        let mut out = self.product(x, threads)?;
         if let Some(scale) = self.scale {
             out.iter_mut().for_each(|value| *value *= scale);
         }
