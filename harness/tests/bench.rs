@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{assert_code, harness, oracle_runs, stderr, stdout};
+use common::{assert_code, generate, harness, oracle_runs, stderr, stdout};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -107,5 +107,94 @@ fn what_cannot_be_timed_is_refused() {
         let output = harness(&["bench", "--quick", args[0], args[1]]);
         assert_code(&output, 2);
         assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_model_is_measured_in_both_phases_against_every_oracle() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let file = generate("tiny-llama-tq2_0", folder.path());
+    let json = folder.path().join("bench.json");
+    for model in ["tiny-llama-tq2_0", file.to_str().unwrap()] {
+        let json = json.to_str().unwrap();
+        let output = harness(&["bench", "--quick", "--json", json, "--model", model]);
+        assert_code(&output, 0);
+        let table = stdout(&output);
+        let report: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+
+        let hash = report["model"]["sha256"].as_str().unwrap();
+        assert_eq!(
+            (report["model"]["name"].as_str(), hash.len()),
+            (Some(model), 64)
+        );
+        let weights = report["model"]["weight_bytes"].as_u64().unwrap();
+        assert!(0 < weights && weights < file.metadata().unwrap().len());
+        let rows = report["rows"].as_array().unwrap();
+        let phases: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                (
+                    row["phase"].as_str().unwrap(),
+                    row["threads"].as_u64().unwrap(),
+                )
+            })
+            .collect();
+        let wanted = [("prefill", 1), ("decode", 1), ("prefill", 2), ("decode", 2)];
+        assert_eq!(phases, wanted);
+        for row in rows {
+            let (tokens, context) = (row["tokens"].as_u64(), row["context"].as_u64());
+            let prefill = row["phase"] == "prefill";
+            let wanted = if prefill {
+                (Some(8), Some(0))
+            } else {
+                (Some(1), Some(8))
+            };
+            assert_eq!((tokens, context), wanted);
+            let seconds = assert_median(&row["time"]["seconds"]);
+            let rate = row["tokens_per_second"].as_f64().unwrap();
+            assert!((rate * seconds - tokens.unwrap() as f64).abs() < 1e-9);
+            let oracles = row["oracles"].as_array().unwrap();
+            assert_eq!(oracles.len(), report["oracles"].as_array().unwrap().len());
+            for versus in oracles {
+                assert_median(&versus["ratio"]);
+                assert!(
+                    table.contains(versus["oracle"].as_str().unwrap()),
+                    "{table}"
+                );
+                // The same logits to the bit, but for the sign of zeros.
+                if versus["oracle"] == "bitnet.cpp/strict" && cfg!(target_arch = "x86_64") {
+                    assert_eq!(versus["nmse"], 0.0, "{row}");
+                }
+            }
+            assert_median(&row["read_roof"]["share"]);
+        }
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_timed_is_refused() {
+    if !oracle_runs() {
+        return;
+    }
+    for (args, code, told) in [
+        (vec!["--model", "no-such-recipe"], 3, "2b-4t-small-vocab"),
+        (
+            vec!["--model", "no-such-model.gguf"],
+            3,
+            "no-such-model.gguf",
+        ),
+        (
+            vec!["--model", "--kernel", "i2_s.group128.scalar"],
+            2,
+            "--kernel",
+        ),
+    ] {
+        let output = harness(&[&["bench", "--quick"], args.as_slice()].concat());
+        let error = stderr(&output);
+        assert!(error.contains(told), "{args:?}: {error}");
+        assert_code(&output, code);
     }
 }

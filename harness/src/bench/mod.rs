@@ -1,4 +1,4 @@
-//! How fast kernels are, against the oracles and against what the machine can do at all.
+//! How fast kernels and whole models are, against the oracles and against what the machine can do at all.
 //!
 //! # Glossary
 //!
@@ -11,8 +11,11 @@
 //! Both sides get f32 activations and quantize them within the time that is taken, since the oracles' matrix product
 //! does. Weights either stay in the cache, or lie in copies that are multiplied in turn and together outgrow it.
 //!
-//! Data goes up: [`statistics`] and [`plan`] to `operands` and `roof`, to `turns`, to [`report`].
+//! Data goes up: [`statistics`] and [`plan`] to `operands` and `roof`, to `turns`, to `figures` and [`report`]; [`model`]
+//! does for whole models what [`Bench`] does for kernels.
 
+mod figures;
+pub mod model;
 mod operands;
 pub mod plan;
 pub mod report;

@@ -9,6 +9,15 @@ use crate::tolerance::NMSE_CEILING;
 /// Version of the report's fields; the first number changes when a reader of the old ones would be misled.
 pub const SCHEMA_VERSION: &str = "1.0.0";
 
+/// `optimized`, or `checked` where overflow checks and debug assertions slow the Rust side down.
+pub(super) fn build() -> &'static str {
+    if cfg!(debug_assertions) {
+        "checked"
+    } else {
+        "optimized"
+    }
+}
+
 /// A run of the bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -20,7 +29,7 @@ pub struct Report {
     pub command: Vec<String>,
     /// Where it ran.
     pub environment: Environment,
-    /// `optimized`, or `checked` where overflow checks or debug assertions slow the Rust side down.
+    /// `optimized` or `checked`.
     pub build: String,
     /// Size of the last-level cache in bytes, if the operating system tells it.
     pub last_level_cache: Option<usize>,
@@ -72,10 +81,9 @@ pub struct Row {
     pub time: Timing,
     /// Against each oracle.
     pub oracles: Vec<Versus>,
-    /// What reading the weights alone takes.
-    pub read_roof: ReadRoof,
-    /// What multiplying and adding alone takes, if the kernel's instruction set has a roof here.
-    pub multiply_add_roof: Option<MultiplyAddRoof>,
+    /// What no kernel can beat.
+    #[serde(flatten)]
+    pub roofs: Roofs,
 }
 
 /// Where weights lie when a call starts.
@@ -97,18 +105,27 @@ pub struct Timing {
     pub calls: usize,
 }
 
-/// The kernel against an oracle.
+/// The Rust side against an oracle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Versus {
     /// Oracle id.
     pub oracle: String,
     /// The oracle's time.
     pub time: Timing,
-    /// The oracle's time over the kernel's, sample by sample: above 1 the kernel is faster.
+    /// The oracle's time over that of the Rust side, sample by sample: above 1 the Rust side is faster.
     pub ratio: Median,
-    /// How far the kernel's products are from the oracle's: normalised mean square error. None where a value is not
+    /// How far the results are from the oracle's: normalised mean square error. None where a value is not
     /// finite or only the oracle's are all zero.
     pub nmse: Option<f64>,
+}
+
+/// What nobody can beat on this machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Roofs {
+    /// What reading the weights alone takes.
+    pub read_roof: ReadRoof,
+    /// What multiplying and adding alone takes, if the kernel's instruction set has a roof here.
+    pub multiply_add_roof: Option<MultiplyAddRoof>,
 }
 
 /// The read roof.
@@ -149,6 +166,17 @@ impl Versus {
     }
 }
 
+impl Roofs {
+    /// The lower of both roofs, which the work is nearer to, and its share of it.
+    pub fn nearest(&self) -> (Roof, Median) {
+        let read = self.read_roof.share;
+        match &self.multiply_add_roof {
+            Some(roof) if roof.share.value > read.value => (Roof::MultiplyAdd, roof.share),
+            _ => (Roof::Read, read),
+        }
+    }
+}
+
 impl Row {
     /// `rows x cols`, and the columns of activations of a GEMM.
     pub fn shape(&self) -> String {
@@ -156,15 +184,6 @@ impl Row {
         match self.batch {
             1 => matrix,
             batch => format!("{matrix}x{batch}"),
-        }
-    }
-
-    /// The lower of both roofs, which the kernel is nearer to, and its share of it.
-    pub fn nearest_roof(&self) -> (Roof, Median) {
-        let read = self.read_roof.share;
-        match &self.multiply_add_roof {
-            Some(roof) if roof.share.value > read.value => (Roof::MultiplyAdd, roof.share),
-            _ => (Roof::Read, read),
         }
     }
 
@@ -186,7 +205,7 @@ impl Report {
         let speedup = |a: &Timing, b: &Timing| a.seconds.value / b.seconds.value;
         Some((
             speedup(&single.time, &row.time),
-            speedup(&single.read_roof.time, &row.read_roof.time),
+            speedup(&single.roofs.read_roof.time, &row.roofs.read_roof.time),
         ))
     }
 

@@ -6,16 +6,13 @@ use indicatif::ProgressBar;
 use qk256::format::ShapeError;
 use qk256::kernel::Kernel;
 
+use super::figures::{self, Work, timing};
 use super::operands::{self, Matrix};
 use super::plan::{Case, Effort, Extent, Shape};
-use super::report::{
-    CallCost, MultiplyAddRoof, ReadRoof, Report, Residence, Row, SCHEMA_VERSION, Timing, Versus,
-};
+use super::report::{CallCost, Report, Residence, Row, SCHEMA_VERSION, build};
 use super::roof::{Crew, MultiplyAdd};
-use super::statistics::Median;
-use super::turns::{Runner, Times, take_turns};
+use super::turns::{Runner, take_turns};
 use crate::implementation::{Implementation, SideError};
-use crate::measure::Meter;
 use crate::receipt::{Environment, OracleInfo};
 use crate::side::{KernelSide, Reference, reference_format};
 
@@ -79,12 +76,7 @@ impl Bench {
             timestamp: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             command: std::env::args().collect(),
             environment: Environment::here(),
-            build: if cfg!(debug_assertions) {
-                "checked"
-            } else {
-                "optimized"
-            }
-            .into(),
+            build: build().into(),
             last_level_cache: operands::last_level_cache(),
             oracles: self
                 .references
@@ -152,22 +144,18 @@ impl Bench {
         };
 
         let (of_sides, of_roofs) = times.split_at(sides.len());
-        let own = &of_sides[0];
-        let versus = sides.iter().zip(of_sides).zip(&products).skip(1);
-        let oracles = versus.map(|(((side, _), times), oracle_products)| {
-            let mut meter = Meter::default();
-            meter.add(oracle_products, &products[0]);
-            let measures = meter.measures();
-            Versus {
-                oracle: side.id().into(),
-                time: timing(times),
-                ratio: median_ratio(&times.seconds, &own.seconds),
-                nmse: measures.nmse.filter(|_| measures.non_finite == 0),
-            }
+        let own = (&of_sides[0], products[0].as_slice());
+        let others = sides.iter().zip(of_sides).zip(&products).skip(1);
+        let oracles = others.map(|(((side, _), times), products)| {
+            figures::versus(side.id(), (times, products.as_slice()), own)
         });
         let oracles = oracles.collect();
-        let weight_bytes = buffers.matrix.storage().bytes();
-        let read = timing(&of_roofs[0]);
+        let work = Work {
+            bytes: buffers.matrix.storage().bytes(),
+            multiply_adds: case.multiply_adds(),
+        };
+        let bursts = (BURSTS * case.threads) as u64;
+        let multiply_add = multiply_add.map(|instruction| (instruction, bursts, &of_roofs[1]));
         Ok(Some(Row {
             operation: case.operation().into(),
             format: kernel.format().id.into(),
@@ -176,19 +164,12 @@ impl Bench {
             batch: case.batch,
             threads: case.threads,
             kernel: kernel.id().into(),
-            weight_bytes,
+            weight_bytes: work.bytes,
             copies: buffers.matrix.copies(),
             residence: buffers.residence,
-            time: timing(own),
+            time: timing(own.0),
             oracles,
-            read_roof: ReadRoof {
-                bytes_per_second: weight_bytes as f64 / read.seconds.value,
-                share: median_ratio(&of_roofs[0].seconds, &own.seconds),
-                time: read,
-            },
-            multiply_add_roof: multiply_add.map(|instruction| {
-                multiply_add_roof(instruction, case, &of_roofs[1].seconds, &own.seconds)
-            }),
+            roofs: figures::roofs(&work, &of_roofs[0], multiply_add, own.0),
         }))
     }
 
@@ -299,33 +280,4 @@ fn products_of<'a>(
             run
         };
     sides.iter().zip(products).map(runner).collect()
-}
-
-fn timing(times: &Times) -> Timing {
-    Timing {
-        seconds: Median::of(&times.seconds).expect("runners take at least one turn"),
-        calls: times.calls,
-    }
-}
-
-fn median_ratio(numerators: &[f64], denominators: &[f64]) -> Median {
-    Median::of_ratios(numerators, denominators).expect("runners take at least one turn")
-}
-
-fn multiply_add_roof(
-    instruction: MultiplyAdd,
-    case: &Case,
-    roof: &[f64],
-    own: &[f64],
-) -> MultiplyAddRoof {
-    // A call is so many bursts on each thread.
-    let products = (instruction.burst_products() * (BURSTS * case.threads) as u64) as f64;
-    let part = case.multiply_adds() as f64 / products;
-    let needed: Vec<f64> = roof.iter().map(|seconds| seconds * part).collect();
-    let median = Median::of(roof).expect("runners take at least one turn");
-    MultiplyAddRoof {
-        instruction: instruction.name().into(),
-        per_second: products / median.value,
-        share: median_ratio(&needed, own),
-    }
 }

@@ -175,10 +175,21 @@ pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> 
             _generated: None,
         });
     }
-    let generated = TemporaryModel::create(synth::DEFAULT_RECIPE)?;
+    let mut model = generate(synth::DEFAULT_RECIPE)?;
+    model.argument.clear();
+    Ok(model)
+}
+
+/// Generates the model of a recipe, by name or path, for as long as it is open.
+///
+/// # Errors
+///
+/// As [`open_model`].
+pub(super) fn generate(recipe: &str) -> Result<OpenModel, CliError> {
+    let generated = TemporaryModel::create(recipe)?;
     Ok(OpenModel {
         model: Model::open(generated.path())?,
-        argument: String::new(),
+        argument: recipe.into(),
         _generated: Some(generated),
     })
 }

@@ -1,0 +1,117 @@
+//! What a run of the model bench comes to, as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bench::report::{Roofs, Timing, Versus};
+use crate::receipt::{Environment, OracleInfo};
+
+/// Version of the report's fields; the first number changes when a reader of the old ones would be misled.
+pub const SCHEMA_VERSION: &str = "1.0.0";
+
+/// A run of the model bench.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelReport {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: String,
+    /// When the run ended, RFC 3339, UTC.
+    pub timestamp: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// Where it ran.
+    pub environment: Environment,
+    /// `optimized` or `checked`.
+    pub build: String,
+    /// The model.
+    pub model: BenchedModel,
+    /// The oracles.
+    pub oracles: Vec<OracleInfo>,
+    /// One row for each phase and number of threads.
+    pub rows: Vec<ModelRow>,
+    /// What could not take part, with reasons.
+    pub skipped: Vec<String>,
+}
+
+/// The model of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BenchedModel {
+    /// The recipe or the file, as it was asked for.
+    pub name: String,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// Its `general.architecture`.
+    pub architecture: String,
+    /// Ids of the kernels that multiply its ternary matrices.
+    pub kernels: Vec<String>,
+    /// Bytes of the matrices that every decode reads.
+    pub weight_bytes: usize,
+}
+
+/// What is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// A prompt in one go.
+    Prefill,
+    /// One token after the prompt.
+    Decode,
+}
+
+/// A phase on so many threads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRow {
+    /// The phase.
+    pub phase: Phase,
+    /// Tokens of a call.
+    pub tokens: usize,
+    /// Positions decoded before.
+    pub context: usize,
+    /// Threads.
+    pub threads: usize,
+    /// The time of the Rust side.
+    pub time: Timing,
+    /// Tokens that the Rust side computes in a second.
+    pub tokens_per_second: f64,
+    /// Against each oracle.
+    pub oracles: Vec<Versus>,
+    /// What no forward pass can beat.
+    #[serde(flatten)]
+    pub roofs: Roofs,
+}
+
+impl Phase {
+    /// Both, in the order of a run.
+    pub const ALL: [Phase; 2] = [Phase::Prefill, Phase::Decode];
+
+    /// `prefill` or `decode`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Prefill => "prefill",
+            Phase::Decode => "decode",
+        }
+    }
+}
+
+impl ModelReport {
+    /// How many times faster the row is than the same phase on one thread, if that was measured: the Rust side, and
+    /// reading alone. Samples were not taken in turn, so there is no interval.
+    pub fn scaling(&self, row: &ModelRow) -> Option<(f64, f64)> {
+        let is_single = |other: &&ModelRow| other.threads == 1 && other.phase == row.phase;
+        let single = self.rows.iter().find(is_single)?;
+        let speedup = |a: &Timing, b: &Timing| a.seconds.value / b.seconds.value;
+        (row.threads > 1).then(|| {
+            let read = |row: &ModelRow| row.roofs.read_roof.time.clone();
+            (
+                speedup(&single.time, &row.time),
+                speedup(&read(single), &read(row)),
+            )
+        })
+    }
+
+    /// Rows in which the Rust side and an oracle computed different logits.
+    pub fn disagreements(&self) -> impl Iterator<Item = (&ModelRow, &Versus)> {
+        self.rows
+            .iter()
+            .flat_map(|row| row.oracles.iter().map(move |versus| (row, versus)))
+            .filter(|(_, versus)| !versus.agrees())
+    }
+}

@@ -1,0 +1,135 @@
+//! `harness bench` without a model: kernels, one row for each case.
+
+use std::io::Write;
+
+use qk256::kernel::{self, Kernel};
+
+use super::{BenchArgs, cells, exit, warn, write_report};
+use crate::bench::Bench;
+use crate::bench::plan::FORMATS;
+use crate::bench::report::{Report, Residence, Row};
+use crate::cli::{CliError, style};
+use crate::exit::Exit;
+
+pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let kernels = kernels(&args.kernel_ids)?;
+    let oracles = args.oracles.load()?;
+    let bench = Bench {
+        references: oracles
+            .references
+            .into_iter()
+            .filter(|reference| reference.compared)
+            .collect(),
+        kernels,
+        threads: args.threads(),
+        extent: args.extent(),
+        skipped: oracles.skipped,
+        progress: style::progress(),
+    };
+    let report = bench.run()?;
+    print(&report, out)?;
+    write_report(args.json.as_deref(), &report)?;
+    Ok(exit(
+        report.rows.len(),
+        report.disagreements().next().is_some(),
+    ))
+}
+
+/// The fastest kernel of each format, and those that were asked for.
+fn kernels(ids: &[String]) -> Result<Vec<&'static Kernel>, CliError> {
+    let mut kernels: Vec<&Kernel> = FORMATS.iter().map(|format| kernel::best(format)).collect();
+    for id in ids {
+        let kernel = kernel::by_id(id).ok_or_else(|| {
+            CliError::Usage(format!("no kernel `{id}`; `harness kernels` lists them"))
+        })?;
+        kernel
+            .availability()
+            .map_err(|missing| CliError::Setup(format!("kernel {id}: {missing}")))?;
+        if kernels.iter().all(|known| known.id() != kernel.id()) {
+            kernels.push(kernel);
+        }
+    }
+    Ok(kernels)
+}
+
+fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut headings = vec![
+        "operation",
+        "shape",
+        "weights in",
+        "threads",
+        "kernel",
+        "time",
+    ];
+    let oracles: Vec<&str> = report
+        .oracles
+        .iter()
+        .map(|oracle| oracle.id.as_str())
+        .collect();
+    headings.extend(&oracles);
+    headings.extend(["of the roof", "to 1 thread"]);
+    let mut table = style::table(&headings, [3, 5]);
+    for row in &report.rows {
+        let mut cells = vec![
+            row.operation.clone(),
+            row.shape(),
+            residence(row).into(),
+            row.threads.to_string(),
+            row.kernel.clone(),
+            cells::seconds(row.time.seconds.value),
+        ];
+        cells.extend(
+            oracles
+                .iter()
+                .map(|oracle| cells::versus(&row.oracles, oracle)),
+        );
+        cells.extend([cells::roof(&row.roofs), cells::scaling(report.scaling(row))]);
+        table.add_row(cells);
+    }
+    writeln!(out, "{table}")?;
+    writeln!(out, "on {}", report.environment.cpu)?;
+    for cost in &report.call_costs {
+        let (threads, time) = (cost.threads, cells::seconds(cost.seconds.value));
+        let plural = if threads == 1 { "" } else { "s" };
+        writeln!(
+            out,
+            "a call on {threads} thread{plural} costs {} {time} before any arithmetic",
+            cost.side
+        )?;
+    }
+    for reason in &report.skipped {
+        writeln!(out, "skipped: {reason}")?;
+    }
+    for (row, versus) in report.disagreements() {
+        let (operation, shape) = (&row.operation, row.shape());
+        writeln!(
+            out,
+            "\x1b[1;31mdiffers\x1b[0m: {operation} {shape}: {} and {} compute different products",
+            row.kernel, versus.oracle
+        )?;
+    }
+    warn(out)?;
+    Ok(())
+}
+
+fn residence(row: &Row) -> &'static str {
+    match row.residence {
+        Residence::Cache => "cache",
+        Residence::Memory => "memory",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_the_fastest_and_those_asked_for_once() {
+        let fastest = kernels(&[]).unwrap();
+        assert_eq!(fastest.len(), FORMATS.len());
+        let again = kernels(&[fastest[0].id().into(), "i2_s.group64.scalar".into()]).unwrap();
+        assert_eq!(again.len(), FORMATS.len() + 1);
+        let error = kernels(&["i2_s.group128.abacus".into()]).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+}

@@ -1,0 +1,111 @@
+//! `harness bench`: how fast kernels and whole models are.
+
+mod cells;
+mod kernels;
+mod model;
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+
+use super::CliError;
+use super::select::OracleSelection;
+use crate::bench::plan::Extent;
+use crate::exit::Exit;
+use crate::receipt::write_json;
+
+/// Time kernels, or a whole model, against the oracles and against the machine, taking turns in one process
+///
+/// Each row is an operation, a shape, a number of threads and a kernel; with --model, a prompt of 128 tokens (prefill)
+/// or one token after it (decode). The columns of oracles show the oracle's time over that of the Rust side (above 1
+/// the Rust side is faster) with a 95 % confidence interval of the median. The roof is what nobody can beat here:
+/// reading the weights, or the int8 multiply-adds of the kernel's instruction set on registers; shown is the share of
+/// the lower one. The last column compares with one thread, and what reading alone gains. Activations are quantized
+/// within the time, on both sides. Use a release build on an idle machine.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  harness bench
+  harness bench --threads 1 --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict
+  harness bench --quick --json bench.json
+  harness bench --model
+  harness bench --model tiny-llama-tq2_0 --threads 2
+  harness bench --model ./model.gguf --oracle bitnet.cpp/native")]
+pub(super) struct BenchArgs {
+    #[command(flatten)]
+    oracles: OracleSelection,
+    /// Time the forward pass of a model: a GGUF file, or the recipe of one (see `harness synth --list`), which is
+    /// written to a temporary file
+    #[arg(long, value_name = "FILE|RECIPE", num_args = 0..=1, default_missing_value = model::DEFAULT_RECIPE)]
+    model: Option<String>,
+    /// Time this kernel too, beside the fastest of each format (see `harness kernels`); may be given several times
+    #[arg(long = "kernel", value_name = "ID", conflicts_with = "model")]
+    kernel_ids: Vec<String>,
+    /// Numbers of threads
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2")]
+    threads: Vec<NonZeroUsize>,
+    /// Write everything that was measured, and on what, to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// A few shapes or a short prompt, for a short time: shows that it works, not how fast it is
+    #[arg(long)]
+    quick: bool,
+}
+
+impl BenchArgs {
+    /// Each number of threads once, the smallest first.
+    fn threads(&self) -> Vec<usize> {
+        let mut threads: Vec<usize> = self.threads.iter().map(|n| n.get()).collect();
+        threads.sort_unstable();
+        threads.dedup();
+        threads
+    }
+
+    fn extent(&self) -> Extent {
+        if self.quick {
+            Extent::Quick
+        } else {
+            Extent::Full
+        }
+    }
+}
+
+pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    match &args.model {
+        Some(model) => model::run(args, model, out),
+        None => kernels::run(args, out),
+    }
+}
+
+/// Writes the report where the command line wants it.
+fn write_report(path: Option<&Path>, report: &impl Serialize) -> Result<(), CliError> {
+    path.map_or(Ok(()), |path| {
+        write_json(path, report).map_err(|source| CliError::Write {
+            path: path.into(),
+            source,
+        })
+    })
+}
+
+/// What a run of so many rows comes to.
+fn exit(rows: usize, disagrees: bool) -> Exit {
+    match rows {
+        0 => Exit::NothingCompared,
+        _ if disagrees => Exit::Divergence,
+        _ => Exit::Agreement,
+    }
+}
+
+/// What makes times mean little, if anything does.
+fn warn(out: &mut dyn Write) -> std::io::Result<()> {
+    if cfg!(debug_assertions) {
+        writeln!(
+            out,
+            "this is a checked build of the Rust side: its times mean little"
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! `harness bench --model`: the forward pass of a model, a row for each phase and number of threads.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::{BenchArgs, cells, exit, warn, write_report};
+use crate::bench::model::ModelBench;
+use crate::bench::model::report::ModelReport;
+use crate::cli::select::{LoadedOracles, OpenModel, generate, open_model};
+use crate::cli::{CliError, style};
+use crate::exit::Exit;
+
+/// The recipe of the model where none was named: real layers in a file that is quickly made.
+pub(super) const DEFAULT_RECIPE: &str = "2b-4t-small-vocab";
+
+pub(super) fn run(args: &BenchArgs, name: &str, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let LoadedOracles {
+        references,
+        skipped,
+    } = args.oracles.load()?;
+    let compared: Vec<String> = references
+        .into_iter()
+        .filter(|reference| reference.compared)
+        .map(|reference| reference.side.id().to_owned())
+        .collect();
+    let oracles = cpp_shim::builds()
+        .iter()
+        .filter(|build| compared.iter().any(|id| id == build.id()))
+        .map(cpp_shim::Build::load)
+        .collect::<Result<_, _>>()?;
+    let opened = open(name)?;
+    let bench = ModelBench {
+        model: &opened.model,
+        name: name.into(),
+        oracles,
+        threads: args.threads(),
+        extent: args.extent(),
+        skipped,
+        progress: style::progress(),
+    };
+    let report = bench.run()?;
+    print(&report, out)?;
+    write_report(args.json.as_deref(), &report)?;
+    Ok(exit(
+        report.rows.len(),
+        report.disagreements().next().is_some(),
+    ))
+}
+
+/// The file of this name, or else the model of the recipe.
+fn open(name: &str) -> Result<OpenModel, CliError> {
+    let path = Path::new(name);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    match extension {
+        Some("gguf") => open_model(Some(&path.into())),
+        Some("toml") => generate(name),
+        _ if path.is_file() => open_model(Some(&path.into())),
+        _ => generate(name),
+    }
+}
+
+fn print(report: &ModelReport, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut headings = vec!["phase", "tokens", "after", "threads", "time", "tokens/s"];
+    let oracles: Vec<&str> = report
+        .oracles
+        .iter()
+        .map(|oracle| oracle.id.as_str())
+        .collect();
+    headings.extend(&oracles);
+    headings.extend(["of the roof", "to 1 thread"]);
+    let mut table = style::table(&headings, 1..6);
+    for row in &report.rows {
+        let mut cells = vec![
+            row.phase.name().into(),
+            row.tokens.to_string(),
+            row.context.to_string(),
+            row.threads.to_string(),
+            cells::seconds(row.time.seconds.value),
+            format!("{:.1}", row.tokens_per_second),
+        ];
+        cells.extend(
+            oracles
+                .iter()
+                .map(|oracle| cells::versus(&row.oracles, oracle)),
+        );
+        cells.extend([cells::roof(&row.roofs), cells::scaling(report.scaling(row))]);
+        table.add_row(cells);
+    }
+    writeln!(out, "{table}")?;
+    let model = &report.model;
+    writeln!(
+        out,
+        "{} ({}) by {} on {}",
+        model.name,
+        model.architecture,
+        model.kernels.join(", "),
+        report.environment.cpu
+    )?;
+    for reason in &report.skipped {
+        writeln!(out, "skipped: {reason}")?;
+    }
+    for (row, versus) in report.disagreements() {
+        let (phase, threads, oracle) = (row.phase.name(), row.threads, &versus.oracle);
+        writeln!(
+            out,
+            "\x1b[1;31mdiffers\x1b[0m: {phase} on {threads} threads: other logits than {oracle}'s"
+        )?;
+    }
+    Ok(warn(out)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_a_recipe() {
+        for (name, told) in [
+            ("no-such-model.gguf", "no-such-model.gguf"),
+            ("no-such-recipe", DEFAULT_RECIPE),
+            ("no-such-recipe.toml", "no-such-recipe.toml"),
+        ] {
+            let error = open(name)
+                .err()
+                .expect("there is no such model")
+                .to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
+}
