@@ -13,6 +13,10 @@ use crate::threads::{PIECES_PER_THREAD, Threads};
 /// A task's rows are a multiple of this: whole panels of every layout, and of those that kernels decode at a time.
 const TASK_ROWS: usize = 16;
 
+/// A task of several activation rows has no more rows than this, so that its results lie close together while a kernel
+/// writes them here and there. Three cache lines a row of results: an odd number, which no cache maps onto few sets.
+const MOST_TILE_ROWS: usize = 3 * TASK_ROWS;
+
 /// Why a matrix product did not run.
 #[derive(Debug, Error)]
 pub enum MatmulError {
@@ -97,7 +101,7 @@ fn spread(
 ) -> Result<(), MatmulError> {
     let rows = weights.rows();
     ShapeError::check("results", out.len(), batch * rows)?;
-    if threads.count() == 1 {
+    if threads.count() == 1 && batch == 1 {
         return Ok(products(0..rows, out)?);
     }
     let result = Mutex::new(Ok(()));
@@ -114,9 +118,15 @@ fn spread(
 
 /// Divides the rows of a result, `batch x rows`, among tasks.
 fn tasks(rows: usize, threads: usize, out: &mut [f32]) -> Vec<Task<'_>> {
+    let most = if out.len() > rows {
+        MOST_TILE_ROWS
+    } else {
+        usize::MAX
+    };
     let run = rows
         .div_ceil(threads * PIECES_PER_THREAD)
-        .next_multiple_of(TASK_ROWS);
+        .next_multiple_of(TASK_ROWS)
+        .min(most);
     let mut tasks: Vec<Task<'_>> = (0..rows)
         .step_by(run)
         .map(|start| (start..rows.min(start + run), Vec::new()))

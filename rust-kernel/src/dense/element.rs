@@ -3,7 +3,7 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use super::fused::Rest;
+use super::dots::Rest;
 
 /// Elements converted at a time, so that the conversion can use the CPU's own.
 const RUN: usize = 64;

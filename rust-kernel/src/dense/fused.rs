@@ -8,9 +8,6 @@
 
 use super::libm::expf;
 
-/// Elements that one step of a dot product takes: four vectors of eight lanes (`GGML_F32_STEP`, `GGML_F16_STEP`).
-const STEP: usize = 32;
-
 /// Compiles a function a second time for AVX2 and FMA and chooses by what the CPU has.
 macro_rules! fused {
     ($($(#[$attribute:meta])* pub(crate) fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? $body:block)*) => {$(
@@ -35,38 +32,7 @@ macro_rules! fused {
     )*};
 }
 
-/// What a dot product does with the elements that fill no whole step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// Products added in f32: `ggml_vec_dot_f32`.
-    F32,
-    /// Products, each rounded to f32, added in f64: `ggml_vec_dot_f16`.
-    F64,
-}
-
 fused! {
-    /// Dot product of two rows of equal length: `ggml_vec_dot_f32`, or `ggml_vec_dot_f16` on values that f16 can hold.
-    pub(crate) fn dot(a: &[f32], b: &[f32], rest: Rest) -> f32 {
-        let (a, a_rest) = a.as_chunks::<STEP>();
-        let (b, b_rest) = b.as_chunks::<STEP>();
-        let mut lanes = [0.0f32; STEP];
-        for (a, b) in a.iter().zip(b) {
-            for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-                *lane = a.mul_add(*b, *lane);
-            }
-        }
-        for half in [16, 8, 4] {
-            let (low, high) = lanes.split_at_mut(half);
-            low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
-        }
-        let sum = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
-        let products = a_rest.iter().zip(b_rest).map(|(a, b)| a * b);
-        match rest {
-            Rest::F32 => products.fold(sum, |sum, product| sum + product),
-            Rest::F64 => products.fold(f64::from(sum), |sum, product| sum + f64::from(product)) as f32,
-        }
-    }
-
     /// `out = e^(values - max)` and the sum of it, in f64 over sums of eight: `ggml_vec_soft_max_f32`.
     pub(crate) fn exp_and_sum(values: &mut [f32], max: f32) -> f64 {
         let mut sum = 0.0;
@@ -173,34 +139,6 @@ mod tests {
             (state >> 8) as f32 / (1 << 23) as f32 - 1.0
         };
         (0..n).map(step).collect()
-    }
-
-    #[test]
-    fn dots_are_near_the_exact_sum_at_every_length() {
-        for n in (0..100).chain([1023, 1024]) {
-            let (a, b) = (values(n, 1), values(n, 2));
-            let exact: f64 = a
-                .iter()
-                .zip(&b)
-                .map(|(&a, &b)| f64::from(a) * f64::from(b))
-                .sum();
-            for rest in [Rest::F32, Rest::F64] {
-                let error = (f64::from(dot(&a, &b, rest)) - exact).abs();
-                assert!(error < 1e-5, "{n} elements are off by {error}");
-            }
-        }
-    }
-
-    #[test]
-    fn lanes_are_added_in_the_reference_order() {
-        // 2^24 + 1 rounds to 2^24, so what is added first shows.
-        let mut a = [0.0; STEP];
-        let ones = [1.0; STEP];
-        (a[0], a[16], a[1]) = (16_777_216.0, 1.0, 1.0);
-        assert_eq!(dot(&a, &ones, Rest::F32), 16_777_216.0);
-        (a[0], a[1], a[17]) = (16_777_216.0, 1.0, 1.0);
-        a[16] = 0.0;
-        assert_eq!(dot(&a, &ones, Rest::F32), 16_777_218.0);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Matrices that are not ternary, as models keep them for embedding, output and norms: F32, F16 and Q6_K.
 //!
-//! Products are ggml's to the bit, in the lane order of its AVX2 code; see `fused`. Nothing is kept unpacked: a few
+//! Products are ggml's to the bit, in the lane order of its AVX2 code; see `dots`. Nothing is kept unpacked: a few
 //! rows at a time are read from their bytes.
 
+pub(crate) mod dots;
 mod element;
 pub(crate) mod fused;
 pub(crate) mod libm;
@@ -10,6 +11,7 @@ mod q6_k;
 
 use thiserror::Error;
 
+use dots::dots;
 pub use element::Element;
 
 use crate::activation::{ActivationError, ActivationKind, Activations};
@@ -130,19 +132,20 @@ impl<'a> Dense<'a> {
         }
         let prepared = self.prepare(activations)?;
         if batch == 1 {
-            threads.each_chunk(out, PANEL, |panel, out| {
-                self.panel(panel * PANEL, &prepared, 1, out)
+            threads.each_chunk_with(out, PANEL, |scratch, panel, out| {
+                self.panel(panel * PANEL, &prepared, 1, scratch, out);
             });
             return Ok(());
         }
         // Rows of the matrix outermost, so that each thread writes a piece of its own.
-        let mut by_row = vec![0.0; out.len()];
-        threads.each_chunk(&mut by_row, PANEL * batch, |panel, out| {
-            self.panel(panel * PANEL, &prepared, batch, out);
+        let mut by_panel = vec![0.0; out.len()];
+        threads.each_chunk_with(&mut by_panel, PANEL * batch, |scratch, panel, out| {
+            self.panel(panel * PANEL, &prepared, batch, scratch, out);
         });
         threads.each_chunk(out, self.rows, |b, out| {
-            for (out, products) in out.iter_mut().zip(by_row.chunks_exact(batch)) {
-                *out = products[b];
+            let panels = by_panel.chunks(PANEL * batch);
+            for (out, panel) in out.chunks_mut(PANEL).zip(panels) {
+                out.copy_from_slice(&panel[b * out.len()..][..out.len()]);
             }
         });
         Ok(())
@@ -163,24 +166,30 @@ impl<'a> Dense<'a> {
         })
     }
 
-    /// `out[r * batch + b]` for up to [`PANEL`] rows from `start`.
-    fn panel(&self, start: usize, activations: &Prepared, batch: usize, out: &mut [f32]) {
+    /// `out[b * rows + r]` for up to [`PANEL`] rows from `start`; `panel` is memory for them.
+    fn panel(
+        &self,
+        start: usize,
+        activations: &Prepared,
+        batch: usize,
+        panel: &mut Vec<f32>,
+        out: &mut [f32],
+    ) {
         let rows = out.len() / batch;
         match (self.kind, activations) {
             (Kind::Plain(element), Prepared::Values(values)) => {
-                let mut panel = vec![0.0; rows * self.cols];
+                panel.resize(rows * self.cols, 0.0);
                 for (row, values) in panel.chunks_exact_mut(self.cols).enumerate() {
                     element.read(self.row_bytes(start + row), values);
                 }
-                for (b, activations) in values.chunks_exact(self.cols).enumerate() {
-                    for (row, weights) in panel.chunks_exact(self.cols).enumerate() {
-                        out[row * batch + b] = fused::dot(weights, activations, element.rest());
-                    }
+                let batch = values.chunks_exact(self.cols);
+                for (activations, out) in batch.zip(out.chunks_exact_mut(rows)) {
+                    dots(panel, activations, element.rest(), out);
                 }
             }
             (_, Prepared::Quantized(quantized)) => {
                 for (i, out) in out.iter_mut().enumerate() {
-                    let (row, b) = (start + i / batch, i % batch);
+                    let (b, row) = (i / rows, start + i % rows);
                     let codes = &quantized.codes()[b * self.cols..][..self.cols];
                     *out = q6_k::dot(self.row_bytes(row), codes, quantized.row_scales(b));
                 }

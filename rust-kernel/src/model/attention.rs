@@ -2,11 +2,21 @@
 //!
 //! Source: `llm_build_kqv` in `llama.cpp` and `ggml_compute_forward_soft_max_f32` in `ggml.c` of `bitnet-cpp-sys` 0.0.5.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use super::cache::Cache;
 use super::config::Config;
 use super::trace::Tracer;
-use crate::dense::fused::{dot, exp_and_sum};
+use crate::dense::dots::dots;
+use crate::dense::fused::exp_and_sum;
 use crate::threads::Threads;
+
+/// Keys, or rows of values, that are read together and multiplied with all queries while they are in the first cache.
+const TILE: usize = 8;
+
+/// Queries of a head that are computed together, with the keys and values that were read for them.
+const TOKENS: usize = 32;
 
 /// Where a batch of queries stands.
 #[derive(Debug, Clone, Copy)]
@@ -33,67 +43,127 @@ pub(super) fn attend(
     let Span {
         tokens, positions, ..
     } = span;
-    let Config {
-        heads,
-        kv_heads,
-        head,
-        ..
-    } = *config;
-    let shared = heads / kv_heads;
-    let (element, rest) = (cache.element(), cache.element().rest());
-    let columns = |kv_head: usize| kv_head * head..(kv_head + 1) * head;
-
-    element.round(&mut queries);
-    // Heads outermost: a head's keys are read once for all queries of all heads that share them.
-    let mut scores = vec![0.0; heads * tokens * positions];
-    threads.each_chunk(
-        &mut scores,
-        shared * tokens * positions,
-        |kv_head, scores| {
-            let keys = cache.keys(columns(kv_head), positions);
-            for (i, scores) in scores.chunks_exact_mut(positions).enumerate() {
-                let (of_head, token) = (kv_head * shared + i / tokens, i % tokens);
-                let query = &queries[(token * heads + of_head) * head..][..head];
-                for (score, key) in scores.iter_mut().zip(keys.chunks_exact(head)) {
-                    *score = dot(key, query, rest);
-                }
-            }
-        },
-    );
-    tracer.node("kq", [positions, tokens, heads], &scores);
-
-    let scale = 1.0 / (head as f32).sqrt();
-    threads.each_chunk(&mut scores, positions, |row, scores| {
-        softmax(scores, scale, span.first + row % tokens + 1);
+    cache.element().round(&mut queries);
+    let steps = tracer.is_on().then(|| Steps::new(config, span));
+    let mut out = vec![0.0; queries.len()];
+    let groups = groups(config, &mut out);
+    threads.for_each(groups.into_iter(), |scratch, group| {
+        group.attend(config, cache, span, &queries, scratch, steps.as_ref());
     });
-    tracer.node("kq_soft_max_ext", [positions, tokens, heads], &scores);
-
-    element.round(&mut scores);
-    let mut weighted = vec![0.0; heads * tokens * head];
-    threads.each_chunk(
-        &mut weighted,
-        shared * tokens * head,
-        |kv_head, weighted| {
-            let values = cache.values(columns(kv_head), positions);
-            let scores = &scores[kv_head * shared * tokens * positions..];
-            let rows = weighted
-                .chunks_exact_mut(head)
-                .zip(scores.chunks_exact(positions));
-            for (weighted, scores) in rows {
-                for (out, value) in weighted.iter_mut().zip(values.chunks_exact(positions)) {
-                    *out = dot(value, scores, rest);
-                }
-            }
-        },
-    );
-    tracer.node("kqv", [head, tokens, heads], &weighted);
-
-    let mut merged = vec![0.0; weighted.len()];
-    for (i, row) in weighted.chunks_exact(head).enumerate() {
-        let (of_head, token) = (i / tokens, i % tokens);
-        merged[(token * heads + of_head) * head..][..head].copy_from_slice(row);
+    if let Some(steps) = steps {
+        let [kq, weights, kqv] = steps.into_nodes();
+        tracer.node("kq", [positions, tokens, config.heads], &kq);
+        tracer.node(
+            "kq_soft_max_ext",
+            [positions, tokens, config.heads],
+            &weights,
+        );
+        tracer.node("kqv", [config.head, tokens, config.heads], &kqv);
     }
-    merged
+    out
+}
+
+/// Some tokens' queries of all heads that share a KV head.
+struct Group<'o> {
+    kv_head: usize,
+    /// The first token.
+    start: usize,
+    /// For each token the results of these heads, one after the other.
+    out: Vec<&'o mut [f32]>,
+}
+
+/// Memory that a thread uses again.
+#[derive(Default)]
+struct Scratch {
+    /// Keys or rows of values.
+    tile: Vec<f32>,
+    /// For each query a score for every position.
+    scores: Vec<f32>,
+}
+
+/// Divides the results of a batch.
+fn groups<'o>(config: &Config, out: &'o mut [f32]) -> Vec<Group<'o>> {
+    let (kv_heads, width) = (config.kv_heads, config.heads * config.head);
+    let mut groups = Vec::new();
+    for (run, rows) in out.chunks_mut(TOKENS * width).enumerate() {
+        let of_run = groups.len();
+        groups.extend((0..kv_heads).map(|kv_head| Group {
+            kv_head,
+            start: run * TOKENS,
+            out: Vec::with_capacity(TOKENS),
+        }));
+        for (i, out) in rows.chunks_exact_mut(width / kv_heads).enumerate() {
+            groups[of_run + i % kv_heads].out.push(out);
+        }
+    }
+    groups
+}
+
+impl Group<'_> {
+    fn attend(
+        mut self,
+        config: &Config,
+        cache: &Cache,
+        span: Span,
+        queries: &[f32],
+        scratch: &mut Scratch,
+        steps: Option<&Steps>,
+    ) {
+        let (head, positions) = (config.head, span.positions);
+        let shared = config.heads / config.kv_heads;
+        let (element, rest) = (cache.element(), cache.element().rest());
+        let columns = self.kv_head * head..(self.kv_head + 1) * head;
+        // Query `i` is that of head `i % shared` of token `i / shared`.
+        let heads_before = |i: usize| {
+            (self.start + i / shared) * config.heads + self.kv_head * shared + i % shared
+        };
+        let Scratch { tile, scores } = scratch;
+        scores.resize(self.out.len() * shared * positions, 0.0);
+
+        for run in tiles(0..positions) {
+            tile.resize(run.len() * head, 0.0);
+            cache.read_keys(columns.clone(), run.clone(), tile);
+            for (i, scores) in scores.chunks_exact_mut(positions).enumerate() {
+                let query = &queries[heads_before(i) * head..][..head];
+                dots(tile, query, rest, &mut scores[run.clone()]);
+            }
+        }
+        let place = |i: usize| (self.kv_head * shared + i % shared, self.start + i / shared);
+        let record = |step, rows: &[f32], len| {
+            if let Some(steps) = steps {
+                steps.record(step, rows.chunks_exact(len), place);
+            }
+        };
+        record(Step::Kq, scores, positions);
+
+        let scale = 1.0 / (head as f32).sqrt();
+        for (i, scores) in scores.chunks_exact_mut(positions).enumerate() {
+            softmax(scores, scale, span.first + self.start + i / shared + 1);
+        }
+        record(Step::Weights, scores, positions);
+
+        element.round(scores);
+        for run in tiles(columns) {
+            tile.resize(run.len() * positions, 0.0);
+            cache.read_values(run.clone(), positions, tile);
+            let at = run.start % head..run.start % head + run.len();
+            for (i, scores) in scores.chunks_exact(positions).enumerate() {
+                let out = &mut self.out[i / shared][i % shared * head..][at.clone()];
+                dots(tile, scores, rest, out);
+            }
+        }
+        if let Some(steps) = steps {
+            let rows = self.out.iter().flat_map(|out| out.chunks_exact(head));
+            steps.record(Step::Kqv, rows, place);
+        }
+    }
+}
+
+/// Runs of [`TILE`], the last of which may be shorter.
+fn tiles(all: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = all.end;
+    all.step_by(TILE)
+        .map(move |start| start..end.min(start + TILE))
 }
 
 /// Turns the scores of one query into weights that add up to one; those from `visible` on get none.
@@ -114,6 +184,56 @@ fn softmax(scores: &mut [f32], scale: f32, visible: usize) {
     scores.iter_mut().for_each(|score| *score *= inverse);
 }
 
+/// The intermediate results of a batch, put together for the trace.
+struct Steps {
+    tokens: usize,
+    /// For each [`Step`]: heads x tokens x (positions, or elements of a head).
+    nodes: Mutex<[Vec<f32>; 3]>,
+}
+
+/// An intermediate result of attention.
+#[derive(Clone, Copy)]
+enum Step {
+    /// Keys times queries.
+    Kq,
+    /// What softmax makes of them.
+    Weights,
+    /// Values times weights.
+    Kqv,
+}
+
+impl Steps {
+    fn new(config: &Config, span: Span) -> Steps {
+        let queries = config.heads * span.tokens;
+        let columns = [span.positions, span.positions, config.head];
+        Steps {
+            tokens: span.tokens,
+            nodes: Mutex::new(columns.map(|columns| vec![0.0; queries * columns])),
+        }
+    }
+
+    /// Takes the rows of some queries, of which `place` knows head and token.
+    fn record<'r>(
+        &self,
+        step: Step,
+        rows: impl Iterator<Item = &'r [f32]>,
+        place: impl Fn(usize) -> (usize, usize),
+    ) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        for (i, row) in rows.enumerate() {
+            let (head, token) = place(i);
+            let at = (head * self.tokens + token) * row.len();
+            nodes[step as usize][at..][..row.len()].copy_from_slice(row);
+        }
+    }
+
+    fn into_nodes(self) -> [Vec<f32>; 3] {
+        self.nodes
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +245,12 @@ mod tests {
         assert!(scores[..5].is_sorted() && scores[0] > 0.0);
         assert_eq!(scores[5..], [0.0; 27]);
         assert!((scores.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn tiles_cover_everything_once() {
+        assert!(tiles(5..5).eq([]));
+        assert!(tiles(8..11).eq(std::iter::once(8..11)));
+        assert!(tiles(3..20).eq([3..11, 11..19, 19..20]));
     }
 }

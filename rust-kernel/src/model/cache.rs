@@ -64,30 +64,30 @@ impl Cache {
         }
     }
 
-    /// The keys of one head, of `columns` of a row, for the first `positions` positions: `positions x columns`.
-    pub(super) fn keys(&self, columns: Range<usize>, positions: usize) -> Vec<f32> {
+    /// Keys of one head, of `columns` of a row, at some positions: `positions x columns`.
+    pub(super) fn read_keys(
+        &self,
+        columns: Range<usize>,
+        positions: Range<usize>,
+        out: &mut [f32],
+    ) {
         let size = self.element.bytes();
-        let mut out = vec![0.0; positions * columns.len()];
         let rows = self.keys.chunks_exact(self.width * size);
+        let rows = rows.skip(positions.start).take(positions.len());
         for (out, row) in out.chunks_exact_mut(columns.len()).zip(rows) {
             self.element
                 .read(&row[columns.start * size..columns.end * size], out);
         }
-        out
     }
 
-    /// The values of one head, of `columns` of a row, for the first `positions` positions: `columns x positions`.
-    pub(super) fn values(&self, columns: Range<usize>, positions: usize) -> Vec<f32> {
+    /// Values in some columns of a row, at the first `positions` positions: `columns x positions`.
+    pub(super) fn read_values(&self, columns: Range<usize>, positions: usize, out: &mut [f32]) {
         let size = self.element.bytes();
-        let mut out = vec![0.0; columns.len() * positions];
-        let rows = self
-            .values
-            .chunks_exact(self.positions * size)
-            .skip(columns.start);
+        let rows = self.values.chunks_exact(self.positions * size);
+        let rows = rows.skip(columns.start).take(columns.len());
         for (out, row) in out.chunks_exact_mut(positions).zip(rows) {
             self.element.read(&row[..positions * size], out);
         }
-        out
     }
 }
 
@@ -102,8 +102,13 @@ mod tests {
             let rows: Vec<f32> = (0..12).map(|i| i as f32).collect();
             let negative: Vec<f32> = rows.iter().map(|v| -v).collect();
             cache.store(1, &rows, &negative);
-            assert_eq!(cache.keys(2..4, 3), [0.0, 0.0, 2.0, 3.0, 8.0, 9.0]);
-            assert_eq!(cache.values(2..4, 3), [0.0, -2.0, -8.0, 0.0, -3.0, -9.0]);
+            let mut out = [9.0; 6];
+            cache.read_keys(2..4, 0..3, &mut out);
+            assert_eq!(out, [0.0, 0.0, 2.0, 3.0, 8.0, 9.0]);
+            cache.read_keys(2..5, 1..3, &mut out);
+            assert_eq!(out, [2.0, 3.0, 4.0, 8.0, 9.0, 10.0]);
+            cache.read_values(2..4, 3, &mut out);
+            assert_eq!(out, [0.0, -2.0, -8.0, 0.0, -3.0, -9.0]);
         }
     }
 

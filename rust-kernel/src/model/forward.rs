@@ -7,7 +7,7 @@ use super::attention::{Span, attend};
 use super::cache::Cache;
 use super::config::{Config, Gate};
 use super::error::ModelError;
-use super::linear::Linear;
+use super::linear::{Input, Linear};
 use super::rope::Turn;
 use super::trace::Tracer;
 use super::weights::{Layer, Tensors};
@@ -45,7 +45,9 @@ impl Pass<'_, '_> {
         }
         self.tracer.enter(None);
         let normed = self.norm("result_norm", &tensors.output_norm, stream);
-        let logits = tensors.output.product(&normed, self.threads)?;
+        let logits = tensors
+            .output
+            .product(&mut Input::new(&normed, width), self.threads)?;
         self.tracer
             .rows("result_output", tensors.embedding.rows(), &logits);
         Ok(logits)
@@ -77,29 +79,33 @@ impl Pass<'_, '_> {
         let config = self.config;
         let queries_width = config.heads * config.head;
         let normed = self.norm("attn_norm", &layer.attn_norm, stream.to_vec());
-        let mut queries = self.project("Qcur", &layer.query, queries_width, &normed)?;
+        let mut x = Input::new(&normed, config.embedding);
+        let mut queries = self.project("Qcur", &layer.query, queries_width, &mut x)?;
         self.rotate("Qcur", config.heads, &mut queries);
-        let mut keys = self.project("Kcur", &layer.key, config.kv_width(), &normed)?;
+        let mut keys = self.project("Kcur", &layer.key, config.kv_width(), &mut x)?;
         self.rotate("Kcur", config.kv_heads, &mut keys);
-        let values = self.project("Vcur", &layer.value, config.kv_width(), &normed)?;
+        let values = self.project("Vcur", &layer.value, config.kv_width(), &mut x)?;
         cache.store(self.span.first, &keys, &values);
 
         let merged = attend(config, cache, self.span, queries, self.threads, self.tracer);
         let Some(sub_norm) = &layer.attn_sub_norm else {
             self.tracer.rows("kqv_merged_cont", queries_width, &merged);
-            return self.project("kqv_out", &layer.attn_output, config.embedding, &merged);
+            let mut x = Input::new(&merged, queries_width);
+            return self.project("kqv_out", &layer.attn_output, config.embedding, &mut x);
         };
         self.tracer.rows("kqv_out", queries_width, &merged);
         let normed = self.sub_norm("attn_sub_norm", sub_norm, merged);
-        self.project("attn_o_out", &layer.attn_output, config.embedding, &normed)
+        let mut x = Input::new(&normed, queries_width);
+        self.project("attn_o_out", &layer.attn_output, config.embedding, &mut x)
     }
 
     fn feed_forward(&mut self, layer: &Layer<'_>, stream: &[f32]) -> Result<Vec<f32>, ModelError> {
         let config = self.config;
         let inner = config.feed_forward;
         let normed = self.norm("ffn_norm", &layer.ffn_norm, stream.to_vec());
+        let mut x = Input::new(&normed, config.embedding);
         let mut gated =
-            self.project_scaled(["ffn_gate", "ffn_gate_s"], &layer.gate, inner, &normed)?;
+            self.project_scaled(["ffn_gate", "ffn_gate_s"], &layer.gate, inner, &mut x)?;
         match config.gate {
             Gate::Silu => {
                 let threads = self.threads;
@@ -115,18 +121,20 @@ impl Pass<'_, '_> {
                 self.tracer.rows("ffn_sqr(relu)", inner, &gated);
             }
         }
-        let up = self.project_scaled(["ffn_up", "ffn_up_s"], &layer.up, inner, &normed)?;
+        let up = self.project_scaled(["ffn_up", "ffn_up_s"], &layer.up, inner, &mut x)?;
         gated
             .iter_mut()
             .zip(&up)
             .for_each(|(gated, up)| *gated *= up);
         let Some(sub_norm) = &layer.ffn_sub_norm else {
             self.tracer.rows("ffn_gate_par", inner, &gated);
-            return self.project("ffn_out", &layer.down, config.embedding, &gated);
+            let mut x = Input::new(&gated, inner);
+            return self.project("ffn_out", &layer.down, config.embedding, &mut x);
         };
         self.tracer.rows("ffn_sub_out", inner, &gated);
         let normed = self.sub_norm("ffn_sub_norm", sub_norm, gated);
-        self.project("ffn_down", &layer.down, config.embedding, &normed)
+        let mut x = Input::new(&normed, inner);
+        self.project("ffn_down", &layer.down, config.embedding, &mut x)
     }
 
     /// A linear layer with its scale, as one node.
@@ -135,7 +143,7 @@ impl Pass<'_, '_> {
         name: &str,
         linear: &Linear<'_>,
         columns: usize,
-        x: &[f32],
+        x: &mut Input<'_>,
     ) -> Result<Vec<f32>, ModelError> {
         let out = linear.forward(x, self.threads)?;
         self.tracer.rows(name, columns, &out);
@@ -148,7 +156,7 @@ impl Pass<'_, '_> {
         names: [&str; 2],
         linear: &Linear<'_>,
         columns: usize,
-        x: &[f32],
+        x: &mut Input<'_>,
     ) -> Result<Vec<f32>, ModelError> {
         let mut out = linear.product(x, self.threads)?;
         self.tracer.rows(names[0], columns, &out);

@@ -1,9 +1,10 @@
 //! A linear layer: a matrix of any supported type, multiplied by what its type calls for.
 
+use crate::activation::Activations;
 use crate::dense::Dense;
-use crate::format::Weights;
+use crate::format::{ActivationKind, Weights};
 use crate::kernel::Kernel;
-use crate::matmul::matmul;
+use crate::matmul::{MatmulError, matmul_quantized};
 use crate::threads::Threads;
 
 use super::error::ModelError;
@@ -23,6 +24,40 @@ pub(super) enum Matrix<'a> {
     Ternary(Weights<'a>, &'static Kernel),
     /// F32, F16 or Q6_K.
     Dense(Dense<'a>),
+}
+
+/// Rows that linear layers multiply: `batch x cols`, quantized at most once in each way.
+pub(super) struct Input<'x> {
+    values: &'x [f32],
+    cols: usize,
+    quantized: Vec<Activations>,
+}
+
+impl<'x> Input<'x> {
+    pub(super) fn new(values: &'x [f32], cols: usize) -> Input<'x> {
+        Input {
+            values,
+            cols,
+            quantized: Vec::new(),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.values.len() / self.cols
+    }
+
+    fn quantized(&mut self, kind: ActivationKind) -> Result<&Activations, MatmulError> {
+        let known = self.quantized.iter().position(|known| known.kind() == kind);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let quantized = Activations::quantize(kind, self.cols, self.values)?;
+                self.quantized.push(quantized);
+                self.quantized.len() - 1
+            }
+        };
+        Ok(&self.quantized[index])
+    }
 }
 
 impl<'a> Linear<'a> {
@@ -48,26 +83,31 @@ impl<'a> Linear<'a> {
         }
     }
 
-    fn shape(&self) -> (usize, usize) {
+    fn rows(&self) -> usize {
         match &self.matrix {
-            Matrix::Ternary(weights, _) => (weights.rows(), weights.cols()),
-            Matrix::Dense(dense) => (dense.rows(), dense.cols()),
+            Matrix::Ternary(weights, _) => weights.rows(),
+            Matrix::Dense(dense) => dense.rows(),
         }
     }
 
     /// The product with each row of `x`, row-major: `batch x rows`. The scale beside the matrix is not applied.
-    pub(super) fn product(&self, x: &[f32], threads: &Threads) -> Result<Vec<f32>, ModelError> {
-        let (rows, cols) = self.shape();
-        let mut out = vec![0.0; x.len() / cols * rows];
+    pub(super) fn product(
+        &self,
+        x: &mut Input<'_>,
+        threads: &Threads,
+    ) -> Result<Vec<f32>, ModelError> {
+        let mut out = vec![0.0; x.rows() * self.rows()];
         match &self.matrix {
-            Matrix::Ternary(weights, kernel) => matmul(kernel, weights, x, threads, &mut out)
+            Matrix::Ternary(weights, kernel) => x
+                .quantized(weights.format().activation)
+                .and_then(|x| matmul_quantized(kernel, weights, x, threads, &mut out))
                 .map_err(|source| ModelError::Product {
                     tensor: self.name.clone(),
                     source,
                 })?,
             Matrix::Dense(dense) => {
                 dense
-                    .matmul(x, threads, &mut out)
+                    .matmul(x.values, threads, &mut out)
                     .map_err(|source| ModelError::DenseProduct {
                         tensor: self.name.clone(),
                         source,
@@ -78,7 +118,11 @@ impl<'a> Linear<'a> {
     }
 
     /// The product with the scale beside the matrix applied, where there is one.
-    pub(super) fn forward(&self, x: &[f32], threads: &Threads) -> Result<Vec<f32>, ModelError> {
+    pub(super) fn forward(
+        &self,
+        x: &mut Input<'_>,
+        threads: &Threads,
+    ) -> Result<Vec<f32>, ModelError> {
         let mut out = self.product(x, threads)?;
         if let Some(scale) = self.scale {
             out.iter_mut().for_each(|value| *value *= scale);

@@ -61,6 +61,11 @@ impl<'t> Tracer<'t> {
         }
     }
 
+    /// Whether anybody wants nodes.
+    pub(super) fn is_on(&self) -> bool {
+        self.sink.is_some()
+    }
+
     /// The layer that the nodes to come belong to.
     pub(super) fn enter(&mut self, layer: Option<usize>) {
         self.layer = layer;

@@ -93,6 +93,16 @@ impl Threads {
         len: usize,
         task: impl Fn(usize, &mut [T]) + Sync,
     ) {
+        self.each_chunk_with(data, len, |(): &mut (), index, chunk| task(index, chunk));
+    }
+
+    /// As [`Threads::each_chunk`], with memory that a thread uses again, empty at first.
+    pub(crate) fn each_chunk_with<T: Send, S: Default>(
+        &self,
+        data: &mut [T],
+        len: usize,
+        task: impl Fn(&mut S, usize, &mut [T]) + Sync,
+    ) {
         let run = match self.count() {
             1 => usize::MAX,
             threads => data
@@ -102,9 +112,9 @@ impl Threads {
         };
         let run = run.max(1);
         let runs = data.chunks_mut(run.saturating_mul(len)).enumerate();
-        self.for_each(runs, |(): &mut (), (index, chunks)| {
+        self.for_each(runs, |scratch, (index, chunks)| {
             for (at, chunk) in chunks.chunks_mut(len).enumerate() {
-                task(index * run + at, chunk);
+                task(scratch, index * run + at, chunk);
             }
         });
     }

@@ -1,0 +1,189 @@
+//! Dot products of several rows with one: ggml's sums to the bit, two rows at a time where the CPU has AVX2 and FMA.
+//!
+//! Source: `ggml_vec_dot_f32` and `ggml_vec_dot_f16` in `ggml.c` of `bitnet-cpp-sys` 0.0.5.
+
+/// Elements that one step of a dot product takes: four vectors of eight lanes (`GGML_F32_STEP`, `GGML_F16_STEP`).
+const STEP: usize = 32;
+
+/// What a dot product does with the elements that fill no whole step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Products added in f32: `ggml_vec_dot_f32`.
+    F32,
+    /// Products, each rounded to f32, added in f64: `ggml_vec_dot_f16`.
+    F64,
+}
+
+impl Rest {
+    /// `sum` and the products of what is left of two rows.
+    fn add(self, sum: f32, a: &[f32], b: &[f32]) -> f32 {
+        let products = a.iter().zip(b).map(|(a, b)| a * b);
+        match self {
+            Rest::F32 => products.fold(sum, |sum, product| sum + product),
+            Rest::F64 => {
+                products.fold(f64::from(sum), |sum, product| sum + f64::from(product)) as f32
+            }
+        }
+    }
+}
+
+/// `out[r]`: dot product of `x` with row `r` of `rows`, which holds as many rows of its length as `out` has elements.
+///
+/// That is `ggml_vec_dot_f32`, or `ggml_vec_dot_f16` on values that f16 can hold.
+pub(crate) fn dots(rows: &[f32], x: &[f32], rest: Rest, out: &mut [f32]) {
+    debug_assert_eq!(rows.len(), out.len() * x.len());
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        // SAFETY: the CPU has just been asked for both features.
+        return unsafe { avx2::dots(rows, x, rest, out) };
+    }
+    for (out, row) in out.iter_mut().zip(rows.chunks_exact(x.len())) {
+        *out = dot(row, x, rest);
+    }
+}
+
+/// The definition: lane `i % 32` adds the products of elements `i` with one rounding each; the lanes are folded in
+/// halves down to four, and these in pairs.
+fn dot(row: &[f32], x: &[f32], rest: Rest) -> f32 {
+    let (row, row_rest) = row.as_chunks::<STEP>();
+    let (x, x_rest) = x.as_chunks::<STEP>();
+    let mut lanes = [0.0f32; STEP];
+    for (row, x) in row.iter().zip(x) {
+        for ((lane, row), x) in lanes.iter_mut().zip(row).zip(x) {
+            *lane = row.mul_add(*x, *lane);
+        }
+    }
+    for half in [16, 8, 4] {
+        let (low, high) = lanes.split_at_mut(half);
+        low.iter_mut()
+            .zip(high)
+            .for_each(|(low, high)| *low += *high);
+    }
+    let sum = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+    rest.add(sum, row_rest, x_rest)
+}
+
+/// The same by intrinsics. Compilers keep 32 lanes of plain arrays in registers of four, and spill most of them.
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::{Rest, STEP};
+
+    /// Rows multiplied together: eight accumulators hide the latency of a fused multiply-add.
+    const ROWS: usize = 2;
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn dots(rows: &[f32], x: &[f32], rest: Rest, out: &mut [f32]) {
+        let (x_steps, x_rest) = x.as_chunks::<STEP>();
+        let (pairs, last) = out.as_chunks_mut::<ROWS>();
+        let (of_pairs, of_last) = rows.split_at(pairs.len() * ROWS * x.len());
+        for (out, rows) in pairs.iter_mut().zip(of_pairs.chunks_exact(ROWS * x.len())) {
+            let (first, second) = rows.split_at(x.len());
+            let (first, first_rest) = first.as_chunks();
+            let (second, second_rest) = second.as_chunks();
+            let [a, b] = sums([first, second], x_steps);
+            *out = [
+                rest.add(a, first_rest, x_rest),
+                rest.add(b, second_rest, x_rest),
+            ];
+        }
+        if let [out] = last {
+            let (row, row_rest) = of_last.as_chunks();
+            let [sum] = sums([row], x_steps);
+            *out = rest.add(sum, row_rest, x_rest);
+        }
+    }
+
+    /// The dots of whole steps.
+    #[target_feature(enable = "avx2,fma")]
+    fn sums<const R: usize>(rows: [&[[f32; STEP]]; R], x: &[[f32; STEP]]) -> [f32; R] {
+        let rows = rows.map(|row| &row[..x.len()]);
+        let mut lanes = [[_mm256_setzero_ps(); STEP / 8]; R];
+        for (step, x) in x.iter().enumerate() {
+            let x = vectors(x);
+            for (lanes, row) in lanes.iter_mut().zip(rows) {
+                for ((lanes, row), x) in lanes.iter_mut().zip(vectors(&row[step])).zip(x) {
+                    *lanes = _mm256_fmadd_ps(row, x, *lanes);
+                }
+            }
+        }
+        lanes.map(|[a, b, c, d]| {
+            let eight = _mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d));
+            let four = _mm_add_ps(
+                _mm256_castps256_ps128(eight),
+                _mm256_extractf128_ps(eight, 1),
+            );
+            let two = _mm_hadd_ps(four, four);
+            _mm_cvtss_f32(_mm_hadd_ps(two, two))
+        })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn vectors(step: &[f32; STEP]) -> [__m256; STEP / 8] {
+        let (eights, _) = step.as_chunks::<8>();
+        std::array::from_fn(|i| {
+            // SAFETY: eight floats lie there, and the load wants no alignment.
+            unsafe { _mm256_loadu_ps(eights[i].as_ptr()) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without structure, in -1..1.
+    fn values(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let step = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..n).map(step).collect()
+    }
+
+    #[test]
+    fn dots_are_near_the_exact_sum_at_every_length() {
+        for n in (1..100).chain([1023, 1024]) {
+            let (a, b) = (values(n, 1), values(n, 2));
+            let exact: f64 = a
+                .iter()
+                .zip(&b)
+                .map(|(&a, &b)| f64::from(a) * f64::from(b))
+                .sum();
+            for rest in [Rest::F32, Rest::F64] {
+                let error = (f64::from(dot(&a, &b, rest)) - exact).abs();
+                assert!(error < 1e-5, "{n} elements are off by {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_are_added_in_the_reference_order() {
+        // 2^24 + 1 rounds to 2^24, so what is added first shows.
+        let mut a = [0.0; STEP];
+        let ones = [1.0; STEP];
+        (a[0], a[16], a[1]) = (16_777_216.0, 1.0, 1.0);
+        assert_eq!(dot(&a, &ones, Rest::F32), 16_777_216.0);
+        (a[0], a[1], a[17]) = (16_777_216.0, 1.0, 1.0);
+        a[16] = 0.0;
+        assert_eq!(dot(&a, &ones, Rest::F32), 16_777_218.0);
+    }
+
+    #[test]
+    fn several_rows_give_the_bits_of_the_definition() {
+        for n in (1..100).chain([128, 160, 1000]) {
+            for count in 0..6 {
+                let (rows, x) = (values(count * n, 1), values(n, 2));
+                for rest in [Rest::F32, Rest::F64] {
+                    let mut out = vec![0.0; count];
+                    dots(&rows, &x, rest, &mut out);
+                    let wanted = rows.chunks_exact(n).map(|row| dot(row, &x, rest));
+                    assert!(out.iter().copied().eq(wanted), "{count} rows of {n}");
+                }
+            }
+        }
+    }
+}
