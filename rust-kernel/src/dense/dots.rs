@@ -108,15 +108,17 @@ mod avx2 {
                 }
             }
         }
-        lanes.map(|[a, b, c, d]| {
+        let mut out = [0.0; R];
+        for (out, [a, b, c, d]) in out.iter_mut().zip(lanes) {
             let eight = _mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d));
             let four = _mm_add_ps(
                 _mm256_castps256_ps128(eight),
                 _mm256_extractf128_ps(eight, 1),
             );
             let two = _mm_hadd_ps(four, four);
-            _mm_cvtss_f32(_mm_hadd_ps(two, two))
-        })
+            *out = _mm_cvtss_f32(_mm_hadd_ps(two, two));
+        }
+        out
     }
 
     #[inline]

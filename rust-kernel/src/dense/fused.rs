@@ -37,10 +37,11 @@ fused! {
     pub(crate) fn exp_and_sum(values: &mut [f32], max: f32) -> f64 {
         let mut sum = 0.0;
         let (eights, rest) = values.as_chunks_mut::<8>();
+        // One loop over everything is what compilers make vectors of.
+        for value in eights.as_flattened_mut() {
+            *value = exp(*value - max);
+        }
         for lanes in eights {
-            for value in lanes.iter_mut() {
-                *value = exp(*value - max);
-            }
             let [a, b, c, d, e, f, g, h] = *lanes;
             let [a, b, c, d] = [e + a, f + b, g + c, h + d];
             sum += f64::from((a + c) + (b + d));
@@ -55,10 +56,8 @@ fused! {
     /// `x / (1 + e^-x)` for each value of a row: `ggml_vec_silu_f32`.
     pub(crate) fn silu(values: &mut [f32]) {
         let (eights, rest) = values.as_chunks_mut::<8>();
-        for lanes in eights {
-            for x in lanes {
-                *x /= 1.0 + exp(0.0 - *x);
-            }
+        for x in eights.as_flattened_mut() {
+            *x /= 1.0 + exp(0.0 - *x);
         }
         for x in rest {
             *x /= 1.0 + expf(-*x);

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::cache::Cache;
+use super::cache::{Cache, POSITIONS};
 use super::config::Config;
 use super::trace::Tracer;
 use crate::dense::dots::dots;
@@ -25,7 +25,7 @@ pub(super) struct Span {
     pub(super) first: usize,
     /// Queries.
     pub(super) tokens: usize,
-    /// Positions that take part, masked ones included: a multiple of [`POSITIONS`](super::cache::POSITIONS).
+    /// Positions that take part, masked ones included: a multiple of [`POSITIONS`].
     pub(super) positions: usize,
 }
 
@@ -43,11 +43,20 @@ pub(super) fn attend(
     let Span {
         tokens, positions, ..
     } = span;
+    let silent = cache.is_silent_at_zero() && cache.element().can_hold(&queries);
     cache.element().round(&mut queries);
     let steps = tracer.is_on().then(|| Steps::new(config, span));
     let mut out = vec![0.0; queries.len()];
     let groups = groups(config, &mut out);
     threads.for_each(groups.into_iter(), |scratch, group| {
+        // What none of the group sees has weights of zero; left out, it only lacks in the trace.
+        let seen = span.first + group.start + group.out.len();
+        let positions = if silent && steps.is_none() {
+            seen.next_multiple_of(POSITIONS)
+        } else {
+            span.positions
+        };
+        let span = Span { positions, ..span };
         group.attend(config, cache, span, &queries, scratch, steps.as_ref());
     });
     if let Some(steps) = steps {

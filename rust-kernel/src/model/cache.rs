@@ -19,6 +19,8 @@ pub(super) struct Cache {
     keys: Vec<u8>,
     /// `width x positions`: a value's positions are contiguous, as its dot product with the scores takes them.
     values: Vec<u8>,
+    /// Whether everything stored so far is a number in its element type.
+    finite: bool,
 }
 
 impl Cache {
@@ -44,6 +46,7 @@ impl Cache {
             width,
             keys: zeroed().ok_or_else(memory)?,
             values: zeroed().ok_or_else(memory)?,
+            finite: true,
         })
     }
 
@@ -52,15 +55,22 @@ impl Cache {
         self.element
     }
 
+    /// Whether a weight of zero makes nothing of any value in the cache, not even a NaN or a change of the sign of
+    /// zero, so that positions with such weights can be left out. f32 can have products too small for it.
+    pub(super) fn is_silent_at_zero(&self) -> bool {
+        self.finite && self.element == Element::F16
+    }
+
     /// Stores the rows of keys and values from position `first` on.
     pub(super) fn store(&mut self, first: usize, keys: &[f32], values: &[f32]) {
         let element = self.element;
+        self.finite &= element.can_hold(keys) && element.can_hold(values);
         let size = element.bytes();
         let at = &mut self.keys[first * self.width * size..];
-        element.write(keys.iter().copied(), at, size);
+        element.write(keys, at, size);
         for (i, row) in values.chunks_exact(self.width).enumerate() {
             let at = &mut self.values[(first + i) * size..];
-            element.write(row.iter().copied(), at, self.positions * size);
+            element.write(row, at, self.positions * size);
         }
     }
 
@@ -109,6 +119,24 @@ mod tests {
             assert_eq!(out, [2.0, 3.0, 4.0, 8.0, 9.0, 10.0]);
             cache.read_values(2..4, 3, &mut out);
             assert_eq!(out, [0.0, -2.0, -8.0, 0.0, -3.0, -9.0]);
+        }
+    }
+
+    #[test]
+    fn positions_are_left_out_only_where_nobody_can_tell() {
+        for (value, f16, f32) in [
+            (65_519.0, true, false),
+            (65_520.0, false, false),
+            (f32::NAN, false, false),
+        ] {
+            for (element, wanted) in [(Element::F16, f16), (Element::F32, f32)] {
+                for (keys, values) in [([value, 0.0], [0.0; 2]), ([0.0; 2], [0.0, -value])] {
+                    let mut cache = Cache::new(element, 4, 2).unwrap();
+                    cache.store(0, &keys, &values);
+                    cache.store(1, &[0.0; 2], &[0.0; 2]);
+                    assert_eq!(cache.is_silent_at_zero(), wanted, "{element:?} {value}");
+                }
+            }
         }
     }
 

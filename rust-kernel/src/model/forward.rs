@@ -122,10 +122,9 @@ impl Pass<'_, '_> {
             }
         }
         let up = self.project_scaled(["ffn_up", "ffn_up_s"], &layer.up, inner, &mut x)?;
-        gated
-            .iter_mut()
-            .zip(&up)
-            .for_each(|(gated, up)| *gated *= up);
+        self.threads.each_chunk(&mut gated, inner, |token, gated| {
+            scale_by(gated, &up[token * inner..][..inner]);
+        });
         let Some(sub_norm) = &layer.ffn_sub_norm else {
             self.tracer.rows("ffn_gate_par", inner, &gated);
             let mut x = Input::new(&gated, inner);
@@ -179,14 +178,13 @@ impl Pass<'_, '_> {
 
     /// RMS norm of each row, then its weights.
     fn norm(&mut self, name: &str, weights: &[f32], mut rows: Vec<f32>) -> Vec<f32> {
-        let columns = weights.len();
-        rms_norm(&mut rows, columns, self.config.rms_epsilon, self.threads);
+        let (columns, epsilon) = (weights.len(), self.config.rms_epsilon);
+        let threads = self.threads;
+        threads.each_chunk(&mut rows, NORM_ROWS * columns, |_, rows| {
+            rms_norm(rows, columns, epsilon);
+        });
         self.tracer.rows("norm", columns, &rows);
-        for row in rows.chunks_exact_mut(columns) {
-            row.iter_mut()
-                .zip(weights)
-                .for_each(|(value, weight)| *value *= weight);
-        }
+        threads.each_chunk(&mut rows, columns, |_, row| scale_by(row, weights));
         self.tracer.rows(name, columns, &rows);
         rows
     }
@@ -206,12 +204,39 @@ impl Pass<'_, '_> {
     }
 }
 
-/// `ggml_compute_forward_rms_norm_f32`: squares in f32, their sum in f64, the mean in f32.
-fn rms_norm(rows: &mut [f32], columns: usize, epsilon: f32, threads: &Threads) {
-    threads.each_chunk(rows, columns, |_, row| {
-        let sum: f64 = row.iter().map(|value| f64::from(value * value)).sum();
+/// Rows that are normalised together, so that none of their long sums waits for itself alone.
+const NORM_ROWS: usize = 4;
+
+/// `ggml_compute_forward_rms_norm_f32` for up to [`NORM_ROWS`] rows: squares in f32, their sum in f64, the mean in f32.
+fn rms_norm(rows: &mut [f32], columns: usize, epsilon: f32) {
+    let mut sums = [0.0f64; NORM_ROWS];
+    if let Some([a, b, c, d]) = as_four(rows, columns) {
+        for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+            for (sum, value) in sums.iter_mut().zip([a, b, c, d]) {
+                *sum += f64::from(value * value);
+            }
+        }
+    } else {
+        for (sum, row) in sums.iter_mut().zip(rows.chunks_exact(columns)) {
+            *sum = row.iter().map(|value| f64::from(value * value)).sum();
+        }
+    }
+    for (row, sum) in rows.chunks_exact_mut(columns).zip(sums) {
         let mean = (sum / columns as f64) as f32;
         let scale = 1.0 / (mean + epsilon).sqrt();
         row.iter_mut().for_each(|value| *value *= scale);
-    });
+    }
+}
+
+/// Four rows of `columns`, if there are so many.
+fn as_four(rows: &[f32], columns: usize) -> Option<[&[f32]; NORM_ROWS]> {
+    let mut rows = rows.chunks_exact(columns);
+    Some([rows.next()?, rows.next()?, rows.next()?, rows.next()?])
+}
+
+/// Multiplies a row, element by element.
+fn scale_by(row: &mut [f32], factors: &[f32]) {
+    row.iter_mut()
+        .zip(factors)
+        .for_each(|(value, factor)| *value *= factor);
 }

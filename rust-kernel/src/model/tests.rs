@@ -157,14 +157,14 @@ fn tokens_and_contexts_that_do_not_fit_are_refused_before_anything_is_computed()
 }
 
 #[test]
-fn ubatches_threads_and_rewinding_change_no_bit() {
+fn ubatches_threads_rewinding_and_tracing_change_no_bit() {
     for architecture in Architecture::ALL {
         let bytes = model_file(architecture);
         let model = load(&bytes).unwrap();
-        let tokens: Vec<u32> = (0..20).map(|i| i * 7 % VOCABULARY as u32).collect();
+        let tokens: Vec<u32> = (0..80).map(|i| i * 7 % VOCABULARY as u32).collect();
         for kv in [Element::F16, Element::F32] {
             let params = ContextParams {
-                n_ctx: 32,
+                n_ctx: 96,
                 kv,
                 ..ContextParams::default()
             };
@@ -186,6 +186,9 @@ fn ubatches_threads_and_rewinding_change_no_bit() {
                 whole,
                 "{architecture:?} {kv:?}"
             );
+            let mut context = Context::new(&model, params).unwrap();
+            let traced = context.decode(&tokens, &mut |_: Node<'_>| {}).unwrap();
+            assert_eq!(traced, whole, "{architecture:?} {kv:?} traced");
         }
     }
 }
