@@ -69,6 +69,9 @@ pub trait Inference: Send {
     /// Tokens in the vocabulary.
     fn vocabulary(&self) -> usize;
 
+    /// Who put the graph of the model together: the side itself, or whoever stands in for it.
+    fn graph(&self) -> &str;
+
     /// Decodes tokens at the positions after those decoded so far and gives the logits of each, `tokens.len() x
     /// vocabulary`, row-major. `sink`, if there is one, takes every node that has a name and f32 values of its own.
     ///

@@ -92,6 +92,10 @@ pub struct Outcome {
     pub noise_floor: Option<Measures>,
     /// The first differences, at most [`MAX_FINDINGS`].
     pub findings: Vec<Finding>,
+    /// On rungs that run the model, who put the reference's graph together: llama.cpp, or what stands in where
+    /// it has no graph for the architecture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graph: Option<String>,
     /// On the node rung, what each kind of node came to, in the order of computation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeSummary>,
@@ -175,6 +179,7 @@ impl Tally {
                 measures: Measures::default(),
                 noise_floor: None,
                 findings: Vec::new(),
+                graph: None,
                 nodes: Vec::new(),
                 logits: None,
                 skipped: None,

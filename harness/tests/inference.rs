@@ -152,6 +152,25 @@ fn a_run_that_fails_says_why_and_leaves_no_file() {
 }
 
 #[test]
+fn a_receipt_tells_whose_graph_the_reference_computed() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let graphs = [
+        ("tail-bitnet-tq2_0", "llama.cpp"),
+        ("tiny-bitnet-b1.58-tq2_0", "ggml ops of the shim"),
+    ];
+    for (recipe, graph) in graphs {
+        let model = generate(recipe, folder.path());
+        let receipt = receipt(0, folder.path(), &model, &["--rung", "lut,node,logits"]);
+        let graph_of = |rung: usize| &receipt["rungs"][rung]["outcomes"][0]["graph"];
+        assert!(graph_of(0).is_null(), "no model runs on the lut rung");
+        assert_eq!([graph_of(1), graph_of(2)], [graph; 2], "{recipe}");
+    }
+}
+
+#[test]
 fn a_receipt_tells_how_the_model_was_run() {
     if !strict_is_avx2() {
         return;

@@ -1,5 +1,6 @@
 //! Who runs a model on a rung, and what it means if one of them cannot.
 
+use super::stream::Ran;
 use crate::decoding::Decoding;
 use crate::finding::{Finding, Observed};
 use crate::inference::{Engine, InferenceError};
@@ -95,14 +96,15 @@ fn comparable(sides: &Sides) -> Result<(), String> {
 }
 
 impl Pair {
-    /// Notes what the failures of both sides mean, if they failed.
+    /// Notes whose graph the reference computed, and what the failures of both sides mean, if they failed.
     ///
     /// A model that a side has no code for, or that the reference refuses, is not compared. A candidate that refuses
     /// what the reference computes is wrong, and so is whoever does not survive.
-    pub(super) fn settle(&mut self, failures: &[Option<InferenceError>], reproduce: &str) {
+    pub(super) fn settle(&mut self, ran: &[Ran], reproduce: &str) {
         use InferenceError::{Lost, Refused};
-        let (reference, candidate) = (&failures[self.reference], &failures[self.candidate]);
-        match (reference, candidate) {
+        let (reference, candidate) = (&ran[self.reference], &ran[self.candidate]);
+        self.tally.outcome.graph.clone_from(&reference.graph);
+        match (&reference.failure, &candidate.failure) {
             (None, None) => {}
             (Some(error @ Lost { .. }), _) => self.fail(error, Blame::ReferenceWrong, reproduce),
             (_, Some(error @ Lost { .. })) | (None, Some(error @ Refused { .. })) => {
@@ -279,11 +281,15 @@ mod tests {
                 candidate: 1,
                 tally: Tally::new(Rung::Node, "candidate", "reference"),
             };
-            let failures = [reference, candidate];
-            pair.settle(&failures, "");
+            let ran = [reference, candidate].map(|failure| Ran {
+                graph: failure.is_none().then(|| "whose".into()),
+                failure,
+            });
+            pair.settle(&ran, "");
             let outcome = pair.tally.finish();
+            assert_eq!(outcome.graph, ran[0].graph);
             let found = outcome.findings.first().map(|finding| finding.blame);
-            assert_eq!((outcome.verdict, found), (verdict, blame), "{failures:?}");
+            assert_eq!((outcome.verdict, found), (verdict, blame), "{ran:?}");
             assert_eq!(outcome.skipped.is_some(), verdict == Verdict::Skipped);
         }
     }

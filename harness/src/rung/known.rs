@@ -73,6 +73,7 @@ impl Seen {
             } else {
                 vec![finding()]
             },
+            graph: None,
             nodes: Vec::new(),
             logits: None,
             skipped: None,

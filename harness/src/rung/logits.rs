@@ -6,6 +6,7 @@
 //! reported beside, with the noise floor.
 
 use super::cast::Cast;
+use super::stream::Ran;
 use crate::decoding::Decoding;
 use crate::finding::{Finding, Observed};
 use crate::inference::{Engine, InferenceError};
@@ -29,18 +30,19 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
         Err(skipped) => return skipped,
     };
     // One engine after the other: each has the machine, and its model's memory, to itself.
-    let (mut spoken, mut failures) = (Vec::new(), Vec::new());
+    let (mut spoken, mut ran) = (Vec::new(), Vec::new());
     for engine in &cast.engines {
-        let (logits, failure) = match speak(*engine, cast.decoding) {
+        let mut graph = None;
+        let (logits, failure) = match speak(*engine, cast.decoding, &mut graph) {
             Ok(logits) => (Some(logits), None),
             Err(error) => (None, Some(error)),
         };
         spoken.push(logits);
-        failures.push(failure);
+        ran.push(Ran { graph, failure });
         task.progress.inc(1);
     }
     for pair in &mut cast.pairs {
-        pair.settle(&failures, &cast.reproduce);
+        pair.settle(&ran, &cast.reproduce);
         let (Some(expected), Some(actual)) = (&spoken[pair.reference], &spoken[pair.candidate])
         else {
             continue;
@@ -94,10 +96,16 @@ impl Logits {
     }
 }
 
-fn speak(engine: &dyn Engine, decoding: &Decoding) -> Result<Logits, InferenceError> {
+/// Has an engine decode, and notes who put its graph together once that is known.
+fn speak(
+    engine: &dyn Engine,
+    decoding: &Decoding,
+    graph: &mut Option<String>,
+) -> Result<Logits, InferenceError> {
     let mut spoken = None;
     engine.with_model(&decoding.model, &decoding.params, &mut |inference| {
         let vocabulary = inference.vocabulary();
+        *graph = Some(inference.graph().to_owned());
         let mut decode = || {
             let mut values = Vec::new();
             for tokens in decoding.decodes() {

@@ -41,7 +41,7 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
             }
         }
     };
-    let failures = stream(&cast.engines, cast.decoding, meet, || task.progress.inc(1));
+    let ran = stream(&cast.engines, cast.decoding, meet, || task.progress.inc(1));
     let pairs = cast.pairs.into_iter().zip(ledgers);
     pairs
         .map(|(mut pair, ledger)| {
@@ -49,7 +49,7 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
             for finding in ledger.findings(&cast.reproduce) {
                 pair.tally.find(finding);
             }
-            pair.settle(&failures, &cast.reproduce);
+            pair.settle(&ran, &cast.reproduce);
             pair.tally.finish()
         })
         .collect()

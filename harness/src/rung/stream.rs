@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use crate::decoding::Decoding;
@@ -68,21 +68,30 @@ enum Message {
     Failed(InferenceError),
 }
 
-/// Runs the engines and calls `meet` with each node, and `decoded` after each decode. Gives what each engine failed of,
-/// if it did.
+/// What became of an engine.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// Who put its graph together, if it opened the model.
+    pub(super) graph: Option<String>,
+    /// What it failed of, if it did.
+    pub(super) failure: Option<InferenceError>,
+}
+
+/// Runs the engines and calls `meet` with each node, and `decoded` after each decode.
 pub(super) fn stream(
     engines: &[&dyn Engine],
     decoding: &Decoding,
     mut meet: impl FnMut(Meeting),
     mut decoded: impl FnMut(),
-) -> Vec<Option<InferenceError>> {
+) -> Vec<Ran> {
     let turn = Turn::default();
-    thread::scope(|scope| {
+    let graphs: Vec<OnceLock<String>> = engines.iter().map(|_| OnceLock::new()).collect();
+    let failures: Vec<_> = thread::scope(|scope| {
         let turn = &turn;
         let mut lanes = Vec::new();
-        for &engine in engines {
+        for (&engine, graph) in engines.iter().zip(&graphs) {
             let (sender, receiver) = sync_channel(AHEAD);
-            scope.spawn(move || run(engine, decoding, turn, &sender));
+            scope.spawn(move || run(engine, decoding, turn, graph, &sender));
             lanes.push(Lane::new(receiver));
         }
         for decode in 0..decoding.decodes().len() {
@@ -90,7 +99,12 @@ pub(super) fn stream(
             decoded();
         }
         lanes.into_iter().map(|lane| lane.failure).collect()
-    })
+    });
+    let graphs = graphs.into_iter().map(OnceLock::into_inner);
+    graphs
+        .zip(failures)
+        .map(|(graph, failure)| Ran { graph, failure })
+        .collect()
 }
 
 /// Whoever holds it may compute.
@@ -105,8 +119,15 @@ impl Turn {
 }
 
 /// The part of an engine's thread. A receiver that is gone wants no more, which is no error.
-fn run(engine: &dyn Engine, decoding: &Decoding, turn: &Turn, sender: &SyncSender<Message>) {
+fn run(
+    engine: &dyn Engine,
+    decoding: &Decoding,
+    turn: &Turn,
+    graph: &OnceLock<String>,
+    sender: &SyncSender<Message>,
+) {
     let mut work = |inference: &mut dyn Inference| {
+        graph.get_or_init(|| inference.graph().to_owned());
         for tokens in decoding.decodes() {
             let mut mine = Some(turn.take());
             let mut sink = |node| {

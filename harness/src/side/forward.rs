@@ -123,6 +123,10 @@ impl Inference for Run<'_> {
         self.vocabulary
     }
 
+    fn graph(&self) -> &str {
+        "qk256"
+    }
+
     fn decode(
         &mut self,
         tokens: &[u32],

@@ -74,6 +74,10 @@ impl Inference for SessionSide {
         self.session.n_vocab()
     }
 
+    fn graph(&self) -> &str {
+        self.session.graph()
+    }
+
     fn decode(
         &mut self,
         tokens: &[u32],

@@ -45,6 +45,10 @@ impl Inference for Reading<'_> {
         1
     }
 
+    fn graph(&self) -> &str {
+        "script"
+    }
+
     fn decode(
         &mut self,
         tokens: &[u32],
@@ -104,8 +108,12 @@ fn meetings(scripts: &[Script]) -> (Vec<(usize, String)>, Vec<bool>) {
         let shares: Vec<String> = meeting.shares.iter().map(share).collect();
         met.push((meeting.decode, shares.join(" ")));
     };
-    let failures = stream(&engines, &decoding, meet, || ());
-    (met, failures.iter().map(Option::is_some).collect())
+    let ran = stream(&engines, &decoding, meet, || ());
+    for (ran, script) in ran.iter().zip(scripts) {
+        let opened = script.survives > 0;
+        assert_eq!(ran.graph.as_deref(), opened.then_some("script"));
+    }
+    (met, ran.iter().map(|ran| ran.failure.is_some()).collect())
 }
 
 fn in_both_decodes(meetings: &[&str]) -> Vec<(usize, String)> {
