@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Why a side could not open or run a model.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum InferenceError {
     /// The side cannot do this, and says so; no fault of it, and a skip in reports.
     #[error("{side}: {reason}")]
@@ -24,13 +25,13 @@ pub enum InferenceError {
         reason: String,
     },
     /// The side's process died or stopped answering.
-    #[error("{side} {how} at {at}{}", said(stderr))]
+    #[error("{side} {how} {at}{}", said(stderr))]
     Lost {
         /// Id of the side.
         side: String,
-        /// Such as `was killed by SIGABRT` or `gave no answer in 60 s`.
+        /// Such as `died (signal: 6 (SIGABRT))` or `gave no answer in 60s`.
         how: String,
-        /// What it had been asked for.
+        /// When, such as `while decoding 3 tokens`.
         at: String,
         /// The last lines that it wrote to its standard error, empty if none.
         stderr: String,
@@ -45,7 +46,9 @@ fn said(stderr: &str) -> String {
 }
 
 /// A named intermediate tensor of the forward pass, right after it was computed.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Serialized without its values: a node may have millions, which whoever passes it on sends as the bytes they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TracedNode {
     /// As llama.cpp names it, such as `attn_norm-0`.
     pub name: String,
@@ -58,6 +61,7 @@ pub struct TracedNode {
     /// Elements along each dimension, the contiguous one first.
     pub ne: [usize; 4],
     /// All elements, in the order of `ne`.
+    #[serde(skip)]
     pub values: Vec<f32>,
 }
 
@@ -112,7 +116,7 @@ pub trait Engine: Send + Sync {
 }
 
 /// How a model is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InferenceParams {
     /// Positions that fit, at least 1.
     pub n_ctx: usize,

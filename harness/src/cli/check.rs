@@ -20,7 +20,8 @@ use crate::verdict::Verdict;
 ///
 /// Without MODEL the default synthetic model is generated and checked. A kernel or an oracle that this machine cannot
 /// run is skipped, with its reason; skips never add up to agreement. Where kernels are named, the forward pass
-/// multiplies with those.
+/// multiplies with those. Oracles run the model in processes of their own: one that dies or hangs differs, and the run
+/// goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -51,7 +52,8 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let candidates = args.kernels.candidates()?;
-    let oracles = args.oracles.load()?;
+    let mut oracles = args.oracles.load()?;
+    oracles.references = args.decoding.isolate(oracles.references);
     let open = open_model(args.model.as_ref())?;
     let tensors = open.model.ternary_tensors(reference_layout())?;
     let asked = |format| {

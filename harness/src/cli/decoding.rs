@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use clap::Args;
 
 use super::CliError;
+use super::isolation::Isolation;
 use crate::decoding::{Decoding, default_tokens};
 use crate::inference::{Inference, InferenceError, InferenceParams};
 use crate::model::Model;
@@ -28,9 +29,20 @@ pub(super) struct DecodingSelection {
     /// Threads that each side decodes with
     #[arg(long, value_name = "N", default_value = "1")]
     threads: NonZeroUsize,
+    #[command(flatten)]
+    isolation: Isolation,
 }
 
 impl DecodingSelection {
+    /// The references, running models in processes of their own: what these do to a model, or it to them, is survived.
+    pub(super) fn isolate(&self, references: Vec<Reference>) -> Vec<Reference> {
+        let workers = self.isolation.workers();
+        let references = references.into_iter();
+        references
+            .map(|reference| reference.in_workers(&workers))
+            .collect()
+    }
+
     /// What is decoded, or why nothing can be.
     ///
     /// # Errors

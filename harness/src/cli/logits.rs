@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::decoding::{require_tokens, vocabulary};
+use super::isolation::Isolation;
 use super::select::engine;
 use super::{CliError, style};
 use crate::exit::Exit;
@@ -48,10 +49,12 @@ pub(super) struct LogitsArgs {
     /// Threads
     #[arg(long, value_name = "N", default_value = "1")]
     threads: NonZeroUsize,
+    #[command(flatten)]
+    isolation: Isolation,
 }
 
 pub(super) fn run(args: &LogitsArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let engine = engine(&args.backend)?;
+    let engine = engine(&args.backend, args.isolation.workers())?;
     let model = Model::open(&args.model)?;
     require_tokens(&args.tokens, vocabulary(&model))?;
     let cannot_write = |source| CliError::Write {

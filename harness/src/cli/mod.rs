@@ -5,6 +5,7 @@ mod check;
 mod decoding;
 mod dump_lut;
 mod fuzz;
+mod isolation;
 mod kernels;
 mod logits;
 mod mistakes;
@@ -13,6 +14,7 @@ mod replay;
 mod select;
 mod style;
 mod synth;
+mod worker;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -48,6 +50,8 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     Replay(replay::ReplayArgs),
     Bench(bench::BenchArgs),
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
 }
 
 /// Why a command did not get to a verdict.
@@ -91,6 +95,9 @@ pub enum CliError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A worker process cannot go on.
+    #[error("worker: {0}")]
+    Worker(io::Error),
     /// The output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -133,6 +140,7 @@ impl Cli {
             Command::Fuzz(args) => fuzz::run(args, out),
             Command::Replay(args) => replay::run(args, out),
             Command::Bench(args) => bench::run(args, out),
+            Command::Worker(args) => worker::run(args),
         }
     }
 }

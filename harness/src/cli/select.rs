@@ -8,6 +8,7 @@ use qk256::kernel::{self, Kernel};
 use super::CliError;
 use crate::inference::Engine;
 use crate::model::Model;
+use crate::side::worker::{WorkerParams, Workers};
 use crate::side::{Candidate, Forward, OracleSide, Reference};
 use crate::synth::{self, TemporaryModel};
 
@@ -91,13 +92,12 @@ impl OracleSelection {
     }
 }
 
-/// The engine of this name: the forward pass in Rust, or an oracle.
+/// The engine of this name: the forward pass in Rust, or an oracle in such workers.
 ///
 /// # Errors
 ///
-/// [`CliError::Usage`] for an unknown name; [`CliError::Setup`] if the oracle cannot run; [`CliError::Oracle`] if it is
-/// there but not fit for use.
-pub(super) fn engine(name: &str) -> Result<Box<dyn Engine>, CliError> {
+/// [`CliError::Usage`] for an unknown name; [`CliError::Setup`] if the oracle cannot run.
+pub(super) fn engine(name: &str, workers: WorkerParams) -> Result<Box<dyn Engine>, CliError> {
     if name == Forward::ID {
         return Ok(Box::new(Forward::new(Vec::new())));
     }
@@ -113,7 +113,7 @@ pub(super) fn engine(name: &str) -> Result<Box<dyn Engine>, CliError> {
     build
         .availability()
         .map_err(|missing| CliError::Setup(format!("oracle {name}: {missing}")))?;
-    Ok(Box::new(OracleSide::new(build.load()?)))
+    Ok(Box::new(Workers::new(name, workers)))
 }
 
 /// Which kernels to check.

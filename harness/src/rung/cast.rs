@@ -106,9 +106,14 @@ impl Pair {
         self.tally.outcome.graph.clone_from(&reference.graph);
         match (&reference.failure, &candidate.failure) {
             (None, None) => {}
-            (Some(error @ Lost { .. }), _) => self.fail(error, Blame::ReferenceWrong, reproduce),
-            (_, Some(error @ Lost { .. })) | (None, Some(error @ Refused { .. })) => {
-                self.fail(error, Blame::CandidateWrong, reproduce);
+            (Some(Lost { .. }), Some(Lost { .. })) => {
+                self.fail(reference, candidate, Blame::BothWrong, reproduce);
+            }
+            (Some(Lost { .. }), _) => {
+                self.fail(reference, candidate, Blame::ReferenceWrong, reproduce);
+            }
+            (_, Some(Lost { .. })) | (None, Some(Refused { .. })) => {
+                self.fail(reference, candidate, Blame::CandidateWrong, reproduce);
             }
             (Some(reference), Some(candidate)) => {
                 self.tally.skip(format!("{reference}; {candidate}"))
@@ -117,13 +122,13 @@ impl Pair {
         }
     }
 
-    fn fail(&mut self, error: &InferenceError, blame: Blame, reproduce: &str) {
+    fn fail(&mut self, reference: &Ran, candidate: &Ran, blame: Blame, reproduce: &str) {
         self.tally.meter.add_same(false);
-        let (answer, failure) = (Observed::from("an answer".to_owned()), error.to_string());
-        let (expected, actual) = match blame {
-            Blame::ReferenceWrong => (Observed::from(failure), answer),
-            _ => (answer, Observed::from(failure)),
+        let words = |ran: &Ran| {
+            let words = ran.failure.as_ref().map(ToString::to_string);
+            Observed::from(words.unwrap_or_else(|| "an answer".into()))
         };
+        let (expected, actual) = (words(reference), words(candidate));
         self.tally.find(Finding {
             subject: "the model".into(),
             place: "the whole run".into(),

@@ -9,6 +9,7 @@ mod lineage;
 mod oracle;
 mod roster;
 mod session;
+pub mod worker;
 
 pub use arbiter::{Arbiter, Judged};
 pub use forward::Forward;

@@ -4,6 +4,7 @@ use cpp_shim::Description;
 use qk256::format::Format;
 use qk256::kernel::{self, Isa};
 
+use super::worker::{WorkerParams, Workers};
 use super::{KernelSide, OracleSide};
 use crate::implementation::Implementation;
 use crate::inference::Engine;
@@ -64,6 +65,17 @@ impl Reference {
             side: Box::new(side),
             compared,
             description,
+        }
+    }
+    /// The same, running models in processes of their own if it runs any.
+    #[must_use]
+    pub fn in_workers(self, params: &WorkerParams) -> Reference {
+        let workers = |engine: Box<dyn Engine>| -> Box<dyn Engine> {
+            Box::new(Workers::new(engine.id(), params.clone()))
+        };
+        Reference {
+            engine: self.engine.map(workers),
+            ..self
         }
     }
 }

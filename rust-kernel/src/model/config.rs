@@ -138,6 +138,10 @@ impl Config {
                 "must be positive",
             ));
         }
+        let experts: Option<u32> = keys.optional("expert_count")?;
+        if let Some(experts @ 1..) = experts {
+            return Err(keys.wrong("expert_count", experts, "experts are not supported"));
+        }
         Ok(Config {
             architecture,
             layers: keys.size("block_count")?,

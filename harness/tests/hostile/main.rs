@@ -1,0 +1,283 @@
+//! Files that are damaged or lie: an oracle in a worker ends in an answer or a clear error, the Rust forward pass in the
+//! same answer or a typed error, and this process survives all of it.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod spoiler;
+
+use std::fs;
+use std::path::Path;
+
+use common::{assert_code, generate, harness, oracle_runs, stderr, stdout};
+use harness::inference::{Inference, InferenceError, InferenceParams};
+use harness::side::worker::{Worker, WorkerParams};
+use qk256::gguf::{GgufFile, Value};
+use qk256::model::{Context, ContextParams, LoadParams, Model, NoTrace};
+use rayon::prelude::*;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use spoiler::{Case, Spoiler};
+use tempfile::tempdir;
+
+const TOKENS: [u32; 5] = [1, 5, 7, 9, 100];
+
+/// What the Rust forward pass makes of a file.
+fn rust(path: &Path, tokens: &[u32], params: &InferenceParams) -> Result<Vec<f32>, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let file = GgufFile::open(path).map_err(|error| text(&error))?;
+    let model = Model::load(&file.view(), &LoadParams::default()).map_err(|error| text(&error))?;
+    let params = ContextParams {
+        n_ctx: params.n_ctx,
+        n_ubatch: params.n_ubatch,
+        threads: params.threads,
+        ..ContextParams::default()
+    };
+    let mut context = Context::new(&model, params).map_err(|error| text(&error))?;
+    context
+        .decode(tokens, &mut NoTrace)
+        .map_err(|error| text(&error))
+}
+
+/// What an oracle makes of a file, in a worker.
+fn oracle(
+    id: &str,
+    path: &Path,
+    tokens: &[u32],
+    params: &InferenceParams,
+) -> Result<Vec<f32>, InferenceError> {
+    let worker = WorkerParams {
+        program: env!("CARGO_BIN_EXE_harness").into(),
+        ..WorkerParams::default()
+    };
+    Worker::open(id, path, params, &worker)?.decode(tokens, None)
+}
+
+/// What is wrong with how the two sides took a file; the error by which a worker was lost, if it was.
+fn judge(id: &str, path: &Path, case: &Case) -> Result<Option<InferenceError>, String> {
+    fs::write(path, &case.file).unwrap();
+    let params = InferenceParams {
+        n_ctx: 64,
+        n_ubatch: 64,
+        threads: 1,
+    };
+    let rust = rust(path, &TOKENS, &params);
+    let oracle = oracle(id, path, &TOKENS, &params);
+    fs::remove_file(path).unwrap();
+    let what = &case.what;
+    match (rust, oracle) {
+        (Ok(rust), Ok(oracle)) => match first_difference(&rust, &oracle) {
+            Some(at) if follows(id) => Err(format!("{what}: logit {at} differs")),
+            _ => Ok(None),
+        },
+        (Ok(_), Err(error)) if !NOT_READ.iter().any(|key| what.contains(key)) => Err(format!(
+            "{what}: the forward pass has an answer, but {error}"
+        )),
+        (_, Err(InferenceError::Lost { how, .. })) if !how.starts_with("died (signal") => {
+            Err(format!("{what}: {how}"))
+        }
+        (_, Err(error @ InferenceError::Lost { .. })) => Ok(Some(error)),
+        (_, Err(error @ InferenceError::Unsupported { .. })) => Err(format!("{what}: {error}")),
+        _ => Ok(None),
+    }
+}
+
+/// Keys whose values the forward pass makes no use of, so that it need not refuse them.
+const NOT_READ: [&str; 6] = [
+    "general.name",
+    "general.file_type",
+    "tokenizer.ggml",
+    ".context_length",
+    "no bitnet.vocab_size",
+    "no llama.vocab_size",
+];
+
+/// Whether the forward pass has this oracle's very arithmetic here.
+fn follows(id: &str) -> bool {
+    id == "bitnet.cpp/strict" && cfg!(target_arch = "x86_64")
+}
+
+/// The first logit that is not the same on both sides; one NaN is as good as another.
+fn first_difference(a: &[f32], b: &[f32]) -> Option<usize> {
+    if a.len() != b.len() {
+        return Some(a.len().min(b.len()));
+    }
+    let differs = |(a, b): (&f32, &f32)| a.to_bits() != b.to_bits() && !(a.is_nan() && b.is_nan());
+    a.iter().zip(b).position(differs)
+}
+
+/// Id of the first oracle, if it runs here and in a worker.
+fn first_oracle() -> Option<&'static str> {
+    let build = oracle_runs().then(|| {
+        cpp_shim::builds()
+            .iter()
+            .find(|build| build.availability().is_ok())
+    })??;
+    Some(build.id())
+}
+
+/// Holds both sides to what is promised of them, on a good file of this recipe and all that can be spoilt in it.
+fn take_everything(recipe: &str, spoil: impl FnOnce(&mut Spoiler<'_>)) {
+    let Some(id) = first_oracle() else { return };
+    limit_memory();
+    let folder = tempdir().unwrap();
+    let file = GgufFile::open(&generate(recipe, folder.path())).unwrap();
+    let mut spoiler = Spoiler {
+        good: file.view(),
+        cases: Vec::new(),
+    };
+    spoil(&mut spoiler);
+    let judged: Vec<_> = spoiler
+        .cases
+        .par_iter()
+        .enumerate()
+        .map(|(index, case)| judge(id, &folder.path().join(format!("{index}.gguf")), case))
+        .collect();
+    let wrong: Vec<&String> = judged
+        .iter()
+        .filter_map(|judged| judged.as_ref().err())
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {}: {wrong:#?}",
+        wrong.len(),
+        judged.len()
+    );
+    let lost = judged
+        .iter()
+        .filter(|judged| matches!(judged, Ok(Some(_))))
+        .count();
+    // Else the files are not hostile enough, or the workers needless.
+    assert!(
+        lost > 0,
+        "no worker was lost to any of {} files",
+        judged.len()
+    );
+    println!("{recipe}: {} files, {lost} workers lost", judged.len());
+}
+
+/// Memory that this process and each worker may have: whoever asks for much more on a file's say-so is refused, which
+/// the forward pass in this process would not survive.
+const MEMORY: u64 = 2 << 30;
+
+fn limit_memory() {
+    let limit = Rlimit {
+        current: Some(MEMORY),
+        maximum: Some(MEMORY),
+    };
+    setrlimit(Resource::Data, limit).expect("a limit can be lowered");
+}
+
+#[test]
+fn metadata_that_lies() {
+    for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
+        take_everything(recipe, |spoiler| {
+            let architecture = spoiler.good.str("general.architecture").unwrap();
+            let optional = [
+                ("rope.dimension_count", Value::U32(8)),
+                ("rope.scaling.factor", Value::F32(2.0)),
+                ("rope.scaling.type", Value::Str("yarn")),
+                ("attention.key_length", Value::U32(32)),
+                ("attention.value_length", Value::U32(32)),
+                ("expert_count", Value::U32(8)),
+            ];
+            for (key, value) in optional {
+                spoiler.added(&format!("{architecture}.{key}"), value);
+            }
+            spoiler.metadata();
+        });
+    }
+}
+
+#[test]
+fn tensors_that_do_not_fit() {
+    for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
+        take_everything(recipe, |spoiler| spoiler.tensors());
+    }
+}
+
+#[test]
+fn bytes_cut_off_or_overwritten() {
+    take_everything("tiny-bitnet-i2_s", |spoiler| spoiler.bytes());
+}
+
+#[test]
+fn contexts_of_one_and_parameters_of_none() {
+    let Some(id) = first_oracle() else { return };
+    let folder = tempdir().unwrap();
+    let path = generate("tiny-bitnet-i2_s", folder.path());
+    let one = InferenceParams {
+        n_ctx: 1,
+        n_ubatch: 1,
+        threads: 1,
+    };
+    let (ours, theirs) = (
+        rust(&path, &[7], &one).unwrap(),
+        oracle(id, &path, &[7], &one).unwrap(),
+    );
+    assert!(!follows(id) || first_difference(&ours, &theirs).is_none());
+    for none in [
+        InferenceParams { n_ctx: 0, ..one },
+        InferenceParams { n_ubatch: 0, ..one },
+        InferenceParams { threads: 0, ..one },
+    ] {
+        assert!(rust(&path, &[7], &none).is_err());
+        let error = oracle(id, &path, &[7], &none).unwrap_err();
+        assert!(matches!(error, InferenceError::Refused { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_check_goes_on_when_its_oracles_die() {
+    if !follows(first_oracle().unwrap_or_default()) {
+        eprintln!("skipped: the forward pass follows no oracle here");
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let file = GgufFile::open(&generate("tiny-bitnet-i2_s", folder.path())).unwrap();
+    let mut spoiler = Spoiler {
+        good: file.view(),
+        cases: Vec::new(),
+    };
+    // A key that llama.cpp wants to be of another type, and asserts to be.
+    spoiler.spoil("a negative type of file", |parts| {
+        let entry = parts
+            .metadata
+            .iter_mut()
+            .find(|(key, _)| key == "general.file_type");
+        entry.expect("the key is there").1 = Value::I32(-1);
+    });
+    let spoilt = folder.path().join("spoilt.gguf");
+    fs::write(&spoilt, &spoiler.cases[0].file).unwrap();
+    let output = harness(&[
+        "check",
+        spoilt.to_str().unwrap(),
+        "--rung",
+        "tensor,node,logits",
+    ]);
+    assert_code(&output, 1);
+    let text = stdout(&output);
+    assert!(text.contains("tensor: exact"), "{text}");
+    for rung in ["node", "logits"] {
+        assert!(text.contains(&format!("{rung}: divergent")), "{text}");
+    }
+    let words = [
+        "died (signal: 6 (SIGABRT))",
+        "while opening",
+        "GGML_ASSERT",
+        "reference_wrong",
+    ];
+    for words in words {
+        assert!(text.contains(words), "no {words} in\n{text}");
+    }
+    let out = folder.path().join("logits.npy");
+    let args = [
+        "logits",
+        spoilt.to_str().unwrap(),
+        "--tokens",
+        "1",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let output = harness(&[&args[..], &["--backend", "bitnet.cpp/strict"]].concat());
+    assert_code(&output, 3);
+    assert!(stderr(&output).contains("died (signal: 6 (SIGABRT))") && !out.exists());
+}

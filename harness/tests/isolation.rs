@@ -1,0 +1,346 @@
+//! Oracles in worker processes: they answer as sessions of this process do, and whatever becomes of them, this process
+//! goes on.
+
+mod common;
+
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use common::{generate, oracle_runs};
+use harness::inference::{Inference, InferenceError, InferenceParams, TracedNode};
+use harness::side::OracleSide;
+use harness::side::worker::{Worker, WorkerParams};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::{TempDir, tempdir, tempdir_in};
+
+const TOKENS: [u32; 5] = [1, 5, 7, 9, 100];
+
+/// A worker of the command under test.
+fn params() -> WorkerParams {
+    WorkerParams {
+        program: env!("CARGO_BIN_EXE_harness").into(),
+        ..WorkerParams::default()
+    }
+}
+
+/// Id of an oracle that runs here.
+fn oracle() -> Option<&'static str> {
+    let available = |build: &&cpp_shim::Build| build.availability().is_ok();
+    oracle_runs().then(|| {
+        cpp_shim::builds()
+            .iter()
+            .find(available)
+            .map(|build| build.id())
+    })?
+}
+
+/// A small model and a worker that has it open.
+fn open(folder: &TempDir, params: &WorkerParams) -> Option<(PathBuf, Worker)> {
+    let model = generate(
+        "tiny-bitnet-i2_s",
+        tempdir_in(folder).unwrap().keep().as_path(),
+    );
+    let worker = Worker::open(oracle()?, &model, &InferenceParams::default(), params).unwrap();
+    Some((model, worker))
+}
+
+fn send(worker: &Worker, signal: Signal) {
+    let process = Pid::from_raw(worker.process() as i32).unwrap();
+    kill_process(process, signal).unwrap();
+}
+
+/// Whether a process is there, other than as a zombie that its new parent has yet to reap.
+fn lives(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The state follows the name, which stands in parentheses.
+    let state = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
+/// How a worker was lost, and what it had said.
+#[track_caller]
+fn lost(error: InferenceError) -> (String, String) {
+    match error {
+        InferenceError::Lost { how, stderr, .. } => (how, stderr),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A program in place of the command.
+fn program(folder: &Path, script: &str) -> WorkerParams {
+    let program = folder.join("program");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+    WorkerParams {
+        program,
+        ..WorkerParams::default()
+    }
+}
+
+/// What becomes of a worker that is this program.
+fn imposter(script: &str) -> InferenceError {
+    let folder = tempdir().unwrap();
+    let params = program(folder.path(), script);
+    loop {
+        let model = Path::new("model.gguf");
+        let error = Worker::open("any", model, &InferenceParams::default(), &params).unwrap_err();
+        // Another test's child may have been born while the program was being written, and hold it open for a moment.
+        if !error.to_string().contains("Text file busy") {
+            return error;
+        }
+    }
+}
+
+#[test]
+fn a_worker_answers_as_a_session_of_this_process_does() {
+    let folder = tempdir().unwrap();
+    let Some((model, mut worker)) = open(&folder, &params()) else {
+        return;
+    };
+    let build = cpp_shim::builds()
+        .iter()
+        .find(|build| build.id() == worker.id());
+    let here = OracleSide::new(build.unwrap().load().unwrap());
+    let mut session = here
+        .open_inference(&model, &InferenceParams::default())
+        .unwrap();
+    assert_eq!(worker.vocabulary(), session.vocabulary());
+    let traced = |side: &mut dyn Inference| {
+        let mut nodes: Vec<TracedNode> = Vec::new();
+        let logits = side
+            .decode(&TOKENS, Some(&mut |node| nodes.push(node)))
+            .unwrap();
+        (nodes, logits, side.decode(&[3, 2], None).unwrap())
+    };
+    let (nodes, logits, more) = traced(&mut worker);
+    assert!(nodes.len() > 50 && nodes.iter().all(|node| !node.values.is_empty()));
+    assert_eq!(logits.len(), TOKENS.len() * worker.vocabulary());
+    assert_eq!((nodes, logits, more), traced(session.as_mut()));
+    assert_eq!(worker.tokenize("text"), session.tokenize("text"));
+}
+
+#[test]
+fn a_refusal_is_no_loss() {
+    let folder = tempdir().unwrap();
+    let Some((model, mut worker)) = open(&folder, &params()) else {
+        return;
+    };
+    for tokens in [&[][..], &[1_000_000], &[1; 600]] {
+        let error = worker.decode(tokens, None).unwrap_err();
+        assert!(matches!(error, InferenceError::Refused { .. }), "{error:?}");
+    }
+    assert!(worker.decode(&TOKENS, None).is_ok());
+
+    let open = |oracle: &str, model: &Path| {
+        Worker::open(oracle, model, &InferenceParams::default(), &params()).unwrap_err()
+    };
+    let error = open(worker.id(), Path::new("no/such/model.gguf"));
+    assert!(matches!(error, InferenceError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("no/such/model.gguf"), "{error}");
+    let error = open("no/such/oracle", &model);
+    assert!(matches!(error, InferenceError::Refused { .. }), "{error:?}");
+}
+
+#[test]
+fn a_killed_worker_is_lost_and_the_next_one_works() {
+    let folder = tempdir().unwrap();
+    for (signal, name) in [
+        (Signal::KILL, "SIGKILL"),
+        (Signal::ABORT, "SIGABRT"),
+        (Signal::ILL, "SIGILL"),
+    ] {
+        let Some((_, mut worker)) = open(&folder, &params()) else {
+            return;
+        };
+        send(&worker, signal);
+        let error = worker.decode(&TOKENS, None).unwrap_err();
+        assert!(
+            error.to_string().contains("while decoding 5 tokens"),
+            "{error}"
+        );
+        let (how, _) = lost(error.clone());
+        assert!(how.contains(name), "{how}");
+        assert_eq!(worker.decode(&TOKENS, None), Err(error));
+        assert!(!lives(worker.process()));
+    }
+    let (_, mut worker) = open(&folder, &params()).unwrap();
+    assert!(worker.decode(&TOKENS, None).is_ok());
+}
+
+#[test]
+fn a_worker_killed_among_its_nodes_is_lost() {
+    let folder = tempdir().unwrap();
+    let Some((_, mut worker)) = open(&folder, &params()) else {
+        return;
+    };
+    let process = Pid::from_raw(worker.process() as i32).unwrap();
+    let mut nodes = 0;
+    // More nodes than a pipe holds: the worker is in the midst of them when it dies.
+    let tokens = [1; 200];
+    let mut sink = |_: TracedNode| {
+        nodes += 1;
+        if nodes == 3 {
+            kill_process(process, Signal::KILL).unwrap();
+        }
+    };
+    let error = worker.decode(&tokens, Some(&mut sink)).unwrap_err();
+    assert!(lost(error).0.contains("SIGKILL"));
+    assert!((3..20).contains(&nodes), "{nodes}");
+}
+
+#[test]
+fn a_worker_that_hangs_is_killed_when_the_limit_is_over() {
+    let folder = tempdir().unwrap();
+    // Opened with patience: the machine may be busy.
+    let Some((_, mut worker)) = open(&folder, &params()) else {
+        return;
+    };
+    worker.set_limit(Duration::from_millis(500));
+    send(&worker, Signal::STOP);
+    let (how, _) = lost(worker.decode(&TOKENS, None).unwrap_err());
+    assert_eq!(how, "gave no answer in 500ms and was killed");
+    assert!(!lives(worker.process()));
+}
+
+#[test]
+fn a_request_that_no_pipe_holds_does_not_hang_on_a_worker_that_does_not_read() {
+    let folder = tempdir().unwrap();
+    let Some((_, mut worker)) = open(&folder, &params()) else {
+        return;
+    };
+    worker.set_limit(Duration::from_millis(500));
+    send(&worker, Signal::STOP);
+    let text = "text ".repeat(1 << 18);
+    let (how, _) = lost(worker.tokenize(&text).unwrap_err());
+    assert!(how.starts_with("gave no answer"), "{how}");
+}
+
+#[test]
+fn a_sink_that_panics_leaves_no_worker_that_mixes_up_answers() {
+    let folder = tempdir().unwrap();
+    let Some((_, mut worker)) = open(&folder, &params()) else {
+        return;
+    };
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        worker.decode(&TOKENS, Some(&mut |_| panic!("on purpose")))
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(
+        lost(worker.decode(&TOKENS, None).unwrap_err()).0,
+        "was abandoned"
+    );
+}
+
+#[test]
+fn a_dropped_worker_is_gone() {
+    let folder = tempdir().unwrap();
+    let Some((_, worker)) = open(&folder, &params()) else {
+        return;
+    };
+    let process = worker.process();
+    assert!(lives(process));
+    drop(worker);
+    assert!(!Path::new(&format!("/proc/{process}")).exists());
+}
+
+#[test]
+fn what_a_worker_said_before_it_died_is_told() {
+    let (how, stderr) = lost(imposter("#!/bin/sh\necho 'assertion failed' >&2\nexit 3\n"));
+    assert_eq!(
+        (how.as_str(), stderr.as_str()),
+        ("died (exit status: 3)", "assertion failed")
+    );
+    let (how, _) = lost(imposter("#!/bin/sh\nkill -ABRT $$\n"));
+    assert!(how.contains("SIGABRT"), "{how}");
+}
+
+#[test]
+fn a_program_that_speaks_another_language_is_lost() {
+    let (how, _) = lost(imposter("#!/bin/sh\nexec yes\n"));
+    assert!(how.starts_with("made no sense"), "{how}");
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_told_as_such() {
+    let folder = tempdir().unwrap();
+    let missing = WorkerParams {
+        program: folder.path().join("missing"),
+        ..WorkerParams::default()
+    };
+    let error = Worker::open("any", Path::new("m"), &InferenceParams::default(), &missing);
+    let unsupported = |error: &InferenceError| matches!(error, InferenceError::Unsupported { .. });
+    assert!(error.as_ref().is_err_and(unsupported), "{error:?}");
+    // A program of no format that this machine runs, and what an emulator makes of one.
+    for script in ["\x7fELF of another machine", "#!/bin/sh\nexit 127\n"] {
+        let error = imposter(script);
+        assert!(unsupported(&error), "{error:?}");
+    }
+}
+
+/// Set for the process that [`a_worker_dies_with_its_parent`] starts.
+const PARENT: &str = "HARNESS_TEST_PARENT";
+
+#[test]
+fn a_worker_dies_with_its_parent() {
+    if std::env::var_os(PARENT).is_some() {
+        let folder = tempdir().unwrap();
+        if let Some((_, worker)) = open(&folder, &params()) {
+            println!("worker {}", worker.process());
+            // A pipe that nobody writes to: until killed.
+            std::io::stdin().lines().for_each(drop);
+        }
+        return;
+    }
+    if oracle().is_none() {
+        return;
+    }
+    let this = std::env::current_exe().unwrap();
+    let parent = Command::new(this)
+        .args(["--exact", "a_worker_dies_with_its_parent", "--nocapture"])
+        .env(PARENT, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut parent = match parent {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            eprintln!("skipped: this test cannot start itself: {error}");
+            return;
+        }
+        parent => parent.unwrap(),
+    };
+    let lines = BufReader::new(parent.stdout.take().unwrap()).lines();
+    let worker = lines.map_while(Result::ok).find_map(|line| {
+        let (_, process) = line.split_once("worker ")?;
+        process.trim().parse().ok()
+    });
+    let Some(worker) = worker else {
+        assert_eq!(
+            parent.wait().unwrap().code(),
+            Some(127),
+            "no worker was started"
+        );
+        eprintln!("skipped: this test cannot start itself");
+        return;
+    };
+    // Stopped, it cannot do anything about it itself.
+    let process = Pid::from_raw(worker as i32).unwrap();
+    kill_process(process, Signal::STOP).unwrap();
+    assert!(lives(worker));
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    for _ in 0..2000 {
+        if !lives(worker) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    kill_process(process, Signal::KILL).unwrap();
+    panic!("the worker has outlived its parent");
+}
