@@ -134,17 +134,8 @@ mod avx2 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::values;
     use super::*;
-
-    /// Numbers without structure, in -1..1.
-    fn values(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let step = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..n).map(step).collect()
-    }
 
     #[test]
     fn dots_are_near_the_exact_sum_at_every_length() {

@@ -128,17 +128,8 @@ fn exp(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::samples::values;
     use super::*;
-
-    /// Numbers without structure, in -1..1.
-    fn values(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let step = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..n).map(step).collect()
-    }
 
     #[test]
     fn exponentials_are_within_two_ulp_and_saturate() {

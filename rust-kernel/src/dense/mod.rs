@@ -8,6 +8,8 @@ mod element;
 pub(crate) mod fused;
 pub(crate) mod libm;
 mod q6_k;
+#[cfg(test)]
+mod samples;
 
 use thiserror::Error;
 

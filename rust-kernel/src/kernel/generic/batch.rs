@@ -68,9 +68,7 @@ impl<'a> Batch<'a> {
     #[inline(always)]
     pub(super) fn steps(&self, row: usize, run: Range<usize>) -> &[[i8; STEP]] {
         let BatchRow { blocks, tail } = self.row(row);
-        match (blocks.get(run), tail) {
-            (Some(blocks), _) => steps(blocks),
-            (None, tail) => steps(tail.map_or(&[], std::slice::from_ref)),
-        }
+        let partial = || tail.map_or(&[][..], std::slice::from_ref);
+        steps(blocks.get(run).unwrap_or_else(partial))
     }
 }

@@ -9,14 +9,42 @@ use crate::kernel::isa::Avx2;
 use crate::kernel::trits::TRIT_BYTES;
 use crate::kernel::vector::{STEP, Vector};
 
+/// The f32 operations of every instruction set here: scales, and sums of blocks in eight lanes. For the body of an
+/// implementation of [`Vector`] by a token that proves AVX2 and F16C.
+macro_rules! in_eight_floats {
+    () => {
+        type Scaled = __m256;
+
+        #[inline(always)]
+        fn half(self, bytes: [u8; 2]) -> f32 {
+            // SAFETY: the token proves F16C.
+            unsafe { half(bytes) }
+        }
+
+        #[inline(always)]
+        fn scaled(self) -> __m256 {
+            // SAFETY: the token proves AVX2.
+            unsafe { _mm256_setzero_ps() }
+        }
+
+        #[inline(always)]
+        fn finish(self, sum: __m256) -> f32 {
+            // SAFETY: the token proves AVX2.
+            unsafe { fold_8(sum) }
+        }
+    };
+}
+pub(super) use in_eight_floats;
+
 /// The operations that AVX-VNNI shares: all but `widen`. For the body of an implementation of [`Vector`] by a token that
 /// proves AVX2, in a module whose `multiply` adds the products of a register.
 macro_rules! in_32_byte_registers {
     () => {
+        in_eight_floats!();
+
         type Step = [__m256i; 2];
         type Narrow = __m256i;
         type Wide = __m256i;
-        type Scaled = __m256;
 
         #[inline(always)]
         fn load(self, bytes: &[u8; STEP]) -> Self::Step {
@@ -135,12 +163,6 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn half(self, bytes: [u8; 2]) -> f32 {
-            // SAFETY: the token proves F16C.
-            unsafe { half(bytes) }
-        }
-
-        #[inline(always)]
         fn narrow(self) -> __m256i {
             // SAFETY: the token proves AVX2.
             unsafe { _mm256_setzero_si256() }
@@ -197,12 +219,6 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn scaled(self) -> __m256 {
-            // SAFETY: the token proves AVX2.
-            unsafe { _mm256_setzero_ps() }
-        }
-
-        #[inline(always)]
         fn add_scaled(
             self,
             sum: __m256,
@@ -212,12 +228,6 @@ macro_rules! in_32_byte_registers {
         ) -> __m256 {
             // SAFETY: the token proves AVX2.
             unsafe { add_scaled_8(sum, wide, offsets, scale) }
-        }
-
-        #[inline(always)]
-        fn finish(self, sum: __m256) -> f32 {
-            // SAFETY: the token proves AVX2.
-            unsafe { fold_8(sum) }
         }
     };
 }

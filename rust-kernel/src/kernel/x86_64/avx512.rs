@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{add_scaled_8, eight_lanes, fold_8, half, sums_8};
+use super::avx2::{add_scaled_8, eight_lanes, fold_8, half, in_eight_floats, sums_8};
 use super::trits::trits_256;
 use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::isa::{Avx512Bw, Avx512Vnni};
@@ -13,10 +13,11 @@ use crate::kernel::vector::{STEP, Vector};
 /// by a token that proves AVX-512 F and BW.
 macro_rules! in_64_byte_registers {
     () => {
+        in_eight_floats!();
+
         type Step = __m512i;
         type Narrow = __m512i;
         type Wide = __m512i;
-        type Scaled = __m256;
 
         #[inline(always)]
         fn load(self, bytes: &[u8; STEP]) -> __m512i {
@@ -129,12 +130,6 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn half(self, bytes: [u8; 2]) -> f32 {
-            // SAFETY: the token proves F16C.
-            unsafe { half(bytes) }
-        }
-
-        #[inline(always)]
         fn narrow(self) -> __m512i {
             // SAFETY: the token proves AVX-512F.
             unsafe { _mm512_setzero_si512() }
@@ -189,12 +184,6 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn scaled(self) -> __m256 {
-            // SAFETY: the token proves AVX-512F, which includes AVX2.
-            unsafe { _mm256_setzero_ps() }
-        }
-
-        #[inline(always)]
         fn add_scaled(
             self,
             sum: __m256,
@@ -204,12 +193,6 @@ macro_rules! in_64_byte_registers {
         ) -> __m256 {
             // SAFETY: the token proves AVX-512F, which includes AVX2.
             unsafe { add_scaled_8(sum, halved(wide), offsets, scale) }
-        }
-
-        #[inline(always)]
-        fn finish(self, sum: __m256) -> f32 {
-            // SAFETY: the token proves AVX-512F, which includes AVX2.
-            unsafe { fold_8(sum) }
         }
     };
 }

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use super::avx2::{
-    add_scaled_8, eight_lanes, expand_8, fold_8, half, in_32_byte_registers, sum_8, sums_8,
+    add_scaled_8, eight_lanes, expand_8, fold_8, half, in_32_byte_registers, in_eight_floats,
+    sum_8, sums_8,
 };
 use super::trits::trits_256;
 use crate::kernel::arithmetic::INT_LANES;
