@@ -2,9 +2,38 @@
 
 use crate::bench::report::{Roof, Roofs, Versus};
 use crate::bench::statistics::Median;
+use crate::receipt::OracleInfo;
+
+/// The columns that every bench table ends with: the oracles, the roofs and the gain of threads.
+pub(super) struct Comparisons<'r>(Vec<&'r str>);
+
+impl<'r> Comparisons<'r> {
+    /// With these oracles.
+    pub(super) fn with(oracles: &'r [OracleInfo]) -> Comparisons<'r> {
+        Comparisons(oracles.iter().map(|oracle| oracle.id.as_str()).collect())
+    }
+
+    /// The headings, after those of the table's own columns.
+    pub(super) fn headings(&self, own: &[&'r str]) -> Vec<&'r str> {
+        [own, &self.0, &["of the roof", "to 1 thread"]].concat()
+    }
+
+    /// The cells of a row, after its own.
+    pub(super) fn cells(
+        &self,
+        mut own: Vec<String>,
+        versus_all: &[Versus],
+        roofs: &Roofs,
+        gain: Option<(f64, f64)>,
+    ) -> Vec<String> {
+        own.extend(self.0.iter().map(|oracle| versus(versus_all, oracle)));
+        own.extend([roof(roofs), scaling(gain)]);
+        own
+    }
+}
 
 /// The ratio to an oracle, with its interval.
-pub(super) fn versus(all: &[Versus], oracle: &str) -> String {
+fn versus(all: &[Versus], oracle: &str) -> String {
     let versus = all.iter().find(|versus| versus.oracle == oracle);
     versus.map_or("-".into(), |versus| {
         let Median {
@@ -15,7 +44,7 @@ pub(super) fn versus(all: &[Versus], oracle: &str) -> String {
 }
 
 /// The share of the lower roof.
-pub(super) fn roof(roofs: &Roofs) -> String {
+fn roof(roofs: &Roofs) -> String {
     let (roof, share) = roofs.nearest();
     let name = match roof {
         Roof::Read => "read",
@@ -25,7 +54,7 @@ pub(super) fn roof(roofs: &Roofs) -> String {
 }
 
 /// What more threads gain: the row, and reading alone.
-pub(super) fn scaling(scaling: Option<(f64, f64)>) -> String {
+fn scaling(scaling: Option<(f64, f64)>) -> String {
     scaling.map_or("-".into(), |(own, read)| {
         format!("{own:.2}x (read {read:.2}x)")
     })

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use qk256::kernel::{self, Kernel};
 
-use super::{BenchArgs, cells, exit, warn, write_report};
+use super::cells::{Comparisons, seconds};
+use super::{BenchArgs, exit, warn, write_report};
 use crate::bench::Bench;
 use crate::bench::plan::FORMATS;
 use crate::bench::report::{Report, Residence, Row};
@@ -53,7 +54,7 @@ fn kernels(ids: &[String]) -> Result<Vec<&'static Kernel>, CliError> {
 }
 
 fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut headings = vec![
+    let own = [
         "operation",
         "shape",
         "weights in",
@@ -61,35 +62,24 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
         "kernel",
         "time",
     ];
-    let oracles: Vec<&str> = report
-        .oracles
-        .iter()
-        .map(|oracle| oracle.id.as_str())
-        .collect();
-    headings.extend(&oracles);
-    headings.extend(["of the roof", "to 1 thread"]);
-    let mut table = style::table(&headings, [3, 5]);
+    let comparisons = Comparisons::with(&report.oracles);
+    let mut table = style::table(&comparisons.headings(&own), [3, 5]);
     for row in &report.rows {
-        let mut cells = vec![
+        let own = vec![
             row.operation.clone(),
             row.shape(),
             residence(row).into(),
             row.threads.to_string(),
             row.kernel.clone(),
-            cells::seconds(row.time.seconds.value),
+            seconds(row.time.seconds.value),
         ];
-        cells.extend(
-            oracles
-                .iter()
-                .map(|oracle| cells::versus(&row.oracles, oracle)),
-        );
-        cells.extend([cells::roof(&row.roofs), cells::scaling(report.scaling(row))]);
-        table.add_row(cells);
+        let scaling = report.scaling(row);
+        table.add_row(comparisons.cells(own, &row.oracles, &row.roofs, scaling));
     }
     writeln!(out, "{table}")?;
     writeln!(out, "on {}", report.environment.cpu)?;
     for cost in &report.call_costs {
-        let (threads, time) = (cost.threads, cells::seconds(cost.seconds.value));
+        let (threads, time) = (cost.threads, seconds(cost.seconds.value));
         let plural = if threads == 1 { "" } else { "s" };
         writeln!(
             out,

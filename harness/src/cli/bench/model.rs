@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::{BenchArgs, cells, exit, warn, write_report};
+use super::cells::{Comparisons, seconds};
+use super::{BenchArgs, exit, warn, write_report};
 use crate::bench::model::ModelBench;
 use crate::bench::model::report::ModelReport;
 use crate::cli::select::{LoadedOracles, OpenModel, generate, open_model};
@@ -60,31 +61,20 @@ fn open(name: &str) -> Result<OpenModel, CliError> {
 }
 
 fn print(report: &ModelReport, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut headings = vec!["phase", "tokens", "after", "threads", "time", "tokens/s"];
-    let oracles: Vec<&str> = report
-        .oracles
-        .iter()
-        .map(|oracle| oracle.id.as_str())
-        .collect();
-    headings.extend(&oracles);
-    headings.extend(["of the roof", "to 1 thread"]);
-    let mut table = style::table(&headings, 1..6);
+    let own = ["phase", "tokens", "after", "threads", "time", "tokens/s"];
+    let comparisons = Comparisons::with(&report.oracles);
+    let mut table = style::table(&comparisons.headings(&own), 1..6);
     for row in &report.rows {
-        let mut cells = vec![
+        let own = vec![
             row.phase.name().into(),
             row.tokens.to_string(),
             row.context.to_string(),
             row.threads.to_string(),
-            cells::seconds(row.time.seconds.value),
+            seconds(row.time.seconds.value),
             format!("{:.1}", row.tokens_per_second),
         ];
-        cells.extend(
-            oracles
-                .iter()
-                .map(|oracle| cells::versus(&row.oracles, oracle)),
-        );
-        cells.extend([cells::roof(&row.roofs), cells::scaling(report.scaling(row))]);
-        table.add_row(cells);
+        let scaling = report.scaling(row);
+        table.add_row(comparisons.cells(own, &row.oracles, &row.roofs, scaling));
     }
     writeln!(out, "{table}")?;
     let model = &report.model;
