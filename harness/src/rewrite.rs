@@ -1,65 +1,71 @@
-//! GGUF files written anew with something changed: wrong ones on purpose, and those that no recipe describes.
+//! What a GGUF file holds, as lists to edit and to write anew: wrong files on purpose, and those that no recipe describes.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::io::Write;
 
 use qk256::gguf::{Builder, GgmlType, Gguf, Tensor, Value, WriteError};
 
-/// What a tensor becomes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replacement {
-    /// Its new type.
+/// The content of a model file.
+#[derive(Debug, Clone)]
+pub struct ModelDraft<'a> {
+    /// Keys and values, in the order of the file.
+    pub metadata: Vec<(String, Value<'a>)>,
+    /// Tensors, in the order of the file.
+    pub tensors: Vec<TensorDraft<'a>>,
+}
+
+/// A tensor of it.
+#[derive(Debug, Clone)]
+pub struct TensorDraft<'a> {
+    /// Name.
+    pub name: String,
+    /// Elements along each dimension, the contiguous one first.
+    pub dims: Vec<usize>,
+    /// Type.
     pub ggml_type: GgmlType,
-    /// Its new bytes, which its unchanged dimensions must fit.
-    pub data: Vec<u8>,
+    /// Data, which dimensions and type must fit when it is written.
+    pub bytes: Cow<'a, [u8]>,
 }
 
-/// What becomes of a tensor of a file, if anything does.
-pub type TensorChange<'c> = dyn Fn(&Gguf<'_>, &Tensor<'_>) -> Option<Replacement> + 'c;
-
-/// What is changed in a file.
-#[derive(Default)]
-pub struct Changes<'c> {
-    /// Keys with values that replace those of the file or are added behind them.
-    pub metadata: Vec<(&'c str, Value<'c>)>,
-    /// What becomes of the tensors.
-    pub tensors: Option<&'c TensorChange<'c>>,
-}
-
-/// Writes the file to `sink`, changed.
-///
-/// # Errors
-///
-/// [`WriteError`] for a replacement that does not fit its tensor, or with what the sink says.
-pub fn rewrite<W: Write>(gguf: &Gguf<'_>, changes: &Changes<'_>, sink: W) -> Result<W, WriteError> {
-    let mut builder = Builder::default();
-    let changed: BTreeSet<&str> = changes.metadata.iter().map(|&(key, _)| key).collect();
-    for (key, value) in gguf.metadata().filter(|(key, _)| !changed.contains(key)) {
-        builder.metadata(key, value)?;
-    }
-    for &(key, value) in &changes.metadata {
-        builder.metadata(key, value)?;
-    }
-    let replacement = |tensor: &Tensor<'_>| changes.tensors.and_then(|change| change(gguf, tensor));
-    let mut contents = Vec::new();
-    for tensor in gguf.tensors() {
-        let (ggml_type, data) = match replacement(&tensor) {
-            Some(new) => (new.ggml_type, Cow::Owned(new.data)),
+impl<'a> ModelDraft<'a> {
+    /// All that a file holds.
+    pub fn of(gguf: &Gguf<'a>) -> ModelDraft<'a> {
+        let tensor = |tensor: Tensor<'a>| TensorDraft {
+            name: tensor.name().to_owned(),
+            dims: tensor.dims().to_vec(),
+            ggml_type: tensor.ggml_type(),
             // A type that does not tell its size keeps its whole span.
-            None => (
-                tensor.ggml_type(),
-                Cow::Borrowed(tensor.data().unwrap_or(tensor.bytes())),
-            ),
+            bytes: tensor.data().unwrap_or(tensor.bytes()).into(),
         };
-        builder.tensor(tensor.name(), tensor.dims(), ggml_type, data.len() as u64)?;
-        contents.push((tensor.name(), data));
+        let metadata = gguf.metadata();
+        ModelDraft {
+            metadata: metadata
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
+            tensors: gguf.tensors().map(tensor).collect(),
+        }
     }
-    let mut writer = builder.start(sink)?;
-    for (name, data) in contents {
-        writer = writer.tensor(name, &data)?;
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`] for what no file can hold, such as data that do not fit their tensor, or with what the sink says.
+    pub fn write<W: Write>(&self, sink: W) -> Result<W, WriteError> {
+        let mut builder = Builder::default();
+        for (key, value) in &self.metadata {
+            builder.metadata(key, *value)?;
+        }
+        for tensor in &self.tensors {
+            let bytes = tensor.bytes.len() as u64;
+            builder.tensor(&tensor.name, &tensor.dims, tensor.ggml_type, bytes)?;
+        }
+        let mut writer = builder.start(sink)?;
+        for tensor in &self.tensors {
+            writer = writer.tensor(&tensor.name, &tensor.bytes)?;
+        }
+        writer.finish()
     }
-    writer.finish()
 }
 
 #[cfg(test)]
@@ -81,26 +87,20 @@ mod tests {
     fn without_changes_the_bytes_are_the_same() {
         let bytes = file();
         let gguf = Gguf::parse(&bytes).unwrap();
-        assert_eq!(
-            rewrite(&gguf, &Changes::default(), Vec::new()).unwrap(),
-            bytes
-        );
+        let draft = ModelDraft::of(&gguf);
+        assert_eq!(draft.write(Vec::new()).unwrap(), bytes);
     }
 
     #[test]
     fn keys_and_tensors_are_replaced_and_the_rest_stays() {
         let bytes = file();
         let gguf = Gguf::parse(&bytes).unwrap();
-        let changes = Changes {
-            metadata: vec![("a", Value::U32(7)), ("c", Value::Bool(true))],
-            tensors: Some(&|_, tensor| {
-                (tensor.name() == "y").then(|| Replacement {
-                    ggml_type: GgmlType::F32,
-                    data: vec![3; 16],
-                })
-            }),
-        };
-        let changed = rewrite(&gguf, &changes, Vec::new()).unwrap();
+        let mut draft = ModelDraft::of(&gguf);
+        draft.metadata[0].1 = Value::U32(7);
+        draft.metadata.push(("c".to_owned(), Value::Bool(true)));
+        draft.tensors[1].ggml_type = GgmlType::F32;
+        draft.tensors[1].bytes = vec![3; 16].into();
+        let changed = draft.write(Vec::new()).unwrap();
         let changed = Gguf::parse(&changed).unwrap();
         assert_eq!(changed.get("a"), Some(Value::U32(7)));
         assert_eq!(changed.get("b"), Some(Value::Str("text")));

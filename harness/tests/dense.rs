@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::draft::Draft;
+use common::draft::Edit;
 use common::forward::{Run, compare, strict, tokens};
 use common::generate;
 use cpp_shim::{Format, Oracle};
+use harness::rewrite::ModelDraft;
 use qk256::gguf::{GgmlType, GgufFile, Value};
 use tempfile::tempdir;
 
@@ -22,7 +23,7 @@ fn part_of(name: &str) -> Option<&str> {
 }
 
 /// Gives matrices, named by their part in a layer, other values and another type, the oracle's own way.
-fn convert(oracle: &Oracle, draft: &mut Draft<'_>, conversions: &[(&str, Format)]) {
+fn convert(oracle: &Oracle, draft: &mut ModelDraft<'_>, conversions: &[(&str, Format)]) {
     for &(part, format) in conversions {
         let mut found = 0;
         for tensor in &mut draft.tensors {
@@ -76,10 +77,10 @@ fn matrices_that_are_not_ternary() {
         ("tiny-llama-tq2_0", [&[embedding], &DENSE[..]].concat()),
     ] {
         let file = GgufFile::open(&generate(recipe, folder.path())).unwrap();
-        let mut draft = Draft::of(&file.view());
+        let mut draft = ModelDraft::of(&file.view());
         convert(&oracle, &mut draft, &conversions);
         let path = folder.path().join(format!("dense-{recipe}.gguf"));
-        draft.write(&path);
+        draft.save(&path);
         compare(build, &path, &run);
     }
 }
@@ -87,10 +88,10 @@ fn matrices_that_are_not_ternary() {
 /// The model of a draft in other sizes, all its matrices in one dense format.
 fn resized<'a>(
     oracle: &Oracle,
-    mut draft: Draft<'a>,
+    mut draft: ModelDraft<'a>,
     kv_heads: usize,
     format: Format,
-) -> Draft<'a> {
+) -> ModelDraft<'a> {
     // Three heads of 46, and rows that end within a vector register: no ternary format could hold them.
     let (width, inner, head) = (138, 201, 46);
     for (key, value) in [
@@ -147,7 +148,7 @@ fn dense_matrices_of_any_width() {
         let file = GgufFile::open(&generate(recipe, folder.path())).unwrap();
         for (format, kv_heads) in [(Format::F16, 3), (Format::F16, 1), (Format::F32, 1)] {
             let path = folder.path().join("any-width.gguf");
-            resized(&oracle, Draft::of(&file.view()), kv_heads, format).write(&path);
+            resized(&oracle, ModelDraft::of(&file.view()), kv_heads, format).save(&path);
             compare(build, &path, &run);
         }
     }

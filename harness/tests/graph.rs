@@ -5,9 +5,10 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::draft::{Draft, DraftTensor};
+use common::draft::Edit;
 use common::{generate, oracle_runs};
 use cpp_shim::{Build, Graph, Oracle, OracleError, Session, SessionParams, Status};
+use harness::rewrite::{ModelDraft, TensorDraft};
 use qk256::gguf::{GgmlType, GgufFile, Value};
 use tempfile::{TempDir, tempdir};
 
@@ -161,13 +162,13 @@ impl Bench {
         Bench { file, folder }
     }
 
-    fn draft(&self) -> Draft<'_> {
-        Draft::of(&self.file.view())
+    fn draft(&self) -> ModelDraft<'_> {
+        ModelDraft::of(&self.file.view())
     }
 
-    fn write(&self, draft: &Draft<'_>) -> PathBuf {
+    fn write(&self, draft: &ModelDraft<'_>) -> PathBuf {
         let path = self.folder.path().join("changed.gguf");
-        draft.write(&path);
+        draft.save(&path);
         path
     }
 }
@@ -215,13 +216,13 @@ fn it_is_not_put_together_for_other_architectures() {
 }
 
 /// How a draft is spoilt, the status that it is refused with, and words of the message.
-type Spoilt<'a> = (Draft<'a>, Status, &'static str);
+type Spoilt<'a> = (ModelDraft<'a>, Status, &'static str);
 
 fn spoilt(bench: &Bench) -> Vec<Spoilt<'_>> {
     let draft = || bench.draft();
     let set = |suffix: &str, value: Value<'static>| draft().set(suffix, Some(value));
     let without = |suffix: &str| draft().set(suffix, None);
-    let tensor = |name: &str, edit: &dyn Fn(&mut DraftTensor<'_>)| {
+    let tensor = |name: &str, edit: &dyn Fn(&mut TensorDraft<'_>)| {
         let mut draft = draft();
         edit(draft.tensor(name));
         draft

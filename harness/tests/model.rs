@@ -4,9 +4,10 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::draft::Draft;
+use common::draft::Edit;
 use common::forward::{Run, compare, same_bits, strict, tokens};
 use common::{generate, shared_models};
+use harness::rewrite::ModelDraft;
 use harness::synth;
 use qk256::gguf::GgufFile;
 use qk256::model::{Context, ContextParams, LoadParams, Model};
@@ -85,7 +86,8 @@ fn relu_squared_under_the_older_name_with_scale_tensors() {
     let folder = tempdir().unwrap();
     let silu = GgufFile::open(&generate("tiny-bitnet-tq2_0", folder.path())).unwrap();
     let path = folder.path().join("bitnet-25.gguf");
-    Draft::of(&silu.view()).renamed("bitnet-25").write(&path);
+    let draft = ModelDraft::of(&silu.view()).renamed("bitnet-25");
+    draft.save(&path);
     let all = tokens(20);
     compare(build, &path, &Run::of(&[&all[..19], &all[19..]]));
 }

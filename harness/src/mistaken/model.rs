@@ -10,7 +10,7 @@ use qk256::model::{Config, Gate, Pairing};
 use tempfile::NamedTempFile;
 
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
-use crate::rewrite::{Changes, Replacement, rewrite};
+use crate::rewrite::ModelDraft;
 use crate::side::{Forward, reference_layout};
 use crate::synth::DEFAULT_RECIPE;
 
@@ -29,6 +29,15 @@ pub struct ModelMistake {
     pub occurrence: usize,
     /// What is wrong.
     pub plant: Plant,
+}
+
+/// What a tensor becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// Its new type.
+    pub ggml_type: GgmlType,
+    /// Its new bytes, which its unchanged dimensions must fit.
+    pub data: Vec<u8>,
 }
 
 /// What of a forward pass is wrong: what the file means, how it computes, or what it reads.
@@ -133,11 +142,16 @@ impl OtherTensors {
         };
         let original = GgufFile::open(path).map_err(|error| refused(error.to_string()))?;
         let copy = NamedTempFile::new().map_err(|error| refused(error.to_string()))?;
-        let changes = Changes {
-            tensors: Some(&self.change),
-            ..Changes::default()
-        };
-        rewrite(&original.view(), &changes, copy).map_err(|error| refused(error.to_string()))
+        let gguf = original.view();
+        let mut draft = ModelDraft::of(&gguf);
+        for (tensor, draft) in gguf.tensors().zip(&mut draft.tensors) {
+            if let Some(Replacement { ggml_type, data }) = (self.change)(&gguf, &tensor) {
+                (draft.ggml_type, draft.bytes) = (ggml_type, data.into());
+            }
+        }
+        draft
+            .write(copy)
+            .map_err(|error| refused(error.to_string()))
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Each engine runs on a thread of its own and sends its nodes through a channel that holds a few, so that none of them
 //! gets far ahead. They take turns in computing: oracles spin while their threads wait for each other, which takes the
-//! processor from whoever else computes. A node waits for its namesakes until [`WAITING`] others wait too; what has not turned up by then is
-//! taken to be lacking. Memory is therefore bounded by the size of nodes, however long the model and the text are.
+//! processor from whoever else computes. A node waits for its namesakes until [`WAITING`] others wait too; what has not
+//! turned up by then is taken to be lacking. Memory is therefore bounded by the size of nodes, however long the model
+//! and the text are.
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,8 @@ pub(crate) mod forward;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use harness::rewrite::{Changes, rewrite};
+use draft::Edit;
+use harness::rewrite::ModelDraft;
 use harness::side::Forward;
 use harness::synth;
 use qk256::gguf::{GgufFile, Value};
@@ -116,10 +117,12 @@ pub(crate) fn strict_is_avx2() -> bool {
 /// Writes the model at `original` anew with other metadata.
 pub(crate) fn with_metadata(original: &Path, copy: &Path, metadata: &[(&str, Value<'_>)]) {
     let original = GgufFile::open(original).expect("a model");
-    let changes = Changes {
-        metadata: metadata.to_vec(),
-        ..Changes::default()
-    };
-    let copy = std::fs::File::create(copy).expect("the folder can be written");
-    rewrite(&original.view(), &changes, copy).expect("the metadata can be written");
+    let mut draft = ModelDraft::of(&original.view());
+    draft
+        .metadata
+        .retain(|(key, _)| metadata.iter().all(|(changed, _)| changed != key));
+    for &(key, value) in metadata {
+        draft = draft.add(key, value);
+    }
+    draft.save(copy);
 }

@@ -1,63 +1,7 @@
 //! Good files, spoilt by one change each.
 
-use qk256::gguf::{Builder, GgmlType, Gguf, Tensor, Value};
-
-/// A tensor to write.
-#[derive(Clone)]
-struct Draft {
-    name: String,
-    dims: Vec<usize>,
-    ggml_type: GgmlType,
-    bytes: Vec<u8>,
-}
-
-/// The parts of a good file, to spoil.
-pub(crate) struct Parts<'a> {
-    pub(crate) metadata: Vec<(String, Value<'a>)>,
-    tensors: Vec<Draft>,
-}
-
-impl<'a> Parts<'a> {
-    fn of(gguf: &Gguf<'a>) -> Parts<'a> {
-        let draft = |tensor: Tensor<'a>| Draft {
-            name: tensor.name().to_owned(),
-            dims: tensor.dims().to_vec(),
-            ggml_type: tensor.ggml_type(),
-            bytes: tensor.bytes().to_vec(),
-        };
-        Parts {
-            metadata: gguf
-                .metadata()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect(),
-            tensors: gguf.tensors().map(draft).collect(),
-        }
-    }
-
-    /// The file, or nothing if even the writer knows that it cannot be.
-    fn write(&self) -> Option<Vec<u8>> {
-        let mut builder = Builder::default();
-        for (key, value) in &self.metadata {
-            builder.metadata(key, *value).ok()?;
-        }
-        for Draft {
-            name,
-            dims,
-            ggml_type,
-            bytes,
-        } in &self.tensors
-        {
-            builder
-                .tensor(name, dims, *ggml_type, bytes.len() as u64)
-                .ok()?;
-        }
-        let mut writer = builder.start(Vec::new()).ok()?;
-        for tensor in &self.tensors {
-            writer = writer.tensor(&tensor.name, &tensor.bytes).ok()?;
-        }
-        writer.finish().ok()
-    }
-}
+use harness::rewrite::ModelDraft;
+use qk256::gguf::{GgmlType, Gguf, Value};
 
 /// A spoilt file and what was done to it.
 pub(crate) struct Case {
@@ -72,24 +16,29 @@ pub(crate) struct Spoiler<'a> {
 }
 
 impl<'a> Spoiler<'a> {
-    pub(crate) fn spoil(&mut self, what: impl Into<String>, change: impl FnOnce(&mut Parts<'a>)) {
-        let mut parts = Parts::of(&self.good);
-        change(&mut parts);
+    pub(crate) fn spoil(
+        &mut self,
+        what: impl Into<String>,
+        change: impl FnOnce(&mut ModelDraft<'a>),
+    ) {
+        let mut draft = ModelDraft::of(&self.good);
+        change(&mut draft);
         let what = what.into();
-        self.cases
-            .extend(parts.write().map(|file| Case { what, file }));
+        // Nothing if even the writer knows that the file cannot be.
+        let file = draft.write(Vec::new());
+        self.cases.extend(file.map(|file| Case { what, file }));
     }
 
     /// Every key that is there: absent, of another type, and every absurd value of its own.
     pub(crate) fn metadata(&mut self) {
-        let entries = Parts::of(&self.good).metadata;
+        let entries = ModelDraft::of(&self.good).metadata;
         for (index, (key, value)) in entries.iter().enumerate() {
-            self.spoil(format!("no {key}"), |parts| {
-                parts.metadata.remove(index);
+            self.spoil(format!("no {key}"), |draft| {
+                draft.metadata.remove(index);
             });
             for absurd in absurd(value) {
                 let what = format!("{key} = {absurd:?}");
-                self.spoil(what, |parts| parts.metadata[index].1 = absurd);
+                self.spoil(what, |draft| draft.metadata[index].1 = absurd);
             }
         }
     }
@@ -98,31 +47,32 @@ impl<'a> Spoiler<'a> {
     pub(crate) fn added(&mut self, key: &str, value: Value<'a>) {
         for value in absurd(&value).into_iter().chain([value]) {
             let what = format!("{key} = {value:?}");
-            self.spoil(what, |parts| parts.metadata.push((key.to_owned(), value)));
+            self.spoil(what, |draft| draft.metadata.push((key.to_owned(), value)));
         }
     }
 
     /// Every tensor of the first layer and of none: absent, misshapen, of another type, with other values.
     pub(crate) fn tensors(&mut self) {
-        let drafts = Parts::of(&self.good).tensors;
-        for (index, draft) in drafts
+        let tensors = ModelDraft::of(&self.good).tensors;
+        for (index, tensor) in tensors
             .iter()
             .enumerate()
-            .filter(|(_, draft)| !draft.name.starts_with("blk.1"))
+            .filter(|(_, tensor)| !tensor.name.starts_with("blk.1"))
         {
-            let name = &draft.name;
-            self.spoil(format!("no {name}"), |parts| {
-                parts.tensors.remove(index);
+            let name = &tensor.name;
+            self.spoil(format!("no {name}"), |draft| {
+                draft.tensors.remove(index);
             });
-            for dims in misshapen(&draft.dims) {
+            for dims in misshapen(&tensor.dims) {
                 // With bytes as the shape asks for, and with those that were there.
                 for fit in [true, false] {
-                    self.spoil(format!("{name} of {dims:?}, bytes fit: {fit}"), |parts| {
-                        let tensor = &mut parts.tensors[index];
+                    self.spoil(format!("{name} of {dims:?}, bytes fit: {fit}"), |draft| {
+                        let tensor = &mut draft.tensors[index];
                         let (was, is): (usize, usize) =
                             (tensor.dims.iter().product(), dims.iter().product());
                         if fit {
-                            tensor.bytes.resize(tensor.bytes.len() * is / was, 1);
+                            let len = tensor.bytes.len() * is / was;
+                            tensor.bytes.to_mut().resize(len, 1);
                         }
                         tensor.dims = dims.clone();
                     });
@@ -135,37 +85,37 @@ impl<'a> Spoiler<'a> {
                 GgmlType::Q6_K,
                 GgmlType::I2_S,
             ] {
-                self.spoil(format!("{name} as {ggml_type:?}"), |parts| {
-                    let tensor = &mut parts.tensors[index];
+                self.spoil(format!("{name} as {ggml_type:?}"), |draft| {
+                    let tensor = &mut draft.tensors[index];
                     let elements: usize = tensor.dims.iter().product();
                     let Some(block) = ggml_type.block() else {
                         return;
                     };
                     tensor.ggml_type = ggml_type;
-                    tensor.bytes = vec![0x3c; elements / block.weights * block.bytes];
+                    tensor.bytes = vec![0x3c; elements / block.weights * block.bytes].into();
                 });
             }
             for (label, byte) in [("zeros", 0u8), ("NaN", 0xff)] {
-                self.spoil(format!("{name} all {label}"), |parts| {
-                    parts.tensors[index].bytes.fill(byte)
+                self.spoil(format!("{name} all {label}"), |draft| {
+                    draft.tensors[index].bytes.to_mut().fill(byte)
                 });
             }
-            self.spoil(format!("{name} all infinite"), |parts| {
-                let infinity: &[u8] = match parts.tensors[index].ggml_type {
+            self.spoil(format!("{name} all infinite"), |draft| {
+                let infinity: &[u8] = match draft.tensors[index].ggml_type {
                     GgmlType::F32 => &[0, 0, 0x80, 0x7f],
                     _ => &[0, 0x7c],
                 };
-                let bytes = &mut parts.tensors[index].bytes;
+                let bytes = draft.tensors[index].bytes.to_mut();
                 bytes
                     .chunks_mut(infinity.len())
                     .for_each(|chunk| chunk.copy_from_slice(&infinity[..chunk.len()]));
             });
         }
-        self.spoil("no tensors", |parts| parts.tensors.clear());
-        self.spoil("a tensor of no use", |parts| {
-            let mut unused = parts.tensors[0].clone();
+        self.spoil("no tensors", |draft| draft.tensors.clear());
+        self.spoil("a tensor of no use", |draft| {
+            let mut unused = draft.tensors[0].clone();
             unused.name = "blk.9.attn_q.weight".into();
-            parts.tensors.push(unused);
+            draft.tensors.push(unused);
         });
     }
 
