@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use crate::inference::InferenceParams;
 
 /// Tokens that are decoded one at a time, after all others went in one go.
@@ -16,15 +14,13 @@ const TOKENS: usize = 8;
 const MAX_UBATCH: usize = 512;
 
 /// What a run of a model decodes, and how. Every side decodes the same way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoding {
     /// The model file.
-    #[serde(skip)]
     pub model: PathBuf,
     /// All tokens, at least one.
     pub tokens: Vec<u32>,
     /// How the model is opened.
-    #[serde(flatten)]
     pub params: InferenceParams,
 }
 

@@ -18,6 +18,8 @@ pub enum Exit {
     Setup = 3,
     /// Nothing was compared, which is no agreement.
     NothingCompared = 4,
+    /// Ctrl-C: what was not done was said, and nothing half done was left behind.
+    Interrupted = 130,
 }
 
 impl Exit {
@@ -28,7 +30,8 @@ Exit codes:
   1  divergence: something differs
   2  usage: the command line makes no sense
   3  set-up or input: a file, an oracle or the machine is not as needed
-  4  nothing was compared";
+  4  nothing was compared
+  130  interrupted";
 }
 
 impl From<Verdict> for Exit {

@@ -1,12 +1,14 @@
 //! A difference, with everything that is needed to believe and to reproduce it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Measures;
 use crate::verdict::Blame;
 
 /// One number as a side gave it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Observed {
     /// In decimal, or in words where it is no number.
     pub value: String,
@@ -39,7 +41,8 @@ impl From<String> for Observed {
 }
 
 /// A difference between a candidate and a reference; which ones, and on which rung, the outcome says that holds it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Finding {
     /// What was computed: a tensor of the model, or a generated case.
     pub subject: String,
@@ -61,7 +64,8 @@ pub struct Finding {
 }
 
 /// Where in a model's graph a difference is, and what it was computed from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NodeFinding {
     /// As the reference names it, such as `kq-3`.
     pub name: String,
@@ -82,7 +86,8 @@ pub struct NodeFinding {
 }
 
 /// An input of a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NodeInput {
     /// Its name.
     pub name: String,
@@ -93,7 +98,7 @@ pub struct NodeInput {
 }
 
 /// Whether two sides agree on an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Agreement {
     /// A node with the same bits on both sides.

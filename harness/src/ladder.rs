@@ -1,7 +1,11 @@
 //! The ladder: rungs run from the lowest up, and what they come to.
 
+use std::time::Instant;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::interrupt;
 use crate::measure::Measures;
 use crate::outcome::{Outcome, Rung};
 use crate::rung;
@@ -10,7 +14,8 @@ use crate::task::Task;
 use crate::verdict::Verdict;
 
 /// What a rung came to, over all candidates and references.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RungReport {
     /// Rung.
     pub rung: Rung,
@@ -18,14 +23,14 @@ pub struct RungReport {
     pub verdict: Verdict,
     /// The worst of all outcomes that are held to identity, known divergences aside; see
     /// [`Outcome::held_to_identity`].
-    #[serde(flatten)]
     pub measures: Measures,
     /// Each pair of candidate and reference.
     pub outcomes: Vec<Outcome>,
 }
 
 impl RungReport {
-    fn new(rung: Rung, outcomes: Vec<Outcome>) -> RungReport {
+    /// What these outcomes of the rung come to.
+    pub fn new(rung: Rung, outcomes: Vec<Outcome>) -> RungReport {
         let counted = |outcome: &Outcome| match outcome.verdict {
             // No more can be asked against another build than to be within its noise.
             Verdict::WithinNoiseFloor if !outcome.held_to_identity() => Verdict::Exact,
@@ -55,12 +60,26 @@ impl RungReport {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Climb {
     /// Verdict over all rungs.
     pub verdict: Verdict,
-    /// The rungs that were asked for, the lowest first.
+    /// The rungs that were asked for, the lowest first, as far as they were climbed to their end.
     pub rungs: Vec<RungReport>,
+    /// How long each of them took.
+    pub timings: Vec<Timing>,
+    /// The rungs that were asked for and not climbed to their end, since the run was interrupted.
+    pub not_done: Vec<Rung>,
+}
+
+/// How long a step took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// The step.
+    pub step: String,
+    /// Its time.
+    pub seconds: f64,
 }
 
 /// Runs the rungs, each with every candidate and every reference.
@@ -74,14 +93,32 @@ pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
             .map(|&rung| rung::steps(rung, sides, task))
             .sum(),
     );
-    let report = |rung: Rung| {
-        task.progress.set_message(rung.name());
-        RungReport::new(rung, rung::climb(rung, sides, task))
+    let mut climb = Climb {
+        verdict: Verdict::Skipped,
+        rungs: Vec::new(),
+        timings: Vec::new(),
+        not_done: Vec::new(),
     };
-    let rungs: Vec<RungReport> = rungs.into_iter().map(report).collect();
-    task.progress.finish_and_clear();
-    Climb {
-        verdict: Verdict::overall(rungs.iter().map(|report| report.verdict)),
-        rungs,
+    for rung in rungs {
+        let started = Instant::now();
+        task.progress.set_message(rung.name());
+        let outcomes = if interrupt::asked() {
+            Vec::new()
+        } else {
+            rung::climb(rung, sides, task)
+        };
+        // What was asked to end in the middle has not seen everything.
+        if interrupt::asked() {
+            climb.not_done.push(rung);
+            continue;
+        }
+        climb.rungs.push(RungReport::new(rung, outcomes));
+        climb.timings.push(Timing {
+            step: rung.name().into(),
+            seconds: started.elapsed().as_secs_f64(),
+        });
     }
+    task.progress.finish_and_clear();
+    climb.verdict = Verdict::overall(climb.rungs.iter().map(|report| report.verdict));
+    climb
 }

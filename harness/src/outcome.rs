@@ -3,6 +3,7 @@
 use std::fmt;
 
 use qk256::format::Format;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Finding;
@@ -23,6 +24,7 @@ use crate::verdict::Verdict;
     Hash,
     Serialize,
     Deserialize,
+    JsonSchema,
     clap::ValueEnum,
 )]
 #[serde(rename_all = "snake_case")]
@@ -74,7 +76,8 @@ impl fmt::Display for Rung {
 }
 
 /// What one candidate and one reference came to on one rung.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// Rung.
     pub rung: Rung,
@@ -112,10 +115,16 @@ impl Outcome {
     pub fn held_to_identity(&self) -> bool {
         self.noise_floor.is_none()
     }
+
+    /// The verdict that follows from measures and noise floor.
+    pub fn follows(&self) -> Verdict {
+        verdict(&self.measures, self.noise_floor.as_ref())
+    }
 }
 
 /// The nodes of one kind, those of all layers and decodes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct NodeSummary {
     /// The name without the layer, such as `attn_norm`.
     pub kind: String,
@@ -132,10 +141,10 @@ pub struct NodeSummary {
 }
 
 /// How far two sides' opinions of the next token are apart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LogitComparison {
     /// Candidate against reference.
-    #[serde(flatten)]
     pub measures: LogitMeasures,
     /// First reference against this one, where both are.
     pub noise_floor: Option<LogitMeasures>,

@@ -4,6 +4,7 @@ use indicatif::ProgressBar;
 
 use crate::decoding::Decoding;
 use crate::model::TernaryTensor;
+use crate::shard::Shard;
 
 /// The work of a run.
 pub struct Task<'a> {
@@ -15,6 +16,8 @@ pub struct Task<'a> {
     pub decoding: Result<Decoding, String>,
     /// Seed of all pseudo-random inputs.
     pub seed: u64,
+    /// Which part of the work is done.
+    pub shard: Shard,
     /// Takes a step for each piece of work; hidden where nobody looks.
     pub progress: ProgressBar,
 }

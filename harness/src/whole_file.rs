@@ -3,7 +3,6 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use tempfile::NamedTempFile;
 
 /// A file that is written beside its place, and takes it when it is finished. Dropped before, it leaves nothing behind.
@@ -37,6 +36,8 @@ impl WholeFile {
     /// What the operating system says.
     pub fn finish(self) -> io::Result<()> {
         let file = self.sink.into_inner().map_err(|error| error.into_error())?;
+        // A disk may notice only now that it is full.
+        file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
     }
@@ -50,16 +51,4 @@ impl Write for WholeFile {
     fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
-}
-
-/// Writes `value` as JSON.
-///
-/// # Errors
-///
-/// What the operating system says.
-pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut file = WholeFile::create(path)?;
-    serde_json::to_writer_pretty(&mut file, value)?;
-    file.write_all(b"\n")?;
-    file.finish()
 }

@@ -34,16 +34,17 @@ fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
     let output = harness(&[
         "bench",
         "--quick",
-        "--json",
+        "--receipt",
         json.to_str().unwrap(),
         "--kernel",
         extra,
     ]);
     assert_code(&output, 0);
     let table = stdout(&output);
-    let report: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    let receipt: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+    let report = &receipt["harness"]["bench"]["report"];
 
-    let oracles = report["oracles"].as_array().unwrap();
+    let oracles = receipt["validation"]["oracles"].as_array().unwrap();
     let runnable = cpp_shim::builds()
         .iter()
         .filter(|build| build.availability().is_ok());
@@ -66,10 +67,16 @@ fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
             assert_median(&versus["ratio"]);
             assert!(versus["nmse"].as_f64().unwrap() <= 5e-4, "{row}");
         }
-        assert_median(&row["read_roof"]["share"]);
-        assert!(row["read_roof"]["bytes_per_second"].as_f64().unwrap() > 0.0 && time > 0.0);
+        assert_median(&row["roofs"]["read_roof"]["share"]);
+        assert!(
+            row["roofs"]["read_roof"]["bytes_per_second"]
+                .as_f64()
+                .unwrap()
+                > 0.0
+                && time > 0.0
+        );
         if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
-            assert_median(&row["multiply_add_roof"]["share"]);
+            assert_median(&row["roofs"]["multiply_add_roof"]["share"]);
         }
         let beyond = row["rows"] == 8192;
         assert_eq!(row["copies"].as_u64().unwrap() > 1, beyond, "{row}");
@@ -90,7 +97,7 @@ fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
     for cost in costs {
         assert_median(&cost["seconds"]);
     }
-    assert!(report["environment"]["cpu"].is_string() && report["timestamp"].is_string());
+    assert!(receipt["environment"]["cpu"].is_string() && receipt["timestamp"].is_string());
 }
 
 #[test]
@@ -123,7 +130,8 @@ fn a_model_is_measured_in_both_phases_against_every_oracle() {
         let output = harness(&["bench", "--quick", "--json", json, "--model", model]);
         assert_code(&output, 0);
         let table = stdout(&output);
-        let report: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+        let receipt: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
+        let report = &receipt["harness"]["bench_model"]["report"];
 
         let hash = report["model"]["sha256"].as_str().unwrap();
         assert_eq!(
@@ -157,7 +165,8 @@ fn a_model_is_measured_in_both_phases_against_every_oracle() {
             let rate = row["tokens_per_second"].as_f64().unwrap();
             assert!((rate * seconds - tokens.unwrap() as f64).abs() < 1e-9);
             let oracles = row["oracles"].as_array().unwrap();
-            assert_eq!(oracles.len(), report["oracles"].as_array().unwrap().len());
+            let described = receipt["validation"]["oracles"].as_array().unwrap();
+            assert_eq!(oracles.len(), described.len());
             for versus in oracles {
                 assert_median(&versus["ratio"]);
                 assert!(
@@ -169,7 +178,7 @@ fn a_model_is_measured_in_both_phases_against_every_oracle() {
                     assert_eq!(versus["nmse"], 0.0, "{row}");
                 }
             }
-            assert_median(&row["read_roof"]["share"]);
+            assert_median(&row["roofs"]["read_roof"]["share"]);
         }
     }
 }

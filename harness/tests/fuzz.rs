@@ -5,8 +5,9 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{assert_code, harness, harness_in, oracle_runs, stdout};
-use harness::fuzz::{Campaign, Case, Draft, Input, Limit, Regression, Shard, shrink, try_case};
+use harness::fuzz::{Campaign, Case, Draft, Input, Limit, Regression, shrink, try_case};
 use harness::mistaken::MISTAKES;
+use harness::shard::Shard;
 use harness::side::{Candidate, OracleSide, Reference, Sides};
 use indicatif::ProgressBar;
 use proptest::prelude::*;

@@ -37,6 +37,7 @@ fn on_default_model<R>(work: impl FnOnce(&Task<'_>) -> R) -> R {
         tensors: model.ternary_tensors(reference_layout()).unwrap(),
         decoding: Err("kernels only".into()),
         seed: 1,
+        shard: harness::shard::Shard::WHOLE,
         progress: ProgressBar::hidden(),
     })
 }

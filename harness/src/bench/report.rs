@@ -1,13 +1,10 @@
 //! What a run of the bench comes to, as data: tables and JSON are made from it alone.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Median;
-use crate::receipt::{Environment, OracleInfo};
 use crate::tolerance::NMSE_CEILING;
-
-/// Version of the report's fields; the first number changes when a reader of the old ones would be misled.
-pub const SCHEMA_VERSION: &str = "1.0.0";
 
 /// `optimized`, or `checked` where overflow checks and debug assertions slow the Rust side down.
 pub(super) fn build() -> &'static str {
@@ -18,23 +15,14 @@ pub(super) fn build() -> &'static str {
     }
 }
 
-/// A run of the bench.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a run of the bench measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Report {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: String,
-    /// When the run ended, RFC 3339, UTC.
-    pub timestamp: String,
-    /// The command line.
-    pub command: Vec<String>,
-    /// Where it ran.
-    pub environment: Environment,
     /// `optimized` or `checked`.
     pub build: String,
     /// Size of the last-level cache in bytes, if the operating system tells it.
     pub last_level_cache: Option<usize>,
-    /// The oracles.
-    pub oracles: Vec<OracleInfo>,
     /// What a call costs before any arithmetic.
     pub call_costs: Vec<CallCost>,
     /// One row for each operation, shape, number of threads and kernel.
@@ -44,7 +32,8 @@ pub struct Report {
 }
 
 /// The time of a product so small that starting and joining threads is all that counts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CallCost {
     /// Id of the side.
     pub side: String,
@@ -55,7 +44,8 @@ pub struct CallCost {
 }
 
 /// One kernel in one case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Row {
     /// `gemv` or `gemm`.
     pub operation: String,
@@ -82,12 +72,11 @@ pub struct Row {
     /// Against each oracle.
     pub oracles: Vec<Versus>,
     /// What no kernel can beat.
-    #[serde(flatten)]
     pub roofs: Roofs,
 }
 
 /// Where weights lie when a call starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Residence {
     /// They fit into the last-level cache, and nothing else was read in between.
@@ -97,7 +86,8 @@ pub enum Residence {
 }
 
 /// Seconds a call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Timing {
     /// Median over the samples.
     pub seconds: Median,
@@ -106,7 +96,8 @@ pub struct Timing {
 }
 
 /// The Rust side against an oracle.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Versus {
     /// Oracle id.
     pub oracle: String,
@@ -120,7 +111,8 @@ pub struct Versus {
 }
 
 /// What nobody can beat on this machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Roofs {
     /// What reading the weights alone takes.
     pub read_roof: ReadRoof,
@@ -129,7 +121,8 @@ pub struct Roofs {
 }
 
 /// The read roof.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ReadRoof {
     /// Time to read the weights once.
     pub time: Timing,
@@ -140,7 +133,8 @@ pub struct ReadRoof {
 }
 
 /// The multiply-add roof.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct MultiplyAddRoof {
     /// What was executed.
     pub instruction: String,

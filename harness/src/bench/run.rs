@@ -1,7 +1,5 @@
 //! Runs the cases.
 
-use std::time::SystemTime;
-
 use indicatif::ProgressBar;
 use qk256::format::ShapeError;
 use qk256::kernel::Kernel;
@@ -9,11 +7,11 @@ use qk256::kernel::Kernel;
 use super::figures::{self, Work, timing};
 use super::operands::{self, Matrix};
 use super::plan::{Case, Effort, Extent, Shape};
-use super::report::{CallCost, Report, Residence, Row, SCHEMA_VERSION, build};
+use super::report::{CallCost, Report, Residence, Row, build};
 use super::roof::{Crew, MultiplyAdd};
 use super::turns::{Runner, take_turns};
 use crate::implementation::{Implementation, SideError};
-use crate::receipt::{Environment, OracleInfo};
+use crate::interrupt;
 use crate::side::{KernelSide, Reference, reference_format};
 
 /// A product so small that starting and joining threads is all that counts.
@@ -61,6 +59,9 @@ impl Bench {
         let mut rows = Vec::new();
         let mut buffers: Option<Buffers> = None;
         for (kernel, case) in work {
+            if interrupt::asked() {
+                break;
+            }
             self.progress.set_message(case.operation());
             let buffers = match buffers.take() {
                 Some(fitting) if fitting.fit(&case) => buffers.insert(fitting),
@@ -72,18 +73,8 @@ impl Bench {
         let call_costs = self.call_costs()?;
         self.progress.finish_and_clear();
         Ok(Report {
-            schema_version: SCHEMA_VERSION.into(),
-            timestamp: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            command: std::env::args().collect(),
-            environment: Environment::here(),
             build: build().into(),
             last_level_cache: operands::last_level_cache(),
-            oracles: self
-                .references
-                .iter()
-                .filter_map(|reference| reference.description.as_ref())
-                .map(OracleInfo::from)
-                .collect(),
             call_costs,
             rows,
             skipped: self.skipped,

@@ -1,5 +1,6 @@
 //! Medians, and how sure they are.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
@@ -12,7 +13,8 @@ pub const FEWEST_SAMPLES: usize = 6;
 /// The median of samples, and an interval that encloses the median of what they were drawn from.
 ///
 /// The interval makes no assumption on the distribution but that samples are independent: see [`Ranks`].
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Median {
     /// The median of the samples; the mean of the middle two of an even number.
     pub value: f64,

@@ -5,14 +5,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use qk256::format::Format;
+
 use super::decoding::DecodingSelection;
-use super::select::{KernelSelection, OracleSelection, open_model};
+use super::recording::ReceiptOption;
+use super::select::{KernelSelection, OracleSelection, open_model, oracle_ids, oracle_infos};
 use super::{CliError, style};
 use crate::exit::Exit;
 use crate::ladder::{self, Climb};
+use crate::model::TernaryTensor;
 use crate::outcome::{Outcome, Rung};
-use crate::receipt::{Receipt, write_json};
-use crate::side::{Forward, Sides, reference_layout};
+use crate::probe::{Lut, ProbeError, derive};
+use crate::receipt::{
+    CheckParameters, CheckSection, DECLARED, InferenceInfo, LayoutRecord, ModelInfo, Receipt,
+    Recorder, Section, Work,
+};
+use crate::shard::Shard;
+use crate::side::{Candidate, Forward, Sides, reference_format, reference_layout};
 use crate::task::Task;
 use crate::verdict::Verdict;
 
@@ -29,6 +38,7 @@ Examples:
   harness check model.gguf --receipt receipt.json
   harness check model.gguf --rung node,logits --tokens 1,5,7,9 --threads 2
   harness check model.gguf --rung logits --prompt \"The capital of France is\"
+  harness check model.gguf --shard 1/4 --receipt part-1.json
   harness check model.gguf --rung block,tensor --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict")]
 pub(super) struct CheckArgs {
     /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors
@@ -42,32 +52,58 @@ pub(super) struct CheckArgs {
     kernels: KernelSelection,
     #[command(flatten)]
     decoding: DecodingSelection,
-    /// Write what was found as JSON
-    #[arg(long, value_name = "FILE")]
-    receipt: Option<PathBuf>,
+    #[command(flatten)]
+    receipt: ReceiptOption,
+    /// Do the i-th of n parts of the work; receipts of all of them add up with `harness merge`
+    #[arg(long, value_name = "i/n", default_value_t)]
+    shard: Shard,
     /// Seed of pseudo-random inputs
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
+/// What a check came to.
+pub(super) struct Checked {
+    climb: Climb,
+    not_available: Vec<String>,
+    /// If it was asked for, and the work was done.
+    pub(super) receipt: Option<Receipt>,
+}
+
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    args.receipt.prepare()?;
+    let checked = check(args, args.receipt.is_wanted())?;
+    args.receipt.write(checked.receipt.as_ref())?;
+    print(&checked.climb, &checked.not_available, out)?;
+    args.receipt.require_done(|| {
+        let rungs = checked.climb.not_done.iter();
+        let rungs: Vec<&str> = rungs.map(|rung| rung.name()).collect();
+        format!("rung {}", rungs.join(", "))
+    })?;
+    Ok(checked.climb.verdict.into())
+}
+
+/// Climbs the ladder, and makes a receipt of it if one is wanted.
+///
+/// # Errors
+///
+/// [`CliError`] if there is nothing to climb on or with.
+pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, CliError> {
+    let recorder = Recorder::start();
     let candidates = args.kernels.candidates()?;
     let mut oracles = args.oracles.load()?;
     oracles.references = args.decoding.isolate(oracles.references);
     let open = open_model(args.model.as_ref())?;
     let tensors = open.model.ternary_tensors(reference_layout())?;
-    let asked = |format| {
-        let of = crate::side::reference_format;
-        tensors
-            .iter()
-            .any(|tensor| of(tensor.weights.format()) == of(format))
+    let is_of = |tensor: &TernaryTensor<'_>, format: &Format| {
+        reference_format(tensor.weights.format()) == reference_format(format)
     };
-    let candidates = candidates
+    let candidates: Vec<Candidate> = candidates
         .into_iter()
-        .filter(|candidate| asked(candidate.format))
+        .filter(|candidate| tensors.iter().any(|tensor| is_of(tensor, candidate.format)))
         .collect();
-    let runs_model = args.rungs.iter().any(|rung| Rung::OF_MODELS.contains(rung));
-    let decoding = if runs_model {
+    let rungs = args.rungs();
+    let decoding = if rungs.iter().any(|rung| Rung::OF_MODELS.contains(rung)) {
         args.decoding.of(&open.model, &oracles.references)?
     } else {
         Err("no rung that runs the model was asked for".into())
@@ -79,21 +115,100 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     };
     let task = Task {
         model: open.argument.clone(),
-        tensors: tensors.clone(),
+        tensors,
         decoding,
         seed: args.seed,
+        shard: args.shard,
         progress: style::progress(),
     };
-    let climb = ladder::climb(&args.rungs, &sides, &task);
-    if let Some(path) = &args.receipt {
-        let receipt = Receipt::of_check(&climb, &sides, &task, &open.model, &oracles.skipped)?;
-        write_json(path, &receipt).map_err(|source| CliError::Write {
-            path: path.clone(),
-            source,
-        })?;
+    let climb = ladder::climb(&rungs, &sides, &task);
+    let mut receipt = None;
+    if wants_receipt && climb.not_done.is_empty() {
+        let run = recorder.finish(
+            Section::Check,
+            args.shard,
+            Some(task.model.clone()),
+            oracle_ids(&sides.references),
+            climb.timings.clone(),
+        );
+        let section = CheckSection {
+            parameters: args.parameters(),
+            shards: args.shard.into(),
+            verdict: climb.verdict,
+            rungs: climb.rungs.clone(),
+            parts: Vec::new(),
+            inference: rungs
+                .iter()
+                .any(|rung| Rung::OF_MODELS.contains(rung))
+                .then(|| InferenceInfo::of(&task)),
+            layouts: if rungs.contains(&Rung::Lut) {
+                layouts(&sides, args.shard)?
+            } else {
+                Vec::new()
+            },
+            not_available: oracles.skipped.clone(),
+        };
+        let model = ModelInfo::of(&open.model, &task)?;
+        let oracles = oracle_infos(&sides.references);
+        let work = Work::Check(section);
+        receipt = Some(Receipt::new(run, work, Some(model), oracles)?);
     }
-    print(&climb, &oracles.skipped, out)?;
-    Ok(climb.verdict.into())
+    Ok(Checked {
+        climb,
+        not_available: oracles.skipped,
+        receipt,
+    })
+}
+
+/// What the formats of the candidates mean, as declared and as each oracle has it: the shard's part of them.
+fn layouts(sides: &Sides, shard: Shard) -> Result<Vec<LayoutRecord>, CliError> {
+    let mut formats: Vec<&Format> = Vec::new();
+    for candidate in &sides.candidates {
+        let format = reference_format(candidate.format);
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    let mut records = Vec::new();
+    for format in shard.part(formats) {
+        let declared = Lut::declared(format).map_err(ProbeError::from)?;
+        records.push(LayoutRecord::new(format.id, DECLARED, &declared));
+        for reference in sides
+            .references
+            .iter()
+            .filter(|reference| reference.compared)
+        {
+            let side = reference.side.as_ref();
+            // An oracle that has no such format, or fails at it, has its outcome on the rung.
+            if let Ok(lut) = derive(side, side, format) {
+                records.push(LayoutRecord::new(format.id, side.id(), &lut));
+            }
+        }
+    }
+    records.sort_by(|a, b| (&a.format, &a.side).cmp(&(&b.format, &b.side)));
+    Ok(records)
+}
+
+impl CheckArgs {
+    /// Each rung once, the lowest first.
+    fn rungs(&self) -> Vec<Rung> {
+        let mut rungs = self.rungs.clone();
+        rungs.sort_unstable();
+        rungs.dedup();
+        rungs
+    }
+
+    fn parameters(&self) -> CheckParameters {
+        CheckParameters {
+            rungs: self.rungs(),
+            oracles: self.oracles.ids(),
+            kernels: self.kernels.ids(),
+            tokens: self.decoding.tokens(),
+            prompt: self.decoding.prompt(),
+            threads: self.decoding.threads(),
+            seed: self.seed,
+        }
+    }
 }
 
 fn print(climb: &Climb, skipped: &[String], out: &mut dyn Write) -> Result<(), CliError> {

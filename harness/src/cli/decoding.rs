@@ -34,6 +34,21 @@ pub(super) struct DecodingSelection {
 }
 
 impl DecodingSelection {
+    /// The tokens that were asked for.
+    pub(super) fn tokens(&self) -> Option<Vec<u32>> {
+        self.tokens.clone()
+    }
+
+    /// The text that was asked for.
+    pub(super) fn prompt(&self) -> Option<String> {
+        self.prompt.clone()
+    }
+
+    /// Threads of each side.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.get()
+    }
+
     /// The references, running models in processes of their own: what these do to a model, or it to them, is survived.
     pub(super) fn isolate(&self, references: Vec<Reference>) -> Vec<Reference> {
         let workers = self.isolation.workers();

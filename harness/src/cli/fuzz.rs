@@ -5,10 +5,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::select::{KernelSelection, OracleSelection};
+use qk256::kernel;
+
+use super::recording::ReceiptOption;
+use super::select::{KernelSelection, OracleSelection, oracle_ids, oracle_infos};
 use super::{CliError, style};
 use crate::exit::Exit;
-use crate::fuzz::{Campaign, Limit, Regression, Shard, Summary};
+use crate::fuzz::{Campaign, Limit, Regression, Summary};
+use crate::interrupt;
+use crate::receipt::{FuzzParameters, FuzzSection, Receipt, Recorder, Section, Work};
+use crate::shard::Shard;
 use crate::side::Sides;
 
 /// Cases of a campaign without a limit.
@@ -24,6 +30,7 @@ const DEFAULT_CASES: u64 = 20_000;
 Examples:
   harness fuzz
   harness fuzz --time 10m --seed 7 --shard 1/2
+  harness fuzz --shard 2/4 --receipt fuzz-2.json
   harness fuzz --cases 100000 --start 100000 --kernel i2_s.group128.scalar")]
 pub(super) struct FuzzArgs {
     /// End after so many cases [default: 20000, unless --time is given]
@@ -39,8 +46,10 @@ pub(super) struct FuzzArgs {
     #[arg(long, default_value_t = 0, value_name = "INDEX")]
     start: u64,
     /// Try the i-th of every n cases
-    #[arg(long, value_name = "i/n", default_value = "1/1")]
+    #[arg(long, value_name = "i/n", default_value_t)]
     shard: Shard,
+    #[command(flatten)]
+    receipt: ReceiptOption,
     /// Where to write what was found
     #[arg(long, value_name = "DIR", default_value = "corpus/regressions")]
     out: PathBuf,
@@ -50,20 +59,69 @@ pub(super) struct FuzzArgs {
     kernels: KernelSelection,
 }
 
+/// What a campaign came to.
+pub(super) struct Fuzzed {
+    summary: Summary,
+    /// Of each finding.
+    files: Vec<PathBuf>,
+    not_available: Vec<String>,
+    /// If it was asked for, and the work was done.
+    pub(super) receipt: Option<Receipt>,
+}
+
 pub(super) fn run(args: &FuzzArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    args.receipt.prepare()?;
+    let fuzzed = fuzz(args, args.limit(), args.receipt.is_wanted())?;
+    let Fuzzed {
+        summary,
+        files,
+        not_available,
+        receipt,
+    } = &fuzzed;
+    args.receipt.write(receipt.as_ref())?;
+    for ((_, _, difference), file) in summary.findings.iter().zip(files) {
+        let (candidate, reference) = (&difference.candidate, &difference.reference);
+        writeln!(out, "{candidate} against {reference}")?;
+        let command = format!("harness replay {}", file.display());
+        style::finding(&difference.finding, &command, out)?;
+    }
+    for reason in not_available {
+        writeln!(out, "skipped: {reason}")?;
+    }
+    print(args, summary, out)?;
+    args.receipt.require_done(|| match args.limit().cases {
+        Some(cases) => format!("{} of {cases} cases", cases.saturating_sub(summary.cases)),
+        None => "the rest of the time".into(),
+    })?;
+    Ok(match (summary.comparisons, summary.findings.len()) {
+        (_, 1..) => Exit::Divergence,
+        (0, _) => Exit::NothingCompared,
+        _ => Exit::Agreement,
+    })
+}
+
+/// Runs the campaign until `limit`, writes its findings, and makes a receipt of it if one is wanted.
+///
+/// # Errors
+///
+/// [`CliError`] if there is nothing to compare, or if a finding cannot be written.
+pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result<Fuzzed, CliError> {
+    let recorder = Recorder::start();
     let candidates = args.kernels.candidates()?;
     let oracles = args.oracles.load()?;
-    let (can_run, cannot): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|candidate| {
-        qk256::kernel::by_id(candidate.side.id()).is_some_and(|k| k.availability().is_ok())
-    });
+    let mut not_available = oracles.skipped;
+    let mut can_run = Vec::new();
+    for candidate in candidates {
+        match kernel::by_id(candidate.side.id()).map(|kernel| kernel.availability()) {
+            Some(Ok(())) => can_run.push(candidate),
+            Some(Err(missing)) => not_available.push(format!("{}: {missing}", candidate.side.id())),
+            None => {}
+        }
+    }
     let sides = Sides {
         references: oracles.references,
         candidates: can_run,
         engines: Vec::new(),
-    };
-    let limit = Limit {
-        cases: args.cases.or(args.time.is_none().then_some(DEFAULT_CASES)),
-        time: args.time,
     };
     let campaign = Campaign {
         sides: &sides,
@@ -75,36 +133,58 @@ pub(super) fn run(args: &FuzzArgs, out: &mut dyn Write) -> Result<Exit, CliError
     let progress = style::progress();
     progress.set_message("fuzz");
     let summary = campaign.run(&progress)?;
+    let mut files = Vec::new();
     for (index, case, difference) in &summary.findings {
         let story = format!(
             "{} against {}, shrunk from case {index} of seed {}",
             difference.candidate, difference.reference, args.seed
         );
-        let file = Regression::new(story, case, Some(difference)).write(&args.out)?;
-        writeln!(
-            out,
-            "{} against {}",
-            difference.candidate, difference.reference
-        )?;
-        let command = format!("harness replay {}", file.display());
-        style::finding(&difference.finding, &command, out)?;
+        files.push(Regression::new(story, case, Some(difference)).write(&args.out)?);
     }
-    for reason in &oracles.skipped {
-        writeln!(out, "skipped: {reason}")?;
+    let mut receipt = None;
+    if wants_receipt && !interrupt::asked() {
+        let ids = oracle_ids(&sides.references);
+        let run = recorder.finish(Section::Fuzz, args.shard, None, ids, Vec::new());
+        let section = FuzzSection::new(
+            args.parameters(),
+            args.shard,
+            &summary,
+            &files,
+            not_available.clone(),
+        );
+        let infos = oracle_infos(&sides.references);
+        receipt = Some(Receipt::new(run, Work::Fuzz(section), None, infos)?);
     }
-    for candidate in &cannot {
-        if let Some(Err(missing)) =
-            qk256::kernel::by_id(candidate.side.id()).map(|kernel| kernel.availability())
-        {
-            writeln!(out, "skipped: {}: {missing}", candidate.side.id())?;
+    Ok(Fuzzed {
+        summary,
+        files,
+        not_available,
+        receipt,
+    })
+}
+
+impl FuzzArgs {
+    fn limit(&self) -> Limit {
+        Limit {
+            cases: self.cases(),
+            time: self.time,
         }
     }
-    print(args, &summary, out)?;
-    Ok(match (summary.comparisons, summary.findings.len()) {
-        (_, 1..) => Exit::Divergence,
-        (0, _) => Exit::NothingCompared,
-        _ => Exit::Agreement,
-    })
+
+    fn cases(&self) -> Option<u64> {
+        self.cases.or(self.time.is_none().then_some(DEFAULT_CASES))
+    }
+
+    fn parameters(&self) -> FuzzParameters {
+        FuzzParameters {
+            seed: self.seed,
+            start: self.start,
+            cases: self.cases(),
+            seconds: self.time.map(|time| time.as_secs_f64()),
+            oracles: self.oracles.ids(),
+            kernels: self.kernels.ids(),
+        }
+    }
 }
 
 fn print(args: &FuzzArgs, summary: &Summary, out: &mut dyn Write) -> Result<(), CliError> {
@@ -121,7 +201,7 @@ fn print(args: &FuzzArgs, summary: &Summary, out: &mut dyn Write) -> Result<(), 
     )?;
     let shard = match args.shard {
         Shard::WHOLE => String::new(),
-        Shard { index, count } => format!(" --shard {index}/{count}"),
+        shard => format!(" --shard {shard}"),
     };
     writeln!(
         out,

@@ -4,10 +4,14 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::select::{OracleSelection, open_model};
+use super::recording::ReceiptOption;
+use super::select::{OracleSelection, open_model, oracle_ids, oracle_infos};
 use super::{CliError, style};
 use crate::exit::Exit;
+use crate::interrupt;
 use crate::mistaken::{Catches, KillMatrix, MISTAKES, MODEL_MISTAKES, ModelKillMatrix};
+use crate::receipt::{MistakesParameters, MistakesSection, Receipt, Recorder, Section, Work};
+use crate::shard::Shard;
 use crate::side::reference_layout;
 use crate::task::Task;
 
@@ -22,10 +26,13 @@ use crate::task::Task;
 #[command(after_help = "\
 Examples:
   harness mistakes
+  harness mistakes --receipt mistakes.json
   harness mistakes --stories")]
 pub(super) struct MistakesArgs {
     #[command(flatten)]
     oracles: OracleSelection,
+    #[command(flatten)]
+    receipt: ReceiptOption,
     /// Tell how each mistake comes about instead of running it
     #[arg(long)]
     stories: bool,
@@ -45,38 +52,92 @@ pub(super) fn run(args: &MistakesArgs, out: &mut dyn Write) -> Result<Exit, CliE
         writeln!(out, "{table}")?;
         return Ok(Exit::Agreement);
     }
+    args.receipt.prepare()?;
+    let planted = plant(args, args.receipt.is_wanted())?;
+    args.receipt.require_done(|| "the kill matrix".into())?;
+    args.receipt.write(planted.receipt.as_ref())?;
+    let Planted {
+        of_kernels,
+        of_models,
+        not_available,
+        ..
+    } = planted;
+    print(&of_kernels, out)?;
+    print_models(&of_models, out)?;
+    for reason in not_available.iter().chain(&of_models.skipped) {
+        writeln!(out, "skipped: {reason}")?;
+    }
+    let in_format = |(mistake, format)| format!("{mistake} in {format}");
+    let mut survivors: Vec<String> = of_kernels.survivors().into_iter().map(in_format).collect();
+    survivors.extend(of_models.survivors().into_iter().map(String::from));
+    for survivor in &survivors {
+        writeln!(out, "\x1b[1;31msurvived\x1b[0m: {survivor}")?;
+    }
+    let kernels: usize = of_kernels
+        .rows
+        .iter()
+        .map(|(_, catches)| catches.len())
+        .sum();
+    let all = kernels + of_models.rows.len();
+    let caught = all - survivors.len();
+    writeln!(out, "the gate caught {caught} of {all}")?;
+    Ok(if survivors.is_empty() {
+        Exit::Agreement
+    } else {
+        Exit::Divergence
+    })
+}
+
+/// What all mistakes came to.
+pub(super) struct Planted {
+    of_kernels: KillMatrix,
+    of_models: ModelKillMatrix,
+    not_available: Vec<String>,
+    /// If it was asked for, and the work was done.
+    pub(super) receipt: Option<Receipt>,
+}
+
+/// Runs all mistakes, and makes a receipt of that if one is wanted.
+///
+/// # Errors
+///
+/// [`CliError`] if there is nothing to compare with, or if a model cannot be generated.
+pub(super) fn plant(args: &MistakesArgs, wants_receipt: bool) -> Result<Planted, CliError> {
+    let recorder = Recorder::start();
     let oracles = args.oracles.load()?;
+    let (ids, infos) = (
+        oracle_ids(&oracles.references),
+        oracle_infos(&oracles.references),
+    );
     let progress = style::progress();
-    let of_models = args.oracles.load()?.references;
-    let of_models = ModelKillMatrix::measure(of_models, args.seed, &progress)?;
+    let references = args.oracles.load()?.references;
+    let of_models = ModelKillMatrix::measure(references, args.seed, &progress)?;
     let open = open_model(None)?;
     let task = Task {
         model: open.argument.clone(),
         tensors: open.model.ternary_tensors(reference_layout())?,
         decoding: Err("kernels only".into()),
         seed: args.seed,
+        shard: Shard::WHOLE,
         progress,
     };
-    let matrix = KillMatrix::measure(oracles.references, &task);
-    print(&matrix, out)?;
-    print_models(&of_models, out)?;
-    for reason in oracles.skipped.iter().chain(&of_models.skipped) {
-        writeln!(out, "skipped: {reason}")?;
+    let of_kernels = KillMatrix::measure(oracles.references, &task);
+    let mut receipt = None;
+    if wants_receipt && !interrupt::asked() {
+        let run = recorder.finish(Section::Mistakes, Shard::WHOLE, None, ids, Vec::new());
+        let parameters = MistakesParameters {
+            oracles: args.oracles.ids(),
+            seed: args.seed,
+        };
+        let not_available = oracles.skipped.clone();
+        let section = MistakesSection::new(parameters, &of_kernels, &of_models, not_available);
+        receipt = Some(Receipt::new(run, Work::Mistakes(section), None, infos)?);
     }
-    let in_format = |(mistake, format)| format!("{mistake} in {format}");
-    let mut survivors: Vec<String> = matrix.survivors().into_iter().map(in_format).collect();
-    survivors.extend(of_models.survivors().into_iter().map(String::from));
-    for survivor in &survivors {
-        writeln!(out, "\x1b[1;31msurvived\x1b[0m: {survivor}")?;
-    }
-    let of_kernels: usize = matrix.rows.iter().map(|(_, catches)| catches.len()).sum();
-    let planted = of_kernels + of_models.rows.len();
-    let caught = planted - survivors.len();
-    writeln!(out, "the gate caught {caught} of {planted}")?;
-    Ok(if survivors.is_empty() {
-        Exit::Agreement
-    } else {
-        Exit::Divergence
+    Ok(Planted {
+        of_kernels,
+        of_models,
+        not_available: oracles.skipped,
+        receipt,
     })
 }
 

@@ -8,12 +8,16 @@ mod fuzz;
 mod isolation;
 mod kernels;
 mod logits;
+mod merge;
 mod mistakes;
 mod oracles;
+mod recording;
+mod repeat;
 mod replay;
 mod select;
 mod style;
 mod synth;
+mod verify_receipt;
 mod worker;
 
 use std::io::{self, Write};
@@ -28,6 +32,7 @@ use crate::implementation::SideError;
 use crate::inference::InferenceError;
 use crate::model::ModelError;
 use crate::probe::ProbeError;
+use crate::receipt::ReceiptError;
 use crate::synth::SynthError;
 
 /// Decides whether a quantized kernel still agrees with llama.cpp, and if not, where, by how much and whose fault it is
@@ -50,6 +55,8 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     Replay(replay::ReplayArgs),
     Bench(bench::BenchArgs),
+    VerifyReceipt(verify_receipt::VerifyReceiptArgs),
+    Merge(merge::MergeArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
 }
@@ -95,6 +102,15 @@ pub enum CliError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A receipt cannot be written, read or believed.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// Receipts are not of the same work, or some are missing.
+    #[error("{0}")]
+    Merge(String),
+    /// Ctrl-C.
+    #[error("{0}")]
+    Interrupted(String),
     /// A worker process cannot go on.
     #[error("worker: {0}")]
     Worker(io::Error),
@@ -108,6 +124,7 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             CliError::Usage(_) => Exit::Usage,
+            CliError::Interrupted(_) => Exit::Interrupted,
             // Whoever reads the output has seen enough.
             CliError::Output(error) | CliError::Synth(SynthError::Output(error))
                 if error.kind() == io::ErrorKind::BrokenPipe =>
@@ -140,6 +157,8 @@ impl Cli {
             Command::Fuzz(args) => fuzz::run(args, out),
             Command::Replay(args) => replay::run(args, out),
             Command::Bench(args) => bench::run(args, out),
+            Command::VerifyReceipt(args) => verify_receipt::run(args, out),
+            Command::Merge(args) => merge::run(args, out),
             Command::Worker(args) => worker::run(args),
         }
     }

@@ -8,6 +8,7 @@ use qk256::kernel::{self, Kernel};
 use super::CliError;
 use crate::inference::Engine;
 use crate::model::Model;
+use crate::receipt::OracleInfo;
 use crate::side::worker::{WorkerParams, Workers};
 use crate::side::{Candidate, Forward, OracleSide, Reference};
 use crate::synth::{self, TemporaryModel};
@@ -29,6 +30,11 @@ pub(super) struct LoadedOracles {
 }
 
 impl OracleSelection {
+    /// The ids that were given.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.oracle_ids.clone()
+    }
+
     /// Loads what was selected: everything that can run, unless ids were given.
     ///
     /// # Errors
@@ -92,6 +98,18 @@ impl OracleSelection {
     }
 }
 
+/// Ids of references, for the receipt.
+pub(super) fn oracle_ids(references: &[Reference]) -> Vec<String> {
+    let ids = references.iter().map(|reference| reference.side.id());
+    ids.map(String::from).collect()
+}
+
+/// What references say of themselves, for the receipt.
+pub(super) fn oracle_infos(references: &[Reference]) -> Vec<OracleInfo> {
+    let descriptions = references.iter().filter_map(|r| r.description.as_ref());
+    descriptions.map(OracleInfo::from).collect()
+}
+
 /// The engine of this name: the forward pass in Rust, or an oracle in such workers.
 ///
 /// # Errors
@@ -125,6 +143,11 @@ pub(super) struct KernelSelection {
 }
 
 impl KernelSelection {
+    /// The ids that were given.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.kernel_ids.clone()
+    }
+
     /// The kernels that were selected, all of them unless ids were given.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table, TableComponent};
 
 use crate::finding::{Finding, NodeFinding, NodeInput, Observed};
-use crate::measure::{LogitMeasures, TOP_K};
+use crate::measure::{LogitMeasures, Measures, TOP_K};
 use crate::outcome::{LogitComparison, Outcome};
 use crate::verdict::Verdict;
 
@@ -134,9 +134,11 @@ pub(super) fn logits(
     let Outcome {
         candidate,
         reference,
+        measures,
+        noise_floor,
         ..
     } = outcome;
-    let line = |m: &LogitMeasures| {
+    let line = |m: &LogitMeasures, values: &Measures| {
         let flips = m.tie_margin.map_or(String::new(), |margin| {
             format!(", flips across gaps up to {}", measure(margin))
         });
@@ -146,17 +148,17 @@ pub(super) fn logits(
             measure(m.kl_divergence_max),
             measure(m.top1_agree),
             measure(m.topk_overlap),
-            histogram(&m.ulp_histogram)
+            histogram(values.ulp_histogram.counts())
         )
     };
     writeln!(
         out,
         "logits of {} positions, {candidate} against {reference}: {}",
         count(logits.measures.positions),
-        line(&logits.measures)
+        line(&logits.measures, measures)
     )?;
-    if let Some(floor) = &logits.noise_floor {
-        writeln!(out, "  noise floor: {}", line(floor))?;
+    if let (Some(floor), Some(values)) = (&logits.noise_floor, noise_floor) {
+        writeln!(out, "  noise floor: {}", line(floor, values))?;
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! A campaign: cases one after the other, until enough were tried.
 
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -10,6 +9,8 @@ use super::case::{Case, CaseError};
 use super::draft::Draft;
 use super::shrink::shrink;
 use super::trial::{Difference, Trial, try_case};
+use crate::interrupt;
+use crate::shard::Shard;
 use crate::side::Sides;
 
 /// When a campaign ends, unless it has found enough.
@@ -19,46 +20,6 @@ pub struct Limit {
     pub cases: Option<u64>,
     /// After so long.
     pub time: Option<Duration>,
-}
-
-/// One of several campaigns that share the cases of a seed: the `index`th of `count`, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// Which.
-    pub index: u64,
-    /// Of how many.
-    pub count: u64,
-}
-
-impl Shard {
-    /// All cases.
-    pub const WHOLE: Shard = Shard { index: 1, count: 1 };
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Shard, String> {
-        let (index, count) = text
-            .split_once('/')
-            .ok_or("not of the form i/n, such as 1/4")?;
-        let number = |text: &str| {
-            text.parse::<u64>()
-                .map_err(|error| format!("{text}: {error}"))
-        };
-        let shard = Shard {
-            index: number(index)?,
-            count: number(count)?,
-        };
-        if (1..=shard.count).contains(&shard.index) && shard.count <= 1 << 20 {
-            Ok(shard)
-        } else {
-            Err(format!(
-                "{text}: i counts from 1 to n, which is at most {}",
-                1 << 20
-            ))
-        }
-    }
 }
 
 /// What is tried.
@@ -149,7 +110,8 @@ impl Campaign<'_> {
     }
 
     fn is_over(&self, summary: &Summary, elapsed: Duration) -> bool {
-        summary.findings.len() >= MOST_FINDINGS
+        interrupt::asked()
+            || summary.findings.len() >= MOST_FINDINGS
             || self.limit.cases.is_some_and(|cases| summary.cases >= cases)
             || self.limit.time.is_some_and(|time| elapsed >= time)
     }
@@ -181,18 +143,5 @@ impl Campaign<'_> {
         let smallest = shrink(case, |case| differ(case).is_some());
         let difference = differ(&smallest).unwrap_or(difference);
         (smallest, difference)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shards_are_read_and_checked() {
-        assert_eq!("2/4".parse(), Ok(Shard { index: 2, count: 4 }));
-        for wrong in ["", "0/4", "5/4", "1", "a/b", "1/0", "1/99999999999"] {
-            assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
-        }
     }
 }

@@ -16,7 +16,7 @@ mod shrink;
 mod trial;
 mod values;
 
-pub use campaign::{Campaign, Limit, Shard, Summary};
+pub use campaign::{Campaign, Limit, Summary};
 pub use case::{Case, CaseError, Input};
 pub use draft::Draft;
 pub use regression::{Regression, RegressionError};

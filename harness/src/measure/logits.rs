@@ -1,8 +1,7 @@
 //! How far two models' opinions of the next token are apart.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::ulp_distance;
 
 /// How many of the likeliest tokens [`LogitMeasures::topk_overlap`] looks at.
 pub const TOP_K: usize = 10;
@@ -11,7 +10,8 @@ pub const TOP_K: usize = 10;
 ///
 /// A position where one side has a NaN or an infinity that the other does not share is counted in `non_finite`, agrees
 /// in nothing and enters no average. Values that are not finite on both sides alike are left out of the distributions.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LogitMeasures {
     /// Positions that were compared.
     pub positions: u64,
@@ -28,9 +28,6 @@ pub struct LogitMeasures {
     /// Where the likeliest token differs, how far the reference's own logits of both tokens are apart: the largest of
     /// all positions. A flip across a small gap is a tie that rounding decided.
     pub tie_margin: Option<f64>,
-    /// Values by their distance in units in the last place: identical ones first, then for each `i` those from `2^i`
-    /// to below `2^(i + 1)`, up to the last that occurs. -0 and +0 count as identical here.
-    pub ulp_histogram: Vec<u64>,
 }
 
 /// Adds up positions for [`LogitMeasures`].
@@ -43,7 +40,6 @@ pub struct LogitMeter {
     same_top: u64,
     overlap_sum: f64,
     tie_margin: Option<f64>,
-    histogram: Vec<u64>,
 }
 
 impl LogitMeter {
@@ -67,9 +63,6 @@ impl LogitMeter {
             return;
         }
         let (a, b): (Vec<f32>, Vec<f32>) = pairs().filter(finite).unzip();
-        for (&a, &b) in a.iter().zip(&b) {
-            self.count(ulp_distance(a, b));
-        }
         let kl = kl_divergence(&a, &b);
         self.kl_sum += kl;
         self.kl_max = self.kl_max.max(kl);
@@ -88,14 +81,6 @@ impl LogitMeter {
         };
     }
 
-    fn count(&mut self, ulp: u64) {
-        let bucket = (u64::BITS - ulp.leading_zeros()) as usize;
-        if self.histogram.len() <= bucket {
-            self.histogram.resize(bucket + 1, 0);
-        }
-        self.histogram[bucket] += 1;
-    }
-
     /// What was measured.
     pub fn measures(&self) -> LogitMeasures {
         let averaged = (self.positions - self.non_finite).max(1) as f64;
@@ -107,7 +92,6 @@ impl LogitMeter {
             top1_agree: self.same_top as f64 / self.positions.max(1) as f64,
             topk_overlap: self.overlap_sum / averaged,
             tie_margin: self.tie_margin,
-            ulp_histogram: self.histogram.clone(),
         }
     }
 }
@@ -154,7 +138,7 @@ mod tests {
             (m.kl_divergence, m.top1_agree, m.topk_overlap),
             (0.0, 1.0, 1.0)
         );
-        assert_eq!((m.tie_margin, m.ulp_histogram), (None, vec![3]));
+        assert_eq!(m.tie_margin, None);
     }
 
     #[test]
@@ -186,14 +170,6 @@ mod tests {
         candidate[0] = 100.0;
         let m = measure(&reference, &candidate);
         assert_eq!(m.topk_overlap, (TOP_K - 1) as f64 / TOP_K as f64);
-    }
-
-    #[test]
-    fn distances_are_counted_by_powers_of_two() {
-        let one = 1.0f32;
-        let at = |ulps: u32| f32::from_bits(one.to_bits() + ulps);
-        let m = measure(&[one; 5], &[one, at(1), at(2), at(3), at(4)]);
-        assert_eq!(m.ulp_histogram, [1, 1, 2, 1]);
     }
 
     #[test]

@@ -4,13 +4,17 @@
 //! counts as equal, on one side alone it is a mismatch of its own kind and never enters an average.
 
 mod logits;
+mod ulp;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use logits::{LogitMeasures, LogitMeter, TOP_K};
+pub use ulp::{UlpHistogram, ulp_distance};
 
 /// Reference and candidate, compared element by element.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Measures {
     /// Pairs that were compared.
     pub comparisons: u64,
@@ -35,6 +39,37 @@ pub struct Measures {
     pub max_ulp: u64,
     /// Least squares slope of the candidate over the reference, `sum(a b) / sum(a^2)`. None if the reference is zero.
     pub scale_ratio: Option<f64>,
+    /// Pairs of finite f32 by their distance in units in the last place; empty where integers or words were compared.
+    #[serde(default, skip_serializing_if = "UlpHistogram::is_empty")]
+    pub ulp_histogram: UlpHistogram,
+    /// What the averages were computed from.
+    pub sums: Sums,
+}
+
+/// Sums over all finite pairs of a reference `a` and a candidate `b`, from which [`Measures`] are computed: they make
+/// measures of parts add up, and figures checkable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sums {
+    /// `sum(a b)`.
+    pub products: f64,
+    /// `sum(a^2)`.
+    pub reference_squares: f64,
+    /// `sum(b^2)`.
+    pub candidate_squares: f64,
+    /// `sum((a - b)^2)`.
+    pub difference_squares: f64,
+}
+
+impl Sums {
+    fn plus(self, other: Sums) -> Sums {
+        Sums {
+            products: self.products + other.products,
+            reference_squares: self.reference_squares + other.reference_squares,
+            candidate_squares: self.candidate_squares + other.candidate_squares,
+            difference_squares: self.difference_squares + other.difference_squares,
+        }
+    }
 }
 
 impl Measures {
@@ -49,12 +84,12 @@ impl Measures {
             }
         };
         Measures {
-            comparisons: self.comparisons + other.comparisons,
-            mismatches: self.mismatches + other.mismatches,
-            first_mismatch: self
+            comparisons: self.comparisons.saturating_add(other.comparisons),
+            mismatches: self.mismatches.saturating_add(other.mismatches),
+            first_mismatch: self.first_mismatch.or(other
                 .first_mismatch
-                .or(other.first_mismatch.map(|i| i + self.comparisons)),
-            non_finite: self.non_finite + other.non_finite,
+                .map(|i| i.saturating_add(self.comparisons))),
+            non_finite: self.non_finite.saturating_add(other.non_finite),
             cosine_similarity: self.cosine_similarity.min(other.cosine_similarity),
             nmse: max(self.nmse, other.nmse),
             rmse: self.rmse.max(other.rmse),
@@ -64,6 +99,8 @@ impl Measures {
                 (Some(a), Some(b)) => Some(farther_from_one(a, b)),
                 (a, b) => a.or(b),
             },
+            ulp_histogram: self.ulp_histogram.plus(&other.ulp_histogram),
+            sums: self.sums.plus(other.sums),
         }
     }
 
@@ -80,12 +117,26 @@ pub struct Meter {
     mismatches: u64,
     first_mismatch: Option<u64>,
     non_finite: u64,
-    sum_ab: f64,
-    sum_aa: f64,
-    sum_bb: f64,
-    sum_dd: f64,
+    sums: Sums,
     max_abs: f64,
     max_ulp: u64,
+    histogram: UlpHistogram,
+}
+
+impl From<&Measures> for Meter {
+    /// The meter that measured this, as far as it goes on.
+    fn from(measures: &Measures) -> Meter {
+        Meter {
+            comparisons: measures.comparisons,
+            mismatches: measures.mismatches,
+            first_mismatch: measures.first_mismatch,
+            non_finite: measures.non_finite,
+            sums: measures.sums,
+            max_abs: measures.max_abs,
+            max_ulp: measures.max_ulp,
+            histogram: measures.ulp_histogram,
+        }
+    }
 }
 
 impl Meter {
@@ -103,7 +154,9 @@ impl Meter {
         for (&a, &b) in reference.iter().zip(candidate) {
             let same = a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
             if a.is_finite() && b.is_finite() {
-                self.add_pair(f64::from(a), f64::from(b), ulp_distance(a, b), same);
+                let ulp = ulp_distance(a, b);
+                self.add_pair(f64::from(a), f64::from(b), ulp, same);
+                self.histogram.count(ulp);
             } else {
                 self.count(same);
                 self.non_finite += u64::from(!same);
@@ -134,10 +187,10 @@ impl Meter {
 
     fn add_pair(&mut self, a: f64, b: f64, ulp: u64, same: bool) {
         self.count(same);
-        self.sum_ab += a * b;
-        self.sum_aa += a * a;
-        self.sum_bb += b * b;
-        self.sum_dd += (a - b) * (a - b);
+        self.sums.products += a * b;
+        self.sums.reference_squares += a * a;
+        self.sums.candidate_squares += b * b;
+        self.sums.difference_squares += (a - b) * (a - b);
         self.max_abs = self.max_abs.max((a - b).abs());
         self.max_ulp = self.max_ulp.max(ulp);
     }
@@ -152,59 +205,54 @@ impl Meter {
 
     /// Adds everything that `other` has seen, as if it came after.
     pub fn merge(&mut self, other: &Meter) {
-        let shifted = other.first_mismatch.map(|index| index + self.comparisons);
+        let shifted = other
+            .first_mismatch
+            .map(|index| index.saturating_add(self.comparisons));
         self.first_mismatch = self.first_mismatch.or(shifted);
-        self.comparisons += other.comparisons;
-        self.mismatches += other.mismatches;
-        self.non_finite += other.non_finite;
-        self.sum_ab += other.sum_ab;
-        self.sum_aa += other.sum_aa;
-        self.sum_bb += other.sum_bb;
-        self.sum_dd += other.sum_dd;
+        self.comparisons = self.comparisons.saturating_add(other.comparisons);
+        self.mismatches = self.mismatches.saturating_add(other.mismatches);
+        self.non_finite = self.non_finite.saturating_add(other.non_finite);
+        self.sums = self.sums.plus(other.sums);
+        self.histogram = self.histogram.plus(&other.histogram);
         self.max_abs = self.max_abs.max(other.max_abs);
         self.max_ulp = self.max_ulp.max(other.max_ulp);
     }
 
     /// What was measured.
     pub fn measures(&self) -> Measures {
-        let zero = self.sum_aa == 0.0 || self.sum_bb == 0.0;
-        let ratio = |numerator: f64| (self.sum_aa > 0.0).then(|| numerator / self.sum_aa);
+        let Sums {
+            products,
+            reference_squares,
+            candidate_squares,
+            difference_squares,
+        } = self.sums;
+        let zero = reference_squares == 0.0 || candidate_squares == 0.0;
+        let ratio =
+            |numerator: f64| (reference_squares > 0.0).then(|| numerator / reference_squares);
         Measures {
             comparisons: self.comparisons,
             mismatches: self.mismatches,
             first_mismatch: self.first_mismatch,
             non_finite: self.non_finite,
-            cosine_similarity: match (self.sum_dd == 0.0, zero) {
+            cosine_similarity: match (difference_squares == 0.0, zero) {
                 (true, _) => 1.0,
                 (false, true) => 0.0,
                 // One square root for each side: the product of both sums may overflow.
-                (false, false) => self.sum_ab / self.sum_aa.sqrt() / self.sum_bb.sqrt(),
+                (false, false) => products / reference_squares.sqrt() / candidate_squares.sqrt(),
             },
-            nmse: if self.sum_dd == 0.0 {
+            nmse: if difference_squares == 0.0 {
                 Some(0.0)
             } else {
-                ratio(self.sum_dd)
+                ratio(difference_squares)
             },
-            rmse: (self.sum_dd / (self.comparisons.max(1) as f64)).sqrt(),
+            rmse: (difference_squares / (self.comparisons.max(1) as f64)).sqrt(),
             max_abs: self.max_abs,
             max_ulp: self.max_ulp,
-            scale_ratio: ratio(self.sum_ab),
+            scale_ratio: ratio(products),
+            ulp_histogram: self.histogram,
+            sums: self.sums,
         }
     }
-}
-
-/// How many f32 lie between two finite values, the farther one included.
-pub fn ulp_distance(a: f32, b: f32) -> u64 {
-    // Bits of floats are sign and magnitude; this maps them to integers in the order of the values.
-    let ordered = |value: f32| {
-        let magnitude = i64::from(value.to_bits() & 0x7fff_ffff);
-        if value.is_sign_negative() {
-            -magnitude
-        } else {
-            magnitude
-        }
-    };
-    ordered(a).abs_diff(ordered(b))
 }
 
 #[cfg(test)]
@@ -215,13 +263,6 @@ mod tests {
         let mut meter = Meter::default();
         meter.add(reference, candidate);
         meter.measures()
-    }
-
-    #[test]
-    fn ulps_are_counted_across_zero() {
-        assert_eq!(ulp_distance(1.0, 1.0f32.next_up()), 1);
-        assert_eq!(ulp_distance(0.0, -0.0), 0);
-        assert_eq!(ulp_distance(f32::from_bits(1), -f32::from_bits(1)), 2);
     }
 
     #[test]
@@ -278,8 +319,11 @@ mod tests {
         whole.add(&a, &b);
         front.add(&a[..2], &b[..2]);
         back.add(&a[2..], &b[2..]);
+        let mut resumed = Meter::from(&front.measures());
+        resumed.merge(&back);
         front.merge(&back);
         assert_eq!(front.measures(), whole.measures());
+        assert_eq!(resumed.measures(), whole.measures());
         assert_eq!(whole.measures().first_mismatch, Some(2));
     }
 }

@@ -7,6 +7,7 @@ use crate::decoding::{Decoding, default_tokens};
 use crate::finding::NodeFinding;
 use crate::ladder;
 use crate::outcome::{Outcome, Rung};
+use crate::shard::Shard;
 use crate::side::{Reference, Sides};
 use crate::synth::{self, SynthError, TemporaryModel};
 use crate::task::Task;
@@ -128,6 +129,7 @@ fn run(
         tensors: Vec::new(),
         decoding: Ok(Decoding::new(model.path().into(), tokens, 1)),
         seed,
+        shard: Shard::WHOLE,
         progress: progress.clone(),
     };
     let climb = ladder::climb(&Rung::OF_MODELS, sides, &task);

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use qk256::format::{Digit, Format, QK256, ScaleRule, ShapeError, Slot, Storage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What an implementation makes of the bytes of a format.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +65,8 @@ pub enum SlotReading {
 }
 
 /// How a scale is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ScaleWidth {
     /// Little-endian f16.
     F16,

@@ -3,10 +3,12 @@
 use std::fs;
 
 use qk256::kernel::SumOrder;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The machine and the build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Environment {
     /// Operating system.
     pub os: String,

@@ -9,8 +9,10 @@ use rayon::prelude::*;
 use super::known::Seen;
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
+use crate::interrupt;
 use crate::outcome::{Outcome, Rung, Tally};
 use crate::probe::{Case, block_cases};
+use crate::shard::Shard;
 use crate::side::{Arbiter, Candidate, Sides, reference_format};
 use crate::task::Task;
 
@@ -43,7 +45,9 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
             .references
             .iter()
             .find(|r| r.side.id() == seen.reference);
-        outcomes.extend(reference.map(|reference| seen.finish(reference)));
+        // Every shard meets cases that an entry explains; one of them tries the entry itself.
+        let tried = task.shard.owns(0);
+        outcomes.extend(reference.and_then(|reference| seen.finish(reference, tried)));
     }
     outcomes
 }
@@ -74,8 +78,10 @@ fn climb_one(candidate: &Candidate, sides: &Sides, task: &Task<'_>) -> (Vec<Outc
         known: Vec::new(),
     };
     match block_cases(candidate.format, task.seed) {
-        Ok(cases) => cases
-            .iter()
+        Ok(cases) => task
+            .shard
+            .part(&cases)
+            .take_while(|_| !interrupt::asked())
             .for_each(|case| run(candidate, case, &mut oracles, &mut arbiter, task)),
         Err(error) => oracles
             .iter_mut()
@@ -83,7 +89,10 @@ fn climb_one(candidate: &Candidate, sides: &Sides, task: &Task<'_>) -> (Vec<Outc
     }
     let (mut outcomes, mut known) = (Vec::new(), Vec::new());
     for pair in oracles {
-        outcomes.push(pair.tally.finish());
+        // A shard that has no case of a pair has nothing to say of it, as long as another one has.
+        if task.shard == Shard::WHOLE || !pair.tally.is_untouched() {
+            outcomes.push(pair.tally.finish());
+        }
         known.extend(pair.known);
     }
     // The arbiter is the reference of last resort: where oracles served every case, it has nothing to say.

@@ -200,6 +200,7 @@ mod tests {
             tensors: Vec::new(),
             decoding,
             seed: 1,
+            shard: crate::shard::Shard::WHOLE,
             progress: ProgressBar::hidden(),
         }
     }

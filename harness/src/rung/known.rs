@@ -33,14 +33,21 @@ impl Seen {
         self.known.id == other.known.id && self.reference == other.reference
     }
 
-    /// Tries the reproduction on the oracle, and says what everything comes to.
-    pub(super) fn finish(mut self, reference: &Reference) -> Outcome {
+    /// Says what everything comes to, the reproduction among it if it is to be `tried` on the oracle; nothing if that
+    /// is left to another shard and nothing was seen.
+    pub(super) fn finish(mut self, reference: &Reference, tried: bool) -> Option<Outcome> {
         let known = self.known;
         let listed = known.reproduction;
-        let answer = known.reproduce(reference.side.as_ref());
+        let answer = if tried {
+            known.reproduce(reference.side.as_ref())
+        } else if self.meter.measures().comparisons > 0 {
+            Ok(listed.oracle)
+        } else {
+            return None;
+        };
         let reproduces = answer.as_ref() == Ok(&listed.oracle);
-        if let Ok(answer) = answer {
-            self.meter.add_integers(&[answer], &[listed.right]);
+        if let (Ok(answer), true) = (&answer, tried) {
+            self.meter.add_integers(&[*answer], &[listed.right]);
         }
         let finding = || Finding {
             subject: format!(
@@ -57,7 +64,7 @@ impl Seen {
             node: None,
             reproduce: "harness check --rung block".into(),
         };
-        Outcome {
+        Some(Outcome {
             rung: Rung::Block,
             format: Some(known.format.clone()),
             candidate: known.id.clone(),
@@ -78,7 +85,7 @@ impl Seen {
             logits: None,
             skipped: None,
             reference: self.reference,
-        }
+        })
     }
 }
 
@@ -103,7 +110,7 @@ mod tests {
             reference: reference.side.id().into(),
             meter: Meter::default(),
         };
-        seen.finish(&reference)
+        seen.finish(&reference, true).unwrap()
     }
 
     #[test]

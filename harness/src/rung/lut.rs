@@ -7,6 +7,7 @@ use qk256::format::{Format, QK256, Storage};
 use rayon::prelude::*;
 
 use crate::finding::{Finding, Observed};
+use crate::interrupt;
 use crate::outcome::{Outcome, Rung, Tally};
 use crate::probe::{Lut, ProbeError, derive};
 use crate::side::{Arbiter, Candidate, Reference, Sides, reference_format};
@@ -16,13 +17,17 @@ use crate::verdict::Blame;
 /// The name under which outcomes show a format's own declaration as the reference.
 const DECLARATION: &str = "declaration";
 
-pub(super) fn steps(sides: &Sides) -> u64 {
-    sides.candidates.len() as u64
+pub(super) fn steps(sides: &Sides, task: &Task<'_>) -> u64 {
+    task.shard.part(&sides.candidates).count() as u64
 }
 
 pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
     let compared: Vec<&Reference> = sides.references.iter().filter(|r| r.compared).collect();
-    let outcomes = sides.candidates.par_iter().map(|candidate| {
+    let candidates: Vec<&Candidate> = task.shard.part(&sides.candidates).collect();
+    let outcomes = candidates.into_par_iter().map(|candidate| {
+        if interrupt::asked() {
+            return Vec::new();
+        }
         let outcomes = climb_one(candidate, &compared, task);
         task.progress.inc(1);
         outcomes

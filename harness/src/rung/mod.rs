@@ -16,8 +16,11 @@ use crate::outcome::{Outcome, Rung};
 use crate::side::Sides;
 use crate::task::Task;
 
-/// Runs a rung.
+/// Runs a rung, or the task's shard of it.
 pub fn climb(rung: Rung, sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
+    if of_another_shard(rung, task) {
+        return Vec::new();
+    }
     match rung {
         Rung::Lut => lut::climb(sides, task),
         Rung::Block => block::climb(sides, task),
@@ -29,11 +32,22 @@ pub fn climb(rung: Rung, sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
 
 /// How many steps [`climb`] reports to the progress bar.
 pub fn steps(rung: Rung, sides: &Sides, task: &Task<'_>) -> u64 {
+    if of_another_shard(rung, task) {
+        return 0;
+    }
     match rung {
-        Rung::Lut => lut::steps(sides),
+        Rung::Lut => lut::steps(sides, task),
         Rung::Block => block::steps(sides),
         Rung::Tensor => tensor::steps(task),
         Rung::Node => node::steps(task),
         Rung::Logits => logits::steps(sides, task),
     }
+}
+
+/// Whether the rung is one item of the work, which another shard has: a forward pass cannot be split.
+fn of_another_shard(rung: Rung, task: &Task<'_>) -> bool {
+    let item = Rung::OF_MODELS
+        .iter()
+        .position(|&of_models| of_models == rung);
+    item.is_some_and(|item| !task.shard.owns(item as u64))
 }

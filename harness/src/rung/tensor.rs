@@ -16,6 +16,7 @@ use qk256::format::{Format, ScaleRule, ShapeError, Storage, Weights, pack};
 use super::refusal;
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
+use crate::interrupt;
 use crate::model::TernaryTensor;
 use crate::outcome::{Outcome, Rung, Tally};
 use crate::probe::Random;
@@ -32,13 +33,16 @@ const EXCERPT_ROWS: usize = 4;
 const RUNS: [(usize, usize); 3] = [(1, 1), (3, 1), (3, 2)];
 
 pub(super) fn steps(task: &Task<'_>) -> u64 {
-    task.tensors.len() as u64
+    task.shard.part(&task.tensors).count() as u64
 }
 
 pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
     let mut total = tallies(sides);
     // One tensor after the other: oracles spin while their threads wait for each other.
-    for tensor in &task.tensors {
+    for tensor in task.shard.part(&task.tensors) {
+        if interrupt::asked() {
+            break;
+        }
         let of_tensor = climb_tensor(tensor, sides, task);
         for (total, tally) in total
             .iter_mut()
@@ -49,8 +53,11 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
         }
         task.progress.inc(1);
     }
-    for (candidate, tallies) in sides.candidates.iter().zip(&mut total) {
-        if tallies.iter().any(|tally| !tally.is_untouched()) {
+    for (candidate, tallies) in task.shard.part(sides.candidates.iter().zip(&mut total)) {
+        let is_of = |tensor: &TernaryTensor<'_>| {
+            reference_format(tensor.weights.format()) == reference_format(candidate.format)
+        };
+        if task.tensors.iter().any(is_of) {
             refusal::climb(candidate.side.as_ref(), candidate.format, tallies, task);
         }
     }

@@ -1,30 +1,18 @@
 //! What a run of the model bench comes to, as data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::report::{Roofs, Timing, Versus};
-use crate::receipt::{Environment, OracleInfo};
 
-/// Version of the report's fields; the first number changes when a reader of the old ones would be misled.
-pub const SCHEMA_VERSION: &str = "1.0.0";
-
-/// A run of the model bench.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a run of the model bench measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ModelReport {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: String,
-    /// When the run ended, RFC 3339, UTC.
-    pub timestamp: String,
-    /// The command line.
-    pub command: Vec<String>,
-    /// Where it ran.
-    pub environment: Environment,
     /// `optimized` or `checked`.
     pub build: String,
     /// The model.
     pub model: BenchedModel,
-    /// The oracles.
-    pub oracles: Vec<OracleInfo>,
     /// One row for each phase and number of threads.
     pub rows: Vec<ModelRow>,
     /// What could not take part, with reasons.
@@ -32,7 +20,8 @@ pub struct ModelReport {
 }
 
 /// The model of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct BenchedModel {
     /// The recipe or the file, as it was asked for.
     pub name: String,
@@ -47,7 +36,7 @@ pub struct BenchedModel {
 }
 
 /// What is timed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// A prompt in one go.
@@ -57,7 +46,8 @@ pub enum Phase {
 }
 
 /// A phase on so many threads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ModelRow {
     /// The phase.
     pub phase: Phase,
@@ -74,7 +64,6 @@ pub struct ModelRow {
     /// Against each oracle.
     pub oracles: Vec<Versus>,
     /// What no forward pass can beat.
-    #[serde(flatten)]
     pub roofs: Roofs,
 }
 

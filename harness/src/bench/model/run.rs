@@ -1,13 +1,13 @@
 //! Runs prefill and decode on each number of threads.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use cpp_shim::Oracle;
 use indicatif::ProgressBar;
 use qk256::gguf::Gguf;
 use qk256::model::{LoadParams, Model};
 
-use super::report::{BenchedModel, ModelReport, ModelRow, Phase, SCHEMA_VERSION};
+use super::report::{BenchedModel, ModelReport, ModelRow, Phase};
 use super::runner::{Decoder, RUST, Room, failed};
 use crate::bench::figures::{self, Work};
 use crate::bench::plan::{Effort, Extent};
@@ -15,9 +15,9 @@ use crate::bench::report::build;
 use crate::bench::roof::{Crew, MultiplyAdd};
 use crate::bench::turns::{Runner, take_turns};
 use crate::implementation::SideError;
+use crate::interrupt;
 use crate::model;
 use crate::probe::Random;
-use crate::receipt::{Environment, OracleInfo};
 
 /// Bursts of a multiply-add in one call.
 const BURSTS: usize = 64;
@@ -85,14 +85,13 @@ impl ModelBench<'_> {
         self.progress.enable_steady_tick(TICK);
         let mut rows = Vec::new();
         for &threads in &self.threads {
+            if interrupt::asked() {
+                break;
+            }
             self.rows(&benched, threads, &mut rows)?;
         }
         self.progress.finish_and_clear();
         Ok(ModelReport {
-            schema_version: SCHEMA_VERSION.into(),
-            timestamp: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            command: std::env::args().collect(),
-            environment: Environment::here(),
             build: build().into(),
             model: BenchedModel {
                 name: self.name,
@@ -105,11 +104,6 @@ impl ModelBench<'_> {
                     .collect(),
                 weight_bytes: matrices.iter().map(|bytes| bytes.len()).sum(),
             },
-            oracles: self
-                .oracles
-                .iter()
-                .map(|oracle| OracleInfo::from(oracle.description()))
-                .collect(),
             rows,
             skipped: self.skipped,
         })
@@ -131,6 +125,9 @@ impl ModelBench<'_> {
             decoders.push(Decoder::oracle(oracle, self.model.path(), room)?);
         }
         for phase in Phase::ALL {
+            if interrupt::asked() {
+                break;
+            }
             self.progress.set_message(phase.name());
             rows.push(self.row(benched, phase, threads, &mut decoders)?);
             self.progress.inc(1);

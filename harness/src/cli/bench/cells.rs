@@ -2,15 +2,14 @@
 
 use crate::bench::report::{Roof, Roofs, Versus};
 use crate::bench::statistics::Median;
-use crate::receipt::OracleInfo;
 
 /// The columns that every bench table ends with: the oracles, the roofs and the gain of threads.
 pub(super) struct Comparisons<'r>(Vec<&'r str>);
 
 impl<'r> Comparisons<'r> {
     /// With these oracles.
-    pub(super) fn with(oracles: &'r [OracleInfo]) -> Comparisons<'r> {
-        Comparisons(oracles.iter().map(|oracle| oracle.id.as_str()).collect())
+    pub(super) fn with(oracles: &'r [String]) -> Comparisons<'r> {
+        Comparisons(oracles.iter().map(String::as_str).collect())
     }
 
     /// The headings, after those of the table's own columns.

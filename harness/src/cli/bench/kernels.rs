@@ -5,22 +5,46 @@ use std::io::Write;
 use qk256::kernel::{self, Kernel};
 
 use super::cells::{Comparisons, seconds};
-use super::{BenchArgs, exit, warn, write_report};
+use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::Bench;
 use crate::bench::plan::FORMATS;
 use crate::bench::report::{Report, Residence, Row};
+use crate::cli::select::{oracle_ids, oracle_infos};
 use crate::cli::{CliError, style};
 use crate::exit::Exit;
+use crate::interrupt;
+use crate::receipt::{
+    BenchParameters, BenchSection, Environment, Receipt, Recorder, Section, Work,
+};
+use crate::shard::Shard;
+use crate::side::Reference;
 
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let timed = time(args, args.receipt.is_wanted())?;
+    let report = &timed.report;
+    print(&timed, out)?;
+    args.receipt
+        .require_done(|| "rows after those above".into())?;
+    args.receipt.write(timed.receipt.as_ref())?;
+    Ok(exit(
+        report.rows.len(),
+        report.disagreements().next().is_some(),
+    ))
+}
+
+/// Times the kernels, and makes a receipt of that if one is wanted.
+pub(super) fn time(args: &BenchArgs, wants_receipt: bool) -> Result<Timed<Report>, CliError> {
+    let recorder = Recorder::start();
     let kernels = kernels(&args.kernel_ids)?;
     let oracles = args.oracles.load()?;
+    let references: Vec<Reference> = oracles
+        .references
+        .into_iter()
+        .filter(|reference| reference.compared)
+        .collect();
+    let (ids, infos) = (oracle_ids(&references), oracle_infos(&references));
     let bench = Bench {
-        references: oracles
-            .references
-            .into_iter()
-            .filter(|reference| reference.compared)
-            .collect(),
+        references,
         kernels,
         threads: args.threads(),
         extent: args.extent(),
@@ -28,12 +52,23 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Exit, CliErro
         progress: style::progress(),
     };
     let report = bench.run()?;
-    print(&report, out)?;
-    write_report(args.json.as_deref(), &report)?;
-    Ok(exit(
-        report.rows.len(),
-        report.disagreements().next().is_some(),
-    ))
+    let mut receipt = None;
+    if wants_receipt && !interrupt::asked() {
+        let run = recorder.finish(Section::Bench, Shard::WHOLE, None, ids.clone(), Vec::new());
+        let parameters = BenchParameters {
+            oracles: args.oracles.ids(),
+            kernels: args.kernel_ids.clone(),
+            threads: args.threads(),
+            quick: args.quick,
+        };
+        let work = Work::Bench(BenchSection::new(parameters, report.clone()));
+        receipt = Some(Receipt::new(run, work, None, infos)?);
+    }
+    Ok(Timed {
+        report,
+        oracles: ids,
+        receipt,
+    })
 }
 
 /// The fastest kernel of each format, and those that were asked for.
@@ -53,7 +88,10 @@ fn kernels(ids: &[String]) -> Result<Vec<&'static Kernel>, CliError> {
     Ok(kernels)
 }
 
-fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
+fn print(timed: &Timed<Report>, out: &mut dyn Write) -> Result<(), CliError> {
+    let Timed {
+        report, oracles, ..
+    } = timed;
     let own = [
         "operation",
         "shape",
@@ -62,7 +100,7 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
         "kernel",
         "time",
     ];
-    let comparisons = Comparisons::with(&report.oracles);
+    let comparisons = Comparisons::with(oracles);
     let mut table = style::table(&comparisons.headings(&own), [3, 5]);
     for row in &report.rows {
         let own = vec![
@@ -77,7 +115,7 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
         table.add_row(comparisons.cells(own, &row.oracles, &row.roofs, scaling));
     }
     writeln!(out, "{table}")?;
-    writeln!(out, "on {}", report.environment.cpu)?;
+    writeln!(out, "on {}", Environment::here().cpu)?;
     for cost in &report.call_costs {
         let (threads, time) = (cost.threads, seconds(cost.seconds.value));
         let plural = if threads == 1 { "" } else { "s" };

@@ -6,16 +6,15 @@ mod model;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 
 use super::CliError;
+use super::recording::ReceiptOption;
 use super::select::OracleSelection;
 use crate::bench::plan::Extent;
 use crate::exit::Exit;
-use crate::receipt::write_json;
+use crate::receipt::Receipt;
 
 /// Time kernels, or a whole model, against the oracles and against the machine, taking turns in one process
 ///
@@ -30,7 +29,7 @@ use crate::receipt::write_json;
 Examples:
   harness bench
   harness bench --threads 1 --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict
-  harness bench --quick --json bench.json
+  harness bench --quick --receipt bench.json
   harness bench --model
   harness bench --model tiny-llama-tq2_0 --threads 2
   harness bench --model ./model.gguf --oracle bitnet.cpp/native")]
@@ -47,9 +46,8 @@ pub(super) struct BenchArgs {
     /// Numbers of threads
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2")]
     threads: Vec<NonZeroUsize>,
-    /// Write everything that was measured, and on what, to this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    receipt: ReceiptOption,
     /// A few shapes or a short prompt, for a short time: shows that it works, not how fast it is
     #[arg(long)]
     quick: bool,
@@ -74,20 +72,32 @@ impl BenchArgs {
 }
 
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    args.receipt.prepare()?;
     match &args.model {
         Some(model) => model::run(args, model, out),
         None => kernels::run(args, out),
     }
 }
 
-/// Writes the report where the command line wants it.
-fn write_report(path: Option<&Path>, report: &impl Serialize) -> Result<(), CliError> {
-    path.map_or(Ok(()), |path| {
-        write_json(path, report).map_err(|source| CliError::Write {
-            path: path.into(),
-            source,
-        })
+/// The receipt of a bench, run for it alone.
+///
+/// # Errors
+///
+/// [`CliError`] if there is nothing to time.
+pub(super) fn receipt(args: &BenchArgs) -> Result<Option<Receipt>, CliError> {
+    Ok(match &args.model {
+        Some(model) => model::time(args, model, true)?.receipt,
+        None => kernels::time(args, true)?.receipt,
     })
+}
+
+/// What a bench came to.
+struct Timed<R> {
+    report: R,
+    /// Ids of the oracles that were timed.
+    oracles: Vec<String>,
+    /// If it was asked for, and the work was done.
+    receipt: Option<Receipt>,
 }
 
 /// What a run of so many rows comes to.

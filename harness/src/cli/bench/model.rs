@@ -3,18 +3,45 @@
 use std::io::Write;
 use std::path::Path;
 
+use cpp_shim::Oracle;
+
 use super::cells::{Comparisons, seconds};
-use super::{BenchArgs, exit, warn, write_report};
+use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::model::ModelBench;
 use crate::bench::model::report::ModelReport;
 use crate::cli::select::{LoadedOracles, OpenModel, generate, open_model};
 use crate::cli::{CliError, style};
 use crate::exit::Exit;
+use crate::interrupt;
+use crate::receipt::{
+    Environment, ModelBenchParameters, ModelBenchSection, OracleInfo, Receipt, Recorder, Section,
+    Work,
+};
+use crate::shard::Shard;
 
 /// The recipe of the model where none was named: real layers in a file that is quickly made.
 pub(super) const DEFAULT_RECIPE: &str = "2b-4t-small-vocab";
 
 pub(super) fn run(args: &BenchArgs, name: &str, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let timed = time(args, name, args.receipt.is_wanted())?;
+    let report = &timed.report;
+    print(&timed, out)?;
+    args.receipt
+        .require_done(|| "rows after those above".into())?;
+    args.receipt.write(timed.receipt.as_ref())?;
+    Ok(exit(
+        report.rows.len(),
+        report.disagreements().next().is_some(),
+    ))
+}
+
+/// Times the model, and makes a receipt of that if one is wanted.
+pub(super) fn time(
+    args: &BenchArgs,
+    name: &str,
+    wants_receipt: bool,
+) -> Result<Timed<ModelReport>, CliError> {
+    let recorder = Recorder::start();
     let LoadedOracles {
         references,
         skipped,
@@ -24,11 +51,13 @@ pub(super) fn run(args: &BenchArgs, name: &str, out: &mut dyn Write) -> Result<E
         .filter(|reference| reference.compared)
         .map(|reference| reference.side.id().to_owned())
         .collect();
-    let oracles = cpp_shim::builds()
+    let oracles: Vec<Oracle> = cpp_shim::builds()
         .iter()
         .filter(|build| compared.iter().any(|id| id == build.id()))
         .map(cpp_shim::Build::load)
         .collect::<Result<_, _>>()?;
+    let of_oracle = |oracle: &Oracle| OracleInfo::from(oracle.description());
+    let infos: Vec<OracleInfo> = oracles.iter().map(of_oracle).collect();
     let opened = open(name)?;
     let bench = ModelBench {
         model: &opened.model,
@@ -40,12 +69,25 @@ pub(super) fn run(args: &BenchArgs, name: &str, out: &mut dyn Write) -> Result<E
         progress: style::progress(),
     };
     let report = bench.run()?;
-    print(&report, out)?;
-    write_report(args.json.as_deref(), &report)?;
-    Ok(exit(
-        report.rows.len(),
-        report.disagreements().next().is_some(),
-    ))
+    let mut receipt = None;
+    if wants_receipt && !interrupt::asked() {
+        let (ids, section) = (compared.clone(), Section::BenchModel);
+        let run = recorder.finish(section, Shard::WHOLE, None, ids, Vec::new());
+        let parameters = ModelBenchParameters {
+            oracles: args.oracles.ids(),
+            name: name.into(),
+            threads: args.threads(),
+            quick: args.quick,
+        };
+        let section = ModelBenchSection::new(parameters, report.clone());
+        let work = Work::BenchModel(Box::new(section));
+        receipt = Some(Receipt::new(run, work, None, infos)?);
+    }
+    Ok(Timed {
+        report,
+        oracles: compared,
+        receipt,
+    })
 }
 
 /// The file of this name, or else the model of the recipe.
@@ -60,9 +102,12 @@ fn open(name: &str) -> Result<OpenModel, CliError> {
     }
 }
 
-fn print(report: &ModelReport, out: &mut dyn Write) -> Result<(), CliError> {
+fn print(timed: &Timed<ModelReport>, out: &mut dyn Write) -> Result<(), CliError> {
+    let Timed {
+        report, oracles, ..
+    } = timed;
     let own = ["phase", "tokens", "after", "threads", "time", "tokens/s"];
-    let comparisons = Comparisons::with(&report.oracles);
+    let comparisons = Comparisons::with(oracles);
     let mut table = style::table(&comparisons.headings(&own), 1..6);
     for row in &report.rows {
         let own = vec![
@@ -84,7 +129,7 @@ fn print(report: &ModelReport, out: &mut dyn Write) -> Result<(), CliError> {
         model.name,
         model.architecture,
         model.kernels.join(", "),
-        report.environment.cpu
+        Environment::here().cpu
     )?;
     for reason in &report.skipped {
         writeln!(out, "skipped: {reason}")?;

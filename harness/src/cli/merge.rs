@@ -1,0 +1,69 @@
+//! `harness merge`: the receipts of shared work as one.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{CliError, style};
+use crate::exit::Exit;
+use crate::receipt::{self, Receipt};
+
+/// Unite receipts of shards, and of different commands, into one
+///
+/// The order is of no matter, and merged receipts can be merged again. Refused are receipts of different commits,
+/// oracles, models or parameters, and two of the same shard. The exit code says whether the receipts were united, not
+/// what they came to.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  harness merge part-*.json -o receipt.json
+  harness merge check.json fuzz.json mistakes.json -o receipt.json
+  harness merge part-1.json part-2.json --partial -o so-far.json")]
+pub(super) struct MergeArgs {
+    /// Receipts
+    #[arg(required = true, value_name = "RECEIPT")]
+    files: Vec<PathBuf>,
+    /// Where to write the receipt of all
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Write it even if shards are missing
+    #[arg(long)]
+    partial: bool,
+}
+
+pub(super) fn run(args: &MergeArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let mut merged: Option<Receipt> = None;
+    for file in &args.files {
+        let next = Receipt::read(file)?;
+        merged = Some(match merged {
+            None => next,
+            Some(others) => receipt::merge(others, next).map_err(|error| {
+                let file = file.display();
+                CliError::Merge(format!("{file} does not go with those before it: {error}"))
+            })?,
+        });
+    }
+    let Some(merged) = merged else {
+        return Err(CliError::Usage("no receipt to merge".into()));
+    };
+    let missing = merged.missing();
+    if !missing.is_empty() && !args.partial {
+        return Err(CliError::Merge(format!(
+            "missing: {}; give their receipts too, or --partial",
+            missing.join(", ")
+        )));
+    }
+    merged.write(&args.output)?;
+    let path = args.output.display();
+    let verdict = style::verdict(merged.harness.verdict);
+    writeln!(
+        out,
+        "{path}: {} runs, verdict {verdict}",
+        merged.harness.runs.len()
+    )?;
+    for shard in missing {
+        writeln!(out, "missing: {shard}")?;
+    }
+    Ok(Exit::Agreement)
+}

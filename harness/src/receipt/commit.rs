@@ -1,0 +1,48 @@
+//! Which source this program was built from. Receipts are not written without.
+
+/// The commit that the build script found: `git rev-parse HEAD` of the repository that holds the sources, with
+/// [`DIRTY`] after it if what was compiled is not what was committed; outside a repository what `HARNESS_COMMIT` said.
+const BUILT_FROM: &str = env!("HARNESS_COMMIT");
+
+/// What follows the hash where sources differ from the commit.
+pub const DIRTY: &str = "-dirty";
+
+/// The commit of this program, if it is known.
+pub fn built_from() -> Option<&'static str> {
+    is_commit(BUILT_FROM).then_some(BUILT_FROM)
+}
+
+/// Whether this is the full hash of a commit, in lower case, [`DIRTY`] or not.
+pub fn is_commit(text: &str) -> bool {
+    let hash = text.strip_suffix(DIRTY).unwrap_or(text);
+    is_hex(hash, 40) || is_hex(hash, 64)
+}
+
+/// Whether this is so many hexadecimal digits in lower case.
+pub(super) fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_are_full_hashes() {
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        assert!(is_commit(hash) && is_commit(&format!("{hash}-dirty")));
+        for wrong in [
+            "",
+            "unknown",
+            "0123abc",
+            "-dirty",
+            &hash.to_uppercase(),
+            &hash[1..],
+        ] {
+            assert!(!is_commit(wrong), "{wrong}");
+        }
+    }
+}

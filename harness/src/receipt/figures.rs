@@ -1,0 +1,224 @@
+//! Whether figures can be: counts within counts, measures that follow from sums, verdicts that follow from measures.
+
+use super::flaw::{Flaw, require, value};
+use crate::known;
+use crate::measure::{LogitMeasures, Measures, Meter, UlpHistogram};
+use crate::outcome::{MAX_FINDINGS, NodeSummary, Outcome};
+use crate::verdict::Verdict;
+
+/// Holds the outcome that stands `at` a field against itself.
+///
+/// # Errors
+///
+/// The first field that cannot be as it is.
+pub(super) fn of_outcome(outcome: &Outcome, at: &str) -> Result<(), Flaw> {
+    of_measures(&outcome.measures, &format!("{at}.measures"))?;
+    if let Some(floor) = &outcome.noise_floor {
+        of_measures(floor, &format!("{at}.noise_floor"))?;
+    }
+    let of_nodes_alone = |of: fn(&Measures) -> u64| {
+        let counts = outcome.nodes.iter().map(|node| of(&node.measures));
+        let sum = counts.fold(0, u64::saturating_add);
+        of(&outcome.measures).checked_sub(sum)
+    };
+    // Beside the nodes, a side that is lost or refuses counts as one difference.
+    let beside = (
+        of_nodes_alone(|measures| measures.comparisons),
+        of_nodes_alone(|measures| measures.mismatches),
+    );
+    let adds_up =
+        outcome.nodes.is_empty() || matches!(beside, (Some(0), Some(0)) | (Some(1), Some(1)));
+    require(
+        adds_up,
+        &format!("{at}.nodes"),
+        "do not add up to the measures",
+    )?;
+    let histogram = outcome
+        .nodes
+        .iter()
+        .fold(UlpHistogram::default(), |sum, node| {
+            sum.plus(&node.measures.ulp_histogram)
+        });
+    let same = outcome.nodes.is_empty() || histogram == outcome.measures.ulp_histogram;
+    require(
+        same,
+        &format!("{at}.nodes"),
+        "do not have the histogram of the measures",
+    )?;
+    for (i, node) in outcome.nodes.iter().enumerate() {
+        of_nodes(node, &format!("{at}.nodes[{i}]"))?;
+    }
+    for (i, node) in outcome
+        .findings
+        .iter()
+        .filter_map(|f| f.node.as_ref())
+        .enumerate()
+    {
+        of_measures(&node.measures, &format!("{at}.findings[{i}].node.measures"))?;
+    }
+    if let Some(logits) = &outcome.logits {
+        let at = format!("{at}.logits");
+        of_logits(&logits.measures, &format!("{at}.measures"))?;
+        if let Some(floor) = &logits.noise_floor {
+            of_logits(floor, &format!("{at}.noise_floor"))?;
+        }
+    }
+    let few = outcome.findings.len() <= MAX_FINDINGS;
+    require(few, &format!("{at}.findings"), "are more than are kept")?;
+    let listed = known::all()
+        .iter()
+        .any(|known| known.id == outcome.candidate);
+    let verdict = outcome.verdict;
+    let right = match outcome.follows() {
+        // A listed divergence is judged by whether it still reproduces.
+        _ if verdict == Verdict::KnownDivergence => listed && outcome.findings.is_empty(),
+        _ if listed && verdict == Verdict::Divergent => !outcome.findings.is_empty(),
+        follows => verdict == follows,
+    };
+    require(
+        right,
+        &format!("{at}.verdict"),
+        "does not follow from the measures",
+    )?;
+    let told = verdict != Verdict::Skipped || outcome.skipped.is_some();
+    require(told, &format!("{at}.skipped"), "gives no reason for a skip")
+}
+
+/// Counts that are possible, and figures that follow from the sums.
+fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
+    let Measures {
+        comparisons,
+        mismatches,
+        first_mismatch,
+        non_finite,
+        max_abs,
+        max_ulp,
+        ulp_histogram,
+        sums,
+        ..
+    } = measures;
+    let of = |field: &str| format!("{at}.{field}");
+    require(
+        mismatches <= comparisons,
+        &of("mismatches"),
+        "are more than the comparisons",
+    )?;
+    require(
+        non_finite <= mismatches,
+        &of("non_finite"),
+        "are more than the mismatches",
+    )?;
+    let first = match first_mismatch {
+        Some(index) => mismatches > &0 && index.saturating_add(*mismatches) <= *comparisons,
+        None => *mismatches == 0,
+    };
+    require(first, &of("first_mismatch"), "cannot be")?;
+    let counted = ulp_histogram.total().checked_add(*non_finite);
+    require(
+        counted.is_some_and(|n| n <= *comparisons),
+        &of("ulp_histogram"),
+        "counts more than was compared",
+    )?;
+    let apart = ulp_histogram.total() - ulp_histogram.counts().first().unwrap_or(&0);
+    let at_a_distance = apart.saturating_add(*non_finite) <= *mismatches;
+    require(
+        at_a_distance,
+        &of("ulp_histogram"),
+        "has more at a distance than mismatches",
+    )?;
+    let (zero, same) = (*max_abs == 0.0, sums.difference_squares == 0.0);
+    // Squares of differences may vanish where the differences do not.
+    require(
+        *max_abs >= 0.0 && (!zero || same),
+        &of("max_abs"),
+        "cannot be",
+    )?;
+    // The largest of n differences: its square is no more than the sum, and n of them are no less. Squares round.
+    let square = max_abs * max_abs * (1.0 + 1e-9);
+    let (sum, pairs) = (sums.difference_squares, *comparisons as f64);
+    let largest = max_abs * max_abs <= sum * (1.0 + 1e-9) && sum <= square * pairs;
+    require(largest, &of("max_abs"), "does not go with the sums")?;
+    let widest = u64::BITS - max_ulp.leading_zeros();
+    let buckets = ulp_histogram.counts().len();
+    let widest_counted = buckets == 0 || buckets == widest as usize + 1;
+    require(
+        widest_counted,
+        &of("max_ulp"),
+        "is not that of the histogram",
+    )?;
+    if *mismatches == 0 {
+        require(
+            zero && same && *max_ulp == 0,
+            &of("mismatches"),
+            "are none, but there is a distance",
+        )?;
+    }
+    let squares = [
+        sums.reference_squares,
+        sums.candidate_squares,
+        sums.difference_squares,
+    ];
+    let possible = squares.iter().all(|sum| *sum >= 0.0);
+    require(possible, &of("sums"), "has a sum of squares below 0")?;
+    let wanted = Meter::from(measures).measures();
+    if wanted != *measures {
+        let difference = Flaw::first_difference(&value(measures)?, &value(&wanted)?);
+        let Flaw { at: field, what } = difference.unwrap_or_else(|| Flaw::new("sums", "differ"));
+        return Err(Flaw::new(of(&field), what));
+    }
+    Ok(())
+}
+
+fn of_nodes(node: &NodeSummary, at: &str) -> Result<(), Flaw> {
+    of_measures(&node.measures, &format!("{at}.measures"))?;
+    let differing = node.nodes.checked_sub(node.identical);
+    let possible = differing.is_some_and(|differing| {
+        let mismatches = node.measures.mismatches;
+        node.lacking <= differing && differing <= mismatches && (differing > 0) == (mismatches > 0)
+    });
+    require(
+        possible,
+        &format!("{at}.identical"),
+        "does not go with nodes, lacking and mismatches",
+    )
+}
+
+fn of_logits(logits: &LogitMeasures, at: &str) -> Result<(), Flaw> {
+    let LogitMeasures {
+        positions,
+        non_finite,
+        kl_divergence,
+        kl_divergence_max,
+        top1_agree,
+        topk_overlap,
+        tie_margin,
+    } = logits;
+    let of = |field: &str| format!("{at}.{field}");
+    require(
+        non_finite <= positions,
+        &of("non_finite"),
+        "are more than the positions",
+    )?;
+    let mean = *kl_divergence >= 0.0 && *kl_divergence <= kl_divergence_max * (1.0 + 1e-9);
+    require(
+        mean,
+        &of("kl_divergence"),
+        "is no mean of what is at most kl_divergence_max",
+    )?;
+    for (field, share) in [("top1_agree", top1_agree), ("topk_overlap", topk_overlap)] {
+        require(
+            (0.0..=1.0 + 1e-9).contains(share),
+            &of(field),
+            "is no share",
+        )?;
+    }
+    let agreeing = top1_agree * *positions as f64;
+    let whole = (agreeing - agreeing.round()).abs() < 1e-6;
+    require(whole, &of("top1_agree"), "is no whole number of positions")?;
+    let flips = *positions as f64 - agreeing.round() - *non_finite as f64;
+    require(
+        (flips > 0.0) == tie_margin.is_some(),
+        &of("tie_margin"),
+        "does not go with top1_agree",
+    )
+}

@@ -1,0 +1,179 @@
+//! Receipts as files.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::document::{Receipt, SCHEMA_VERSION, Work};
+use super::error::ReceiptError;
+use super::flaw::Flaw;
+use super::follow;
+use super::run::Run;
+use super::subject::{ModelInfo, OracleInfo};
+use super::verify;
+use crate::whole_file::WholeFile;
+
+/// Longest file that is read: another file by mistake must not fill the memory.
+const MOST_BYTES: u64 = 256 << 20;
+
+impl Receipt {
+    /// The sealed receipt of one run.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError::CommitUnknown`].
+    pub fn new(
+        run: Run,
+        work: Work,
+        model_info: Option<ModelInfo>,
+        oracles: Vec<OracleInfo>,
+    ) -> Result<Receipt, ReceiptError> {
+        follow::receipt_of(run, work, model_info, oracles)
+    }
+
+    /// Holds the receipt against itself: counts that are possible and add up, verdicts that follow from figures, a
+    /// commit that is known, a seal that is whole.
+    ///
+    /// # Errors
+    ///
+    /// The first field that cannot be as it is.
+    pub fn verify(&self) -> Result<(), Flaw> {
+        verify::verify(self)
+    }
+
+    /// The hash of the receipt, whatever its seal says.
+    pub fn hash(&self) -> String {
+        follow::seal(self)
+    }
+
+    /// Computes again what follows from facts, and seals.
+    pub fn reseal(&mut self) {
+        follow::follow(self);
+        self.harness.seal = follow::seal(self);
+    }
+
+    /// Reads a receipt and verifies it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError`], which names the file.
+    pub fn read(path: &Path) -> Result<Receipt, ReceiptError> {
+        let io = |source| ReceiptError::Read {
+            path: path.into(),
+            source,
+        };
+        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        if bytes > MOST_BYTES {
+            return Err(ReceiptError::TooLong {
+                path: path.into(),
+                bytes,
+                most: MOST_BYTES,
+            });
+        }
+        let text = std::fs::read(path).map_err(io)?;
+        Receipt::parse(&text, path)
+    }
+
+    /// The receipt in the text of the file at `path`, verified.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError`], which names the file.
+    pub fn parse(text: &[u8], path: &Path) -> Result<Receipt, ReceiptError> {
+        // Large receipts are read twice, so that the first look needs not keep them.
+        let known: Known = serde_json::from_slice(text).map_err(|source| ReceiptError::Syntax {
+            path: path.into(),
+            source,
+        })?;
+        known.require(path)?;
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let receipt: Receipt =
+            serde_path_to_error::deserialize(&mut reader).map_err(|error| ReceiptError::Field {
+                path: path.into(),
+                field: error.path().to_string(),
+                reason: error.into_inner().to_string(),
+            })?;
+        receipt.verify().map_err(|flaw| ReceiptError::Flawed {
+            path: path.into(),
+            flaw,
+        })?;
+        Ok(receipt)
+    }
+
+    /// Writes the receipt. It is whole in its place, or not there.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiptError::NotANumber`] if a figure cannot be written, [`ReceiptError::Write`].
+    pub fn write(&self, path: &Path) -> Result<(), ReceiptError> {
+        verify::finite(self).map_err(|flaw| ReceiptError::NotANumber {
+            path: path.into(),
+            flaw,
+        })?;
+        let write = || {
+            let mut file = WholeFile::create(path)?;
+            serde_json::to_writer_pretty(&mut file, self)?;
+            file.write_all(b"\n")?;
+            file.finish()
+        };
+        write().map_err(|source| ReceiptError::Write {
+            path: path.into(),
+            source,
+        })
+    }
+}
+
+/// What is looked at before anything else: whether the file is a receipt, and one that can be read.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Known(Value);
+
+impl Known {
+    fn require(&self, path: &Path) -> Result<(), ReceiptError> {
+        let foreign = |lacks| ReceiptError::Foreign {
+            path: path.into(),
+            lacks,
+        };
+        let version = self.0.get("schema_version").and_then(Value::as_str);
+        let version = version.ok_or_else(|| foreign("schema_version"))?;
+        if self
+            .0
+            .get("harness")
+            .and_then(|harness| harness.get("runs"))
+            .is_none()
+        {
+            // Receipts of the first version had no object of their own, and are told by another field.
+            let old = self.0.get("rungs").is_some() && version.starts_with("1.");
+            return Err(if old {
+                unreadable(path, version)
+            } else {
+                foreign("harness.runs")
+            });
+        }
+        if version == SCHEMA_VERSION {
+            Ok(())
+        } else {
+            Err(unreadable(path, version))
+        }
+    }
+}
+
+fn unreadable(path: &Path, version: &str) -> ReceiptError {
+    let numbers = |text: &str| -> Option<Vec<u64>> {
+        text.split('.').map(|number| number.parse().ok()).collect()
+    };
+    let (when, remedy) = match numbers(version) {
+        Some(found) if Some(&found) > numbers(SCHEMA_VERSION).as_ref() => {
+            ("newer", "use the harness that wrote it, or a newer one")
+        }
+        Some(_) => ("older", "use the harness that wrote it, or repeat the run"),
+        None => ("no version", "repeat the run"),
+    };
+    ReceiptError::Version {
+        path: path.into(),
+        found: version.into(),
+        when,
+        remedy,
+    }
+}

@@ -1,0 +1,84 @@
+//! Ctrl-C: the run ends between two steps, says what was not done, and leaves nothing half done.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use tempfile::tempdir;
+
+use crate::common::{assert_code, oracle_runs, stderr, stdout};
+
+/// Starts a command, and interrupts it as soon as it answers to that.
+#[cfg(target_os = "linux")]
+fn interrupted(folder: &Path, args: &[&str]) -> Output {
+    let child = Command::new(env!("CARGO_BIN_EXE_harness"))
+        .args(args)
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !catches_interrupts(&child) {
+        sleep(Duration::from_millis(5));
+    }
+    let id = libc::pid_t::try_from(child.id()).unwrap();
+    // SAFETY: the process is our child, and has not been waited for.
+    assert_eq!(unsafe { libc::kill(id, libc::SIGINT) }, 0);
+    child.wait_with_output().unwrap()
+}
+
+/// Whether the process has a handler for SIGINT, as the kernel tells.
+#[cfg(target_os = "linux")]
+fn catches_interrupts(child: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let Some(caught) = caught else {
+        panic!("the process ended before it was interrupted");
+    };
+    let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+    caught >> (libc::SIGINT - 1) & 1 == 1
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_campaign_says_where_to_go_on_and_leaves_no_receipt() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let args = ["fuzz", "--cases", "100000000", "--receipt", "fuzz.json"];
+    let output = interrupted(folder.path(), &args);
+    assert_code(&output, 130);
+    let told = stderr(&output);
+    assert!(
+        told.contains("interrupted") && told.contains("of 100000000 cases"),
+        "{told}"
+    );
+    assert!(told.contains("fuzz.json was not written"), "{told}");
+    assert!(
+        stdout(&output).contains("goes on with: harness fuzz"),
+        "{}",
+        stdout(&output)
+    );
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_check_names_the_rungs_that_were_not_climbed() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let output = interrupted(folder.path(), &["check", "--receipt", "check.json"]);
+    assert_code(&output, 130);
+    let told = stderr(&output);
+    assert!(
+        told.contains("not done: rung ") && told.contains("logits"),
+        "{told}"
+    );
+    assert!(told.contains("check.json was not written"), "{told}");
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}

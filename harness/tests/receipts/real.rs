@@ -1,0 +1,228 @@
+//! Receipts of real runs: valid, sealed, repeatable, and the same in shards as in one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use harness::outcome::Rung;
+use harness::receipt::{DIRTY, Receipt, is_commit};
+use harness::verdict::Verdict;
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::common::{assert_code, generate, harness, oracle_runs, stderr, stdout};
+use crate::schema::assert_valid;
+
+/// Runs a command with `--receipt` and reads what it wrote.
+#[track_caller]
+fn receipt_of(folder: &Path, name: &str, args: &[&str]) -> Receipt {
+    let path = folder.join(name);
+    let output = harness(&[args, &["--receipt", path.to_str().unwrap()]].concat());
+    assert_code(&output, 0);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_valid(&serde_json::from_str::<Value>(&text).unwrap());
+    Receipt::read(&path).unwrap()
+}
+
+/// Verdict, comparisons and mismatches of a pair on a rung.
+type Counts = BTreeMap<(Rung, String, String), (Verdict, u64, u64)>;
+
+fn counts(receipt: &Receipt) -> Counts {
+    let rungs = &receipt.harness.check.as_ref().unwrap().rungs;
+    let outcomes = rungs.iter().flat_map(|report| &report.outcomes);
+    let count = |outcome: &harness::outcome::Outcome| {
+        let measures = &outcome.measures;
+        let key = (
+            outcome.rung,
+            outcome.candidate.clone(),
+            outcome.reference.clone(),
+        );
+        (
+            key,
+            (outcome.verdict, measures.comparisons, measures.mismatches),
+        )
+    };
+    outcomes.map(count).collect()
+}
+
+#[test]
+fn shards_of_a_check_come_to_the_same_as_one_run() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let whole = receipt_of(folder.path(), "whole.json", &["check"]);
+    let mut files = Vec::new();
+    for shard in ["1/3", "2/3", "3/3"] {
+        let name = format!("{}.json", &shard[..1]);
+        let part = receipt_of(folder.path(), &name, &["check", "--shard", shard]);
+        assert_eq!(part.missing().len(), 2);
+        files.push(folder.path().join(name).display().to_string());
+    }
+    let merged = folder.path().join("merged.json");
+    let output = harness(&[
+        "merge",
+        &files[2],
+        &files[0],
+        &files[1],
+        "-o",
+        merged.to_str().unwrap(),
+    ]);
+    assert_code(&output, 0);
+    let merged = Receipt::read(&merged).unwrap();
+    assert_eq!(merged.missing(), [""; 0]);
+    assert_eq!(counts(&merged), counts(&whole));
+    assert_eq!(merged.harness.verdict, whole.harness.verdict);
+    assert_eq!(merged.kernels, whole.kernels);
+    let (merged, whole) = (merged.harness.check.unwrap(), whole.harness.check.unwrap());
+    for (merged, whole) in merged.rungs.iter().zip(&whole.rungs) {
+        assert_eq!(merged.verdict, whole.verdict);
+        assert_eq!(merged.measures.comparisons, whole.measures.comparisons);
+        assert_eq!(merged.measures.ulp_histogram, whole.measures.ulp_histogram);
+    }
+    assert_eq!(merged.layouts, whole.layouts);
+}
+
+#[test]
+fn a_check_says_what_ran_and_can_be_repeated() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-llama-tq2_0", folder.path());
+    let model = model.to_str().unwrap();
+    let receipt = receipt_of(folder.path(), "a.json", &["check", model, "--seed", "5"]);
+    let harness_part = &receipt.harness;
+    assert!(is_commit(&harness_part.commit), "{}", harness_part.commit);
+    let head = std::process::Command::new("git")
+        .args(["rev-parse", "HEAD"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
+    if let Some(head) = head.ok().filter(|head| head.status.success()) {
+        let head = String::from_utf8(head.stdout).unwrap();
+        assert_eq!(harness_part.commit.trim_end_matches(DIRTY), head.trim());
+    }
+    let run = &harness_part.runs[0];
+    assert_eq!(
+        run.calls.keys().collect::<Vec<_>>(),
+        receipt.kernels.iter().collect::<Vec<_>>()
+    );
+    assert!(run.command.contains(&"check".into()) && run.seconds > 0.0);
+    let check = harness_part.check.as_ref().unwrap();
+    assert_eq!(run.timings.len(), check.rungs.len());
+    assert_eq!(check.parameters.seed, 5);
+    let oracles = receipt.validation.oracles.len();
+    assert_eq!(
+        check.layouts.len(),
+        1 + oracles,
+        "declared, and as each oracle has it"
+    );
+    let of = |rung: Rung| {
+        check
+            .rungs
+            .iter()
+            .find(|report| report.rung == rung)
+            .unwrap()
+    };
+    for rung in [Rung::Tensor, Rung::Node, Rung::Logits] {
+        for outcome in of(rung)
+            .outcomes
+            .iter()
+            .filter(|o| o.measures.comparisons > 0)
+        {
+            assert!(!outcome.measures.ulp_histogram.is_empty(), "{rung}");
+        }
+    }
+
+    let file = folder.path().join("a.json");
+    let file = file.to_str().unwrap();
+    let output = harness(&["verify-receipt", file, "--replay"]);
+    assert_code(&output, 0);
+    assert!(
+        stdout(&output).contains("replayed: the same"),
+        "{}",
+        stdout(&output)
+    );
+
+    // The same file under another name is the same model.
+    let moved = folder.path().join("moved.gguf");
+    std::fs::rename(model, &moved).unwrap();
+    let output = harness(&["verify-receipt", file, "--replay"]);
+    assert_code(&output, 3);
+    assert!(
+        stderr(&output).contains("tiny-llama"),
+        "{}",
+        stderr(&output)
+    );
+    let args = [
+        "verify-receipt",
+        file,
+        "--replay",
+        "--model",
+        moved.to_str().unwrap(),
+    ];
+    assert_code(&harness(&args), 0);
+
+    // A receipt that tells another story, consistently.
+    let mut other = receipt.clone();
+    other.harness.runs[0]
+        .calls
+        .values_mut()
+        .for_each(|calls| *calls += 1);
+    other.reseal();
+    other.write(file.as_ref()).unwrap();
+    let output = harness(&args);
+    assert_code(&output, 1);
+    let told = stdout(&output);
+    assert!(
+        told.contains("harness.runs[0].calls") && told.contains("now"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_campaign_can_be_repeated_and_split() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let whole = receipt_of(
+        folder.path(),
+        "fuzz.json",
+        &["fuzz", "--cases", "120", "--seed", "3"],
+    );
+    let fuzz = whole.harness.fuzz.as_ref().unwrap();
+    assert_eq!((fuzz.cases, fuzz.verdict), (120, Verdict::Exact));
+    assert!(whole.model_info.is_none() && whole.deterministic);
+    let file = folder.path().join("fuzz.json");
+    let output = harness(&["verify-receipt", file.to_str().unwrap(), "--replay"]);
+    assert_code(&output, 0);
+
+    let part = |shard: &str| {
+        let name = format!("{}.json", &shard[..1]);
+        let args = ["fuzz", "--cases", "60", "--seed", "3", "--shard", shard];
+        receipt_of(folder.path(), &name, &args)
+    };
+    let merged = harness::receipt::merge(part("2/2"), part("1/2")).unwrap();
+    let split = merged.harness.fuzz.unwrap();
+    assert_eq!(split.comparisons, fuzz.comparisons);
+    assert_eq!(split.known_divergences, fuzz.known_divergences);
+    assert_eq!((split.cases, split.verdict), (fuzz.cases, fuzz.verdict));
+}
+
+#[test]
+fn mistakes_and_benches_leave_receipts_too() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let mistakes = receipt_of(folder.path(), "mistakes.json", &["mistakes"]);
+    let section = mistakes.harness.mistakes.as_ref().unwrap();
+    assert_eq!(section.planted, section.caught);
+    let args = ["bench", "--quick", "--threads", "1"];
+    let bench = receipt_of(folder.path(), "bench.json", &args);
+    assert!(!bench.deterministic);
+    assert!(!bench.harness.bench.as_ref().unwrap().report.rows.is_empty());
+    let merged = harness::receipt::merge(mistakes, bench).unwrap();
+    assert_eq!(merged.verify(), Ok(()));
+    assert_valid(&serde_json::to_value(&merged).unwrap());
+}

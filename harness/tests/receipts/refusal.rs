@@ -1,0 +1,331 @@
+//! What verification refuses: whatever was cut off, edited, made elsewhere, or forged.
+
+use std::path::Path;
+
+use harness::receipt::{Receipt, ReceiptError, SCHEMA_VERSION, merge};
+use harness::shard::Shard;
+use serde_json::{Value, json};
+
+use crate::common::{assert_code, harness, stderr};
+use crate::generated;
+
+/// A receipt with every section that can be made without timing anything.
+fn rich() -> Receipt {
+    let others = merge(generated::fuzz(Shard::WHOLE), generated::mistakes()).unwrap();
+    merge(generated::rich_check(), others).unwrap()
+}
+
+fn parse(value: &Value) -> Result<Receipt, ReceiptError> {
+    Receipt::parse(value.to_string().as_bytes(), Path::new("a.json"))
+}
+
+#[track_caller]
+fn refused(text: &str) -> String {
+    let parsed = Receipt::parse(text.as_bytes(), Path::new("a.json"));
+    let error = parsed.expect_err("this is no receipt").to_string();
+    assert!(error.contains("a.json"), "{error}");
+    error
+}
+
+/// The value at a path of keys and indices, such as `/harness/runs/0/calls`.
+fn leaves(value: &Value, at: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                leaves(value, format!("{at}/{}", key.replace('/', "~1")), found);
+            }
+        }
+        Value::Array(values) => {
+            for (i, value) in values.iter().enumerate() {
+                leaves(value, format!("{at}/{i}"), found);
+            }
+        }
+        _ => found.push(at),
+    }
+}
+
+/// Other values of the same kind.
+fn mutations(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Number(number) if number.is_u64() => {
+            let n = number.as_u64().unwrap();
+            vec![
+                json!(n.wrapping_add(1)),
+                json!(n / 2),
+                json!(u64::MAX),
+                json!(-1),
+            ]
+        }
+        Value::Number(number) => {
+            let x = number.as_f64().unwrap();
+            vec![
+                json!(x * (1.0 + 1e-15) + f64::MIN_POSITIVE),
+                json!(-x),
+                json!(x + 1.0),
+                Value::Null,
+            ]
+        }
+        Value::String(text) if VERDICTS.contains(&text.as_str()) => {
+            VERDICTS.iter().map(|verdict| json!(verdict)).collect()
+        }
+        Value::String(text) => vec![json!(format!("{text}x")), Value::Null],
+        Value::Bool(yes) => vec![json!(!yes), Value::Null],
+        Value::Null => vec![json!(1), json!(1.5), json!("x")],
+        Value::Array(_) | Value::Object(_) => Vec::new(),
+    }
+}
+
+const VERDICTS: [&str; 5] = [
+    "exact",
+    "within_noise_floor",
+    "known_divergence",
+    "skipped",
+    "divergent",
+];
+
+/// Every leaf of a receipt, with every other value that it is given.
+fn mutants(receipt: &Receipt, mut each: impl FnMut(&str, &Value, &Value)) {
+    let original = serde_json::to_value(receipt).unwrap();
+    let mut paths = Vec::new();
+    leaves(&original, String::new(), &mut paths);
+    assert!(paths.len() > 300, "{}", paths.len());
+    for path in paths {
+        let value = original.pointer(&path).unwrap();
+        for mutation in mutations(value).into_iter().filter(|other| other != value) {
+            let mut mutant = original.clone();
+            *mutant.pointer_mut(&path).unwrap() = mutation.clone();
+            each(&path, &mutation, &mutant);
+        }
+    }
+}
+
+#[test]
+fn every_edit_is_refused_or_changes_nothing() {
+    let receipt = rich();
+    assert_eq!(receipt.verify(), Ok(()));
+    let mut refused = 0;
+    mutants(&receipt, |path, mutation, mutant| match parse(mutant) {
+        Ok(read) => assert_eq!(read, receipt, "{path} is {mutation}"),
+        Err(error) => {
+            assert!(error.to_string().starts_with("a.json: "), "{error}");
+            refused += 1;
+        }
+    });
+    assert!(refused > 1000, "{refused}");
+}
+
+/// What only the run knows. Anything else cannot be changed alone, even by someone who seals the receipt again.
+const FACTS: [&str; 12] = [
+    "/model_info/",
+    "/validation/oracles/",
+    "/harness/commit",
+    "/harness/runs/",
+    "/harness/check/parameters/",
+    "/harness/check/inference",
+    "/harness/check/layouts/",
+    "/harness/fuzz/parameters/",
+    "/harness/fuzz/findings/",
+    "/harness/mistakes/parameters/",
+    "/harness/mistakes/kernels/",
+    "/harness/mistakes/models/",
+];
+
+/// Facts by their last field, wherever they stand: words, and what nothing else depends on.
+const FACTS_BY_FIELD: [&str; 26] = [
+    "subject",
+    "place",
+    "value",
+    "bits",
+    "truth",
+    "blame",
+    "reproduce",
+    "cause",
+    "name",
+    "occurrence",
+    "decode",
+    "layer",
+    "op",
+    "agreement",
+    "op_blamed",
+    "kind",
+    "format",
+    "candidate",
+    "reference",
+    "graph",
+    "first_mismatch",
+    "kl_divergence",
+    "kl_divergence_max",
+    "topk_overlap",
+    "tie_margin",
+    "node",
+];
+
+/// What is held within bounds where no total looks at it.
+const BOUNDED: [&str; 9] = [
+    "mismatches",
+    "max_abs",
+    "max_ulp",
+    "nodes",
+    "identical",
+    "lacking",
+    "positions",
+    "non_finite",
+    "top1_agree",
+];
+
+#[test]
+fn a_forged_figure_contradicts_the_others() {
+    let receipt = rich();
+    let mut forged = 0;
+    mutants(&receipt, |path, mutation, mutant| {
+        let field = path.rsplit('/').next().unwrap();
+        let stands_in = |parent: &str| path.contains(parent);
+        // Of what no total looks at, figures lie within bounds, and no closer. The logits are held to a noise floor,
+        // so that the rung does not count them.
+        let held_to_noise = path.starts_with("/harness/check/rungs/3/outcomes/");
+        let loose = held_to_noise || ["/nodes/", "/noise_floor/"].into_iter().any(stands_in);
+        let counted = stands_in("/ulp_histogram/") && !stands_in("/nodes/");
+        let bounded = loose && (counted || BOUNDED.contains(&field));
+        let is_fact = bounded
+            || stands_in("/findings/")
+            || FACTS.iter().any(|fact| path.starts_with(fact))
+            || FACTS_BY_FIELD.contains(&field);
+        if is_fact || path == "/harness/seal" {
+            return;
+        }
+        let Ok(mut mutant) = serde_json::from_value::<Receipt>(mutant.clone()) else {
+            return;
+        };
+        mutant.harness.seal = mutant.hash();
+        if mutant == receipt {
+            return;
+        }
+        forged += 1;
+        assert!(
+            mutant.verify().is_err(),
+            "{path} is {mutation}, and nobody minds"
+        );
+    });
+    assert!(forged > 300, "{forged}");
+}
+
+#[test]
+fn what_is_no_receipt_is_told_from_what_is_damaged() {
+    let text = serde_json::to_string_pretty(&rich()).unwrap();
+    for length in [0, 1, text.len() / 3, text.len() - 2] {
+        assert!(refused(&text[..length]).contains("cut off"));
+    }
+    assert!(refused("[]").contains("no receipt of this harness"));
+    assert!(
+        refused(r#"{"name": "left-pad", "version": "1.0.0"}"#)
+            .contains("no receipt of this harness")
+    );
+    let foreign = r#"{"schema_version": "1.0.0", "compute_path": "real", "kernels": ["i2s_gemv"]}"#;
+    assert!(refused(foreign).contains("no receipt of this harness"));
+    assert!(refused(&text.replacen("real", "mock", 1)).contains("compute_path"));
+    let nan = text.replacen("\"rmse\": 0.0", "\"rmse\": NaN", 1);
+    assert_ne!(nan, text);
+    assert!(refused(&nan).contains("no JSON"));
+    let null = text.replacen("\"rmse\": 0.0", "\"rmse\": null", 1);
+    assert!(
+        refused(&null).contains("measures.rmse"),
+        "{}",
+        refused(&null)
+    );
+    let more = text.replacen("\"rmse\"", "\"remarks\": 1, \"rmse\"", 1);
+    assert!(refused(&more).contains("remarks"), "{}", refused(&more));
+}
+
+#[test]
+fn versions_are_told_apart() {
+    let text = serde_json::to_string(&rich()).unwrap();
+    let of = |version: &str| {
+        text.replacen(
+            &format!("\"{SCHEMA_VERSION}\""),
+            &format!("\"{version}\""),
+            1,
+        )
+    };
+    assert!(refused(&of("3.0.0")).contains("newer"));
+    assert!(refused(&of("2.1.0")).contains("newer"));
+    assert!(refused(&of("1.9.9")).contains("older"));
+    assert!(refused(&of("two")).contains("no version"));
+    assert!(refused(r#"{"schema_version": "1.1.0", "rungs": []}"#).contains("older"));
+}
+
+#[test]
+fn a_figure_that_is_no_number_is_never_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("receipt.json");
+    let written = |change: fn(&mut Receipt)| {
+        let mut receipt = rich();
+        change(&mut receipt);
+        receipt.harness.seal = receipt.hash();
+        let error = receipt.write(&path).expect_err("a NaN").to_string();
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "{error}");
+        error
+    };
+    fn outcome(receipt: &mut Receipt) -> &mut harness::outcome::Outcome {
+        &mut receipt.harness.check.as_mut().unwrap().rungs[0].outcomes[0]
+    }
+    let error = written(|receipt| outcome(receipt).measures.rmse = f64::NAN);
+    assert!(error.contains("measures.rmse"), "{error}");
+    let error = written(|receipt| outcome(receipt).measures.max_abs = f64::INFINITY);
+    assert!(error.contains("measures.max_abs"), "{error}");
+    // An absent figure is written as nothing, which a NaN must not become.
+    let error = written(|receipt| outcome(receipt).measures.nmse = Some(f64::NAN));
+    assert!(error.contains("nmse"), "{error}");
+    let error = written(|receipt| outcome(receipt).findings[0].truth = Some(f64::NAN));
+    assert!(error.contains("truth"), "{error}");
+}
+
+#[test]
+fn the_command_ends_with_3_and_says_what_and_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("receipt.json");
+    let file = path.to_str().unwrap();
+    rich().write(&path).unwrap();
+    assert_code(&harness(&["verify-receipt", file]), 0);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let edits = [
+        (text[..text.len() / 2].to_owned(), "cut off"),
+        (
+            text.replacen("\"divergent\"", "\"exact\"", 1),
+            "parity.status",
+        ),
+        (
+            text.replacen("\"schema_version\": \"2", "\"schema_version\": \"9", 1),
+            "newer",
+        ),
+        ("{}".to_owned(), "no receipt"),
+    ];
+    for (edited, told) in edits {
+        assert_ne!(edited, text);
+        std::fs::write(&path, edited).unwrap();
+        let output = harness(&["verify-receipt", file]);
+        assert_code(&output, 3);
+        let error = stderr(&output);
+        assert!(error.contains(told) && error.contains(file), "{error}");
+    }
+    assert_code(&harness(&["verify-receipt", "no/such/receipt.json"]), 3);
+    assert_code(&harness(&["verify-receipt"]), 2);
+}
+
+#[test]
+fn unknown_kernels_are_said_to_be_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("receipt.json");
+    let mut receipt = rich();
+    receipt.harness.runs[0]
+        .calls
+        .insert("i2_s.group128.abacus".into(), 3);
+    receipt.reseal();
+    receipt.write(&path).unwrap();
+    let output = harness(&["verify-receipt", path.to_str().unwrap()]);
+    assert_code(&output, 0);
+    let told = crate::common::stdout(&output);
+    assert!(
+        told.contains("unknown: kernel i2_s.group128.abacus"),
+        "{told}"
+    );
+}

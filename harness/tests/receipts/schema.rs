@@ -1,0 +1,68 @@
+//! The published schema is that of the types, and receipts are valid by it.
+
+use std::path::PathBuf;
+
+use harness::receipt::{Receipt, SCHEMA_VERSION, merge, schema};
+use harness::shard::Shard;
+use serde_json::Value;
+
+use crate::generated;
+
+fn published() -> PathBuf {
+    let major = SCHEMA_VERSION
+        .split('.')
+        .next()
+        .expect("a version has numbers");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/schema");
+    PathBuf::from(folder).join(format!("receipt-{major}.json"))
+}
+
+/// An error for whatever the schema forbids.
+pub(crate) fn assert_valid(receipt: &Value) {
+    let schema = std::fs::read_to_string(published()).expect("the schema is published");
+    let schema: Value = serde_json::from_str(&schema).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is one");
+    let errors: Vec<String> = validator
+        .iter_errors(receipt)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn the_published_schema_is_that_of_the_types() {
+    let generated = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(published(), &generated).unwrap();
+    }
+    let found = std::fs::read_to_string(published()).unwrap_or_default();
+    assert!(
+        found == generated,
+        "{} is not current: UPDATE_SCHEMA=1 cargo test -p harness --test receipts schema",
+        published().display()
+    );
+}
+
+#[test]
+fn receipts_are_valid_by_it() {
+    let whole: Receipt = generated::rich_check();
+    let merged = merge(whole, generated::fuzz(Shard { index: 2, count: 3 })).unwrap();
+    let merged = merge(merged, generated::mistakes()).unwrap();
+    assert_valid(&serde_json::to_value(merged).unwrap());
+}
+
+#[test]
+#[should_panic(expected = "remarks")]
+fn what_is_not_in_it_is_not_valid() {
+    let mut receipt = serde_json::to_value(generated::mistakes()).unwrap();
+    receipt["remarks"] = "none".into();
+    assert_valid(&receipt);
+}
+
+#[test]
+#[should_panic(expected = "rmse")]
+fn nothing_is_no_figure() {
+    let mut receipt = serde_json::to_value(generated::rich_check()).unwrap();
+    receipt["harness"]["check"]["rungs"][0]["outcomes"][0]["measures"]["rmse"] = Value::Null;
+    assert_valid(&receipt);
+}
