@@ -25,7 +25,7 @@ impl WholeFile {
         };
         Ok(WholeFile {
             path: path.into(),
-            sink: BufWriter::new(NamedTempFile::new_in(folder)?),
+            sink: BufWriter::new(beside(folder)?),
         })
     }
 
@@ -41,6 +41,21 @@ impl WholeFile {
         file.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+/// A file for all that may read new files here: temporary ones are secret if nothing is said.
+#[cfg(unix)]
+fn beside(folder: &Path) -> io::Result<NamedTempFile> {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+}
+
+#[cfg(not(unix))]
+fn beside(folder: &Path) -> io::Result<NamedTempFile> {
+    NamedTempFile::new_in(folder)
 }
 
 impl Write for WholeFile {

@@ -87,7 +87,7 @@ fn describe(file: &Path, receipt: &Receipt, out: &mut dyn Write) -> Result<(), C
         writeln!(out, "  unknown: kernel {id} is not one of this harness")?;
     }
     if !is_of_this_harness(&harness.commit) {
-        writeln!(out, "  made by another harness than this one")?;
+        writeln!(out, "  made by a harness of another commit than this one")?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::document::{Receipt, SCHEMA_VERSION, Work};
 use super::error::ReceiptError;
@@ -39,6 +40,7 @@ impl Receipt {
     ///
     /// The first field that cannot be as it is.
     pub fn verify(&self) -> Result<(), Flaw> {
+        verify::finite(self)?;
         verify::verify(self)
     }
 
@@ -81,12 +83,7 @@ impl Receipt {
     ///
     /// [`ReceiptError`], which names the file.
     pub fn parse(text: &[u8], path: &Path) -> Result<Receipt, ReceiptError> {
-        // Large receipts are read twice, so that the first look needs not keep them.
-        let known: Known = serde_json::from_slice(text).map_err(|source| ReceiptError::Syntax {
-            path: path.into(),
-            source,
-        })?;
-        known.require(path)?;
+        Known::of(text, path)?.require(path)?;
         let mut reader = serde_json::Deserializer::from_slice(text);
         let receipt: Receipt =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| ReceiptError::Field {
@@ -94,7 +91,8 @@ impl Receipt {
                 field: error.path().to_string(),
                 reason: error.into_inner().to_string(),
             })?;
-        receipt.verify().map_err(|flaw| ReceiptError::Flawed {
+        // What was read from JSON has no figure that is no number.
+        verify::verify(&receipt).map_err(|flaw| ReceiptError::Flawed {
             path: path.into(),
             flaw,
         })?;
@@ -125,26 +123,44 @@ impl Receipt {
 }
 
 /// What is looked at before anything else: whether the file is a receipt, and one that can be read.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Known(Value);
+#[derive(Deserialize)]
+struct Known {
+    schema_version: Option<String>,
+    harness: Option<KnownHarness>,
+    /// Receipts of the first version had no object of their own, and are told by another field.
+    rungs: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct KnownHarness {
+    runs: Option<IgnoredAny>,
+}
 
 impl Known {
+    fn of(text: &[u8], path: &Path) -> Result<Known, ReceiptError> {
+        serde_json::from_slice(text).map_err(|source| {
+            let path = path.into();
+            if source.is_data() {
+                let lacks = "schema_version";
+                return ReceiptError::Foreign { path, lacks };
+            }
+            ReceiptError::Syntax { path, source }
+        })
+    }
+
     fn require(&self, path: &Path) -> Result<(), ReceiptError> {
         let foreign = |lacks| ReceiptError::Foreign {
             path: path.into(),
             lacks,
         };
-        let version = self.0.get("schema_version").and_then(Value::as_str);
+        let version = self.schema_version.as_deref();
         let version = version.ok_or_else(|| foreign("schema_version"))?;
-        if self
-            .0
-            .get("harness")
-            .and_then(|harness| harness.get("runs"))
-            .is_none()
-        {
-            // Receipts of the first version had no object of their own, and are told by another field.
-            let old = self.0.get("rungs").is_some() && version.starts_with("1.");
+        let runs = self
+            .harness
+            .as_ref()
+            .and_then(|harness| harness.runs.as_ref());
+        if runs.is_none() {
+            let old = self.rungs.is_some() && version.starts_with("1.");
             return Err(if old {
                 unreadable(path, version)
             } else {

@@ -213,6 +213,14 @@ fn the_command_names_what_is_missing_and_leaves_nothing_behind() {
     ]);
     assert_code(&output, 0);
     let merged = Receipt::read(path("all.json").as_ref()).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any other file that is made here.
+        let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode();
+        std::fs::write(path("plain"), "").unwrap();
+        assert_eq!(mode("all.json"), mode("plain"));
+    }
     assert_eq!(
         merged,
         all(&[half_read(&path("1.json")), half_read(&path("2.json"))])
