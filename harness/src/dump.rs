@@ -91,7 +91,10 @@ impl OracleLut {
         OracleLut {
             id: id.into(),
             codebook: derived.codebook.clone(),
-            layout: layout_name(derived, format).into(),
+            layout: derived
+                .layout(format)
+                .map_or("unknown", Layout::name)
+                .into(),
             scale_offset: scale_offset(derived),
             scale: derived.scale.to_string(),
             slots_as_declared: slots.filter(|(a, b)| a == b).count(),
@@ -110,22 +113,6 @@ pub fn scale_offset(lut: &Lut) -> Option<usize> {
         ScaleSite::Multiplies { offset, .. } => Some(offset),
         ScaleSite::NoFactor { .. } | ScaleSite::None => None,
     }
-}
-
-/// The layout, the format's own first, in which every weight sits where it was found.
-fn layout_name(derived: &Lut, format: &Format) -> &'static str {
-    let has = |layout: &Layout| {
-        let format = Format {
-            layout: *layout,
-            ..*format
-        };
-        Lut::declared(&format).is_ok_and(|declared| declared.slots == derived.slots)
-    };
-    let layouts = [format.layout].into_iter().chain(Layout::ALL);
-    layouts
-        .into_iter()
-        .find(has)
-        .map_or("unknown", Layout::name)
 }
 
 impl TensorDump {

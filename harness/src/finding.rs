@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::case::Case;
+use crate::case_record::CaseRecord;
+use crate::cause::Cause;
 use crate::measure::Measures;
 use crate::verdict::Blame;
 
@@ -59,8 +62,17 @@ pub struct Finding {
     /// The node of a model's graph that it was found in, where it was in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeFinding>,
+    /// Why, where the evidence shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// One command that shows it again.
     pub reproduce: String,
+    /// The smallest input found that shows it, for `harness replay`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<CaseRecord>,
+    /// What was multiplied, before it is made smaller; not part of receipts.
+    #[serde(skip)]
+    pub case: Option<Case>,
 }
 
 /// Where in a model's graph a difference is, and what it was computed from.

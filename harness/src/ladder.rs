@@ -5,6 +5,7 @@ use std::time::Instant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::diagnose::Examinations;
 use crate::interrupt;
 use crate::measure::Measures;
 use crate::outcome::{Outcome, Rung};
@@ -93,6 +94,7 @@ pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
             .map(|&rung| rung::steps(rung, sides, task))
             .sum(),
     );
+    let mut examinations = Examinations::new(sides);
     let mut climb = Climb {
         verdict: Verdict::Skipped,
         rungs: Vec::new(),
@@ -102,7 +104,7 @@ pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
     for rung in rungs {
         let started = Instant::now();
         task.progress.set_message(rung.name());
-        let outcomes = if interrupt::asked() {
+        let mut outcomes = if interrupt::asked() {
             Vec::new()
         } else {
             rung::climb(rung, sides, task)
@@ -112,6 +114,7 @@ pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
             climb.not_done.push(rung);
             continue;
         }
+        examinations.explain(&mut outcomes);
         climb.rungs.push(RungReport::new(rung, outcomes));
         climb.timings.push(Timing {
             step: rung.name().into(),

@@ -11,14 +11,19 @@
 //!   [`tensor`](outcome::Rung::Tensor), [`node`](outcome::Rung::Node), [`logits`](outcome::Rung::Logits).
 //! - **node**: a named intermediate result of a model's forward pass; **decode**: some tokens given to a model at once.
 //! - **noise floor**: how far two builds of the reference are apart on the same work.
-//! - **verdict**: what a comparison comes to; **finding**: one difference with all that reproduces it.
+//! - **verdict**: what a comparison comes to; **finding**: one difference with all that reproduces it; **cause**: the
+//!   fault that explains it, as far as the [diagnosis](diagnose) has evidence.
 //!
 //! Data goes up: [`measure`] to [`verdict`] to [`outcome`], [`side`] and [`probe`] to [`rung`], [`ladder`], and from
 //! there to receipts and the command line.
 
 pub mod bench;
+pub mod case;
+pub mod case_record;
+pub mod cause;
 pub mod cli;
 pub mod decoding;
+pub mod diagnose;
 pub mod dump;
 pub mod exit;
 pub mod finding;

@@ -26,3 +26,11 @@ pub const NMSE_CEILING: f64 = 5e-4;
 /// noise: both are maxima over samples of the same size, and the larger of two such maxima exceeds the smaller by
 /// about this factor.
 pub const NOISE_FACTOR: f64 = 2.0;
+
+/// How far a product may be off what a suspected fault predicts, relative to the sum of the magnitudes of its terms: a
+/// few roundings for each of some dozens of blocks. Faults that are told apart are hundreds of times farther apart.
+pub const PREDICTION: f64 = 64.0 * F32_ROUNDING;
+
+/// How far below 1 the cosine of two results may lie that differ by a factor alone: roundings in f32 of results of some
+/// operations leave less than 1e-9. A part that is off by a share `d` takes off `d^2 / 2`.
+pub const PROPORTIONAL: f64 = 1e-7;

@@ -80,6 +80,7 @@ fn every_mistake_is_caught_and_blamed_on_the_candidate() {
     }
     let matrix = on_default_model(|task| KillMatrix::measure(references(), task));
     assert_eq!(matrix.survivors(), []);
+    assert_eq!(matrix.misnamed(), []);
     for (mistake, catches) in &matrix.rows {
         for catch in catches {
             let case = format!("{} in {}: {catch:?}", mistake.name, catch.format);
@@ -109,6 +110,7 @@ fn every_mistake_in_a_model_is_caught_and_located_where_it_is() {
         );
     }
     assert_eq!(matrix.survivors(), [""; 0]);
+    assert_eq!(matrix.misnamed(), [""; 0]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `harness check`: climbs the ladder and says what it comes to.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -12,6 +12,7 @@ use super::recording::ReceiptOption;
 use super::select::{KernelSelection, OracleSelection, open_model, oracle_ids, oracle_infos};
 use super::{CliError, style};
 use crate::exit::Exit;
+use crate::fuzz;
 use crate::ladder::{self, Climb};
 use crate::model::TernaryTensor;
 use crate::outcome::{Outcome, Rung};
@@ -35,7 +36,7 @@ use crate::verdict::Verdict;
 #[command(after_help = "\
 Examples:
   harness check
-  harness check model.gguf --receipt receipt.json
+  harness check model.gguf --receipt receipt.json --findings findings
   harness check model.gguf --rung node,logits --tokens 1,5,7,9 --threads 2
   harness check model.gguf --rung logits --prompt \"The capital of France is\"
   harness check model.gguf --shard 1/4 --receipt part-1.json
@@ -54,6 +55,9 @@ pub(super) struct CheckArgs {
     decoding: DecodingSelection,
     #[command(flatten)]
     receipt: ReceiptOption,
+    /// Write the input of each finding in blocks and tensors, made as small as it will go, for `harness replay`
+    #[arg(long, value_name = "DIR")]
+    findings: Option<PathBuf>,
     /// Do the i-th of n parts of the work; receipts of all of them add up with `harness merge`
     #[arg(long, value_name = "i/n", default_value_t)]
     shard: Shard,
@@ -121,7 +125,8 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         shard: args.shard,
         progress: style::progress(),
     };
-    let climb = ladder::climb(&rungs, &sides, &task);
+    let mut climb = ladder::climb(&rungs, &sides, &task);
+    keep_findings(&mut climb, &sides, args.findings.as_deref())?;
     let mut receipt = None;
     if wants_receipt && climb.not_done.is_empty() {
         let run = recorder.finish(
@@ -158,6 +163,19 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         not_available: oracles.skipped,
         receipt,
     })
+}
+
+/// Makes the cases of all findings as small as they will go, and writes them into the folder, if one is given.
+fn keep_findings(climb: &mut Climb, sides: &Sides, folder: Option<&Path>) -> Result<(), CliError> {
+    let progress = style::progress();
+    progress.set_message("shrink");
+    let reports = climb.rungs.iter_mut();
+    let outcomes: Vec<&mut Outcome> = reports.flat_map(|report| &mut report.outcomes).collect();
+    for outcome in progress.wrap_iter(outcomes.into_iter()) {
+        fuzz::keep(outcome, sides, folder)?;
+    }
+    progress.finish_and_clear();
+    Ok(())
 }
 
 /// What the formats of the candidates mean, as declared and as each oracle has it: the shard's part of them.

@@ -10,8 +10,10 @@ use qk256::kernel;
 use super::recording::ReceiptOption;
 use super::select::{KernelSelection, OracleSelection, oracle_ids, oracle_infos};
 use super::{CliError, style};
+use crate::case_record::CaseRecord;
+use crate::diagnose::Examinations;
 use crate::exit::Exit;
-use crate::fuzz::{Campaign, Limit, Regression, Summary};
+use crate::fuzz::{Campaign, Difference, Limit, Regression, Summary};
 use crate::interrupt;
 use crate::receipt::{FuzzParameters, FuzzSection, Receipt, Recorder, Section, Work};
 use crate::shard::Shard;
@@ -132,9 +134,17 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
     };
     let progress = style::progress();
     progress.set_message("fuzz");
-    let summary = campaign.run(&progress)?;
+    let mut summary = campaign.run(&progress)?;
+    let mut examinations = Examinations::new(&sides);
     let mut files = Vec::new();
-    for (index, case, difference) in &summary.findings {
+    for (index, case, difference) in &mut summary.findings {
+        let Difference {
+            candidate,
+            reference,
+            finding,
+        } = difference;
+        finding.cause = examinations.of_case(finding, candidate, reference, case);
+        finding.input = Some(CaseRecord::from(&*case));
         let story = format!(
             "{} against {}, shrunk from case {index} of seed {}",
             difference.candidate, difference.reference, args.seed

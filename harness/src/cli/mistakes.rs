@@ -7,6 +7,7 @@ use clap::Args;
 use super::recording::ReceiptOption;
 use super::select::{OracleSelection, open_model, oracle_ids, oracle_infos};
 use super::{CliError, style};
+use crate::cause::Fault;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::mistaken::{Catches, KillMatrix, MISTAKES, MODEL_MISTAKES, ModelKillMatrix};
@@ -21,7 +22,8 @@ use crate::task::Task;
 /// similarity below 0.99, a normalised mean square error above what llama.cpp's own tests allow, products with other
 /// bits, other integers, another table of codes, slots and scale; and the gate, which is all rungs together and has to
 /// catch every one. Mistakes in running a model stand in a table of their own: what the logits show of them, and the
-/// node where they were located, which has to be the one that they are in.
+/// node where they were located, which has to be the one that they are in. The last column is the cause that the
+/// diagnosis names on its own, which has to be the mistake, to the figure.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -73,6 +75,11 @@ pub(super) fn run(args: &MistakesArgs, out: &mut dyn Write) -> Result<Exit, CliE
     for survivor in &survivors {
         writeln!(out, "\x1b[1;31msurvived\x1b[0m: {survivor}")?;
     }
+    let mut misnamed: Vec<String> = of_kernels.misnamed().into_iter().map(in_format).collect();
+    misnamed.extend(of_models.misnamed().into_iter().map(String::from));
+    for mistake in &misnamed {
+        writeln!(out, "\x1b[1;31mmisnamed\x1b[0m: {mistake}")?;
+    }
     let kernels: usize = of_kernels
         .rows
         .iter()
@@ -81,7 +88,9 @@ pub(super) fn run(args: &MistakesArgs, out: &mut dyn Write) -> Result<Exit, CliE
     let all = kernels + of_models.rows.len();
     let caught = all - survivors.len();
     writeln!(out, "the gate caught {caught} of {all}")?;
-    Ok(if survivors.is_empty() {
+    let named = all - misnamed.len();
+    writeln!(out, "the diagnosis named {named} of {all}")?;
+    Ok(if survivors.is_empty() && misnamed.is_empty() {
         Exit::Agreement
     } else {
         Exit::Divergence
@@ -144,6 +153,7 @@ pub(super) fn plant(args: &MistakesArgs, wants_receipt: bool) -> Result<Planted,
 fn print(matrix: &KillMatrix, out: &mut dyn Write) -> Result<(), CliError> {
     let mut headings = vec!["mistake", "formats", "lowest cosine"];
     headings.extend(KillMatrix::MEASURES);
+    headings.push("diagnosis");
     let mut table = style::table(&headings, 1..3);
     for (mistake, catches) in &matrix.rows {
         let cosine = catches.iter().map(|catch| catch.cosine.0);
@@ -153,6 +163,7 @@ fn print(matrix: &KillMatrix, out: &mut dyn Write) -> Result<(), CliError> {
             format!("{:.4}", cosine.fold(1.0, f64::min)),
         ];
         row.extend((0..KillMatrix::MEASURES.len()).map(|measure| cell(catches, measure)));
+        row.push(diagnosis(catches.iter().flat_map(|catch| &catch.causes)));
         table.add_row(row);
     }
     writeln!(out, "{table}")?;
@@ -169,6 +180,7 @@ fn print_models(matrix: &ModelKillMatrix, out: &mut dyn Write) -> Result<(), Cli
         "operation",
         "located",
         "gate",
+        "diagnosis",
     ];
     let mut table = style::table(&headings, 1..4);
     for (mistake, catches) in &matrix.rows {
@@ -187,10 +199,23 @@ fn print_models(matrix: &ModelKillMatrix, out: &mut dyn Write) -> Result<(), Cli
             op.unwrap_or("-".into()),
             yes(catches.located(mistake), "yes"),
             yes(catches.gate, "caught"),
+            diagnosis(&catches.causes),
         ]);
     }
     writeln!(out, "{table}")?;
     Ok(())
+}
+
+/// What the diagnosis says, each cause once, in a line of its own.
+fn diagnosis<'a>(causes: impl IntoIterator<Item = &'a Option<Fault>>) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for cause in causes {
+        let text = cause.as_ref().map_or("not shown".into(), Fault::to_string);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.join("\n")
 }
 
 /// Whether a measure catches the mistake in all formats, in some, or in none.

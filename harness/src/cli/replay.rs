@@ -1,22 +1,31 @@
-//! `harness replay`: one case again.
+//! `harness replay`: cases again.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::select::{KernelSelection, OracleSelection};
 use super::{CliError, style};
+use crate::case::Case;
+use crate::diagnose::Examinations;
 use crate::exit::Exit;
-use crate::fuzz::{Regression, try_case};
+use crate::finding::Finding;
+use crate::fuzz::{Difference, Regression, RegressionError, try_case};
+use crate::receipt::{Receipt, ReceiptError};
+use crate::side::Sides;
 
-/// Run a case that `harness fuzz` wrote on every kernel, every oracle and the arbiter
+/// Run a case that was kept on every kernel, every oracle and the arbiter
+///
+/// FILE is a case as `harness fuzz` and `harness check --findings` write it, or a receipt: then the input of each of its
+/// findings is run that has one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  harness replay corpus/regressions/i2_s.group128-dots-0a1b2c3d.json")]
+  harness replay corpus/regressions/i2_s.group128-dots-0a1b2c3d.json
+  harness replay receipt.json --kernel i2_s.group128.scalar")]
 pub(super) struct ReplayArgs {
-    /// A file of corpus/regressions
+    /// A file of corpus/regressions, or a receipt
     file: PathBuf,
     #[command(flatten)]
     oracles: OracleSelection,
@@ -24,32 +33,89 @@ pub(super) struct ReplayArgs {
     kernels: KernelSelection,
 }
 
+/// A case with what it shows, in words.
+type Told = (String, Case);
+
 pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let candidates = args.kernels.candidates()?;
-    let regression = Regression::read(&args.file)?;
-    let case = regression.case(&args.file)?;
+    let cases = cases(&args.file)?;
     let oracles = args.oracles.load()?;
-    let trial = try_case(&case, &candidates, &oracles.references)?;
-    writeln!(out, "{}", regression.story)?;
+    let sides = Sides {
+        references: oracles.references,
+        candidates,
+        engines: Vec::new(),
+    };
     let command = format!("harness replay {}", args.file.display());
-    for difference in &trial.differences {
-        writeln!(
-            out,
-            "{} against {}",
-            difference.candidate, difference.reference
-        )?;
-        style::finding(&difference.finding, &command, out)?;
+    let mut examinations = Examinations::new(&sides);
+    let (mut comparisons, mut known, mut differences) = (0, 0, 0);
+    for (story, case) in &cases {
+        let mut trial = try_case(case, &sides.candidates, &sides.references)?;
+        writeln!(out, "{story}")?;
+        for difference in &mut trial.differences {
+            let Difference {
+                candidate,
+                reference,
+                finding,
+            } = difference;
+            finding.cause = examinations.of_case(finding, candidate, reference, case);
+            writeln!(out, "{candidate} against {reference}")?;
+            style::finding(finding, &command, out)?;
+        }
+        comparisons += trial.comparisons;
+        known += trial.known;
+        differences += trial.differences.len();
     }
     writeln!(
         out,
-        "{} block comparisons, {} known divergences, {} differences",
-        style::count(trial.comparisons),
-        style::count(trial.known),
-        trial.differences.len()
+        "{} block comparisons, {} known divergences, {differences} differences",
+        style::count(comparisons),
+        style::count(known),
     )?;
-    Ok(match (trial.comparisons, trial.differences.len()) {
+    Ok(match (comparisons, differences) {
         (_, 1..) => Exit::Divergence,
         (0, _) => Exit::NothingCompared,
         _ => Exit::Agreement,
     })
+}
+
+/// The case of a file, or all that a receipt has.
+fn cases(file: &Path) -> Result<Vec<Told>, CliError> {
+    let harness = match Receipt::read(file) {
+        Ok(receipt) => receipt.harness,
+        Err(ReceiptError::Foreign { .. }) => {
+            let regression = Regression::read(file)?;
+            let case = regression.case(file)?;
+            return Ok(vec![(regression.story, case)]);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let of_check = harness.check.iter().flat_map(|check| &check.rungs);
+    let of_check = of_check.flat_map(|report| &report.outcomes).flat_map(|o| {
+        let pair = format!("{} against {} on rung {}", o.candidate, o.reference, o.rung);
+        o.findings
+            .iter()
+            .map(move |finding| (pair.clone(), finding))
+    });
+    let of_fuzz = harness
+        .fuzz
+        .iter()
+        .flat_map(|fuzz| &fuzz.findings)
+        .map(|f| {
+            let pair = format!("{} against {} in case {}", f.candidate, f.reference, f.case);
+            (pair, &f.finding)
+        });
+    of_check
+        .chain(of_fuzz)
+        .filter_map(|(pair, finding)| told(pair, finding, file))
+        .collect()
+}
+
+fn told(pair: String, finding: &Finding, file: &Path) -> Option<Result<Told, CliError>> {
+    let input = finding.input.as_ref()?;
+    let story = format!("{pair}: {}, {}", finding.subject, finding.place);
+    let case = input.case().map_err(|source| RegressionError::Case {
+        path: file.into(),
+        source,
+    });
+    Some(case.map(|case| (story, case)).map_err(CliError::from))
 }

@@ -60,7 +60,7 @@ pub(super) fn measure(value: f64) -> String {
     }
 }
 
-/// A difference in three lines: where, what, and the command that shows it again.
+/// A difference in four lines: where, what, why, and the command that shows it again.
 pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -> io::Result<()> {
     let bits = |observed: &Observed| match &observed.bits {
         Some(bits) => format!("{} (0x{bits})", observed.value),
@@ -80,6 +80,10 @@ pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -
     )?;
     if let Some(node) = &finding.node {
         located(node, out)?;
+    }
+    match &finding.cause {
+        Some(cause) => writeln!(out, "    cause: \x1b[1m{}\x1b[0m", cause)?,
+        None => writeln!(out, "    cause: not shown by the evidence")?,
     }
     writeln!(out, "    {reproduce}")
 }
@@ -222,6 +226,9 @@ mod tests {
                 truth: None,
                 blame: Blame::Unjudged,
                 node: Some(node.clone()),
+                cause: None,
+                input: None,
+                case: None,
                 reproduce: String::new(),
             };
             let mut out = Vec::new();

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 use qk256::format::Format;
 
-use super::case::{Case, CaseError};
 use super::draft::Draft;
-use super::shrink::shrink;
+use super::shrink::smallest;
 use super::trial::{Difference, Trial, try_case};
+use crate::case::{Case, CaseError};
 use crate::interrupt;
 use crate::shard::Shard;
 use crate::side::Sides;
@@ -140,8 +140,6 @@ impl Campaign<'_> {
             let trial = self.trial(case).unwrap_or_default();
             trial.differences.into_iter().find(|other| same(other))
         };
-        let smallest = shrink(case, |case| differ(case).is_some());
-        let difference = differ(&smallest).unwrap_or(difference);
-        (smallest, difference)
+        smallest(case.clone(), differ).unwrap_or((case, difference.clone()))
     }
 }

@@ -4,8 +4,8 @@
 use qk256::format::FORMATS;
 use qk256::format::{Digit, Flavour, Format, QK256, Storage};
 
-use super::case::{ALIGNMENT, Case, CaseError, Input};
 use super::values;
+use crate::case::{ALIGNMENT, Case, CaseError, Input};
 use crate::probe::Random;
 
 /// Small numbers that name a case. Any will do: each is taken modulo what there is to choose from.

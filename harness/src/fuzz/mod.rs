@@ -9,16 +9,17 @@
 //! - **trial**: a case run on all sides, and what it comes to.
 
 mod campaign;
-mod case;
 mod draft;
+mod keep;
 mod regression;
 mod shrink;
 mod trial;
 mod values;
 
+pub use crate::case::{Case, CaseError, Input};
 pub use campaign::{Campaign, Limit, Summary};
-pub use case::{Case, CaseError, Input};
 pub use draft::Draft;
+pub use keep::keep;
 pub use regression::{Regression, RegressionError};
-pub use shrink::shrink;
+pub use shrink::{shrink, smallest};
 pub use trial::{Difference, Trial, try_case};

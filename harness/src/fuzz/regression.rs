@@ -1,14 +1,14 @@
-//! A case as a file: one line for each of its arrays, exact to the bit.
+//! A case as a file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use qk256::format::Format;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::case::{ALIGNMENT, Case, Input};
 use super::trial::Difference;
+use crate::case::{Case, DOTS, PRODUCTS};
+use crate::case_record::{CaseRecord, CaseRecordError};
 use crate::finding::Finding;
 
 /// Longest file that is read: another file by mistake must not fill the memory.
@@ -33,15 +33,13 @@ pub enum RegressionError {
         /// Where, and what was expected.
         source: serde_json::Error,
     },
-    /// A field does not mean anything here.
-    #[error("{path}: {field}: {reason}")]
-    Field {
+    /// Its case is none.
+    #[error("{path}: {source}")]
+    Case {
         /// The file.
         path: PathBuf,
-        /// The field.
-        field: &'static str,
         /// What is wrong with it.
-        reason: String,
+        source: CaseRecordError,
     },
 }
 
@@ -51,30 +49,8 @@ pub enum RegressionError {
 pub struct Regression {
     /// What it shows, in words.
     pub story: String,
-    /// Format id.
-    pub format: String,
-    /// Flavour.
-    pub flavour: String,
-    /// Weight rows.
-    pub rows: usize,
-    /// Columns.
-    pub cols: usize,
-    /// Activation rows.
-    pub batch: usize,
-    /// Threads.
-    pub threads: usize,
-    /// Bytes by which weights and activations lie beyond an alignment of 64.
-    pub shift: [usize; 2],
-    /// A digit for each code.
-    pub codes: String,
-    /// The bits of each scale: 8 hexadecimal digits.
-    pub scales: String,
-    /// int8 activations: 2 hexadecimal digits each.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub activation_codes: Option<String>,
-    /// The bits of f32 activations: 8 hexadecimal digits each.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub activation_values: Option<String>,
+    /// What is multiplied.
+    pub case: CaseRecord,
     /// The candidate that failed, the reference, and the difference, when it was found.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub found: Option<Found>,
@@ -94,34 +70,17 @@ pub struct Found {
 impl Regression {
     /// The file of a case.
     pub fn new(story: String, case: &Case, found: Option<&Difference>) -> Regression {
-        let (activation_codes, activation_values) = match &case.input {
-            Input::Codes(codes) => (
-                Some(codes.iter().map(|a| format!("{a:02x}")).collect()),
-                None,
-            ),
-            Input::Values(values) => (None, Some(bits(values))),
-        };
         Regression {
             story,
-            format: case.format.id.into(),
-            flavour: case.flavour.name().into(),
-            rows: case.rows,
-            cols: case.cols,
-            batch: case.batch,
-            threads: case.threads,
-            shift: case.shift,
-            codes: case
-                .codes
-                .iter()
-                .map(|&code| char::from(b'0' + code))
-                .collect(),
-            scales: bits(&case.scales),
-            activation_codes,
-            activation_values,
+            case: case.into(),
             found: found.map(|difference| Found {
                 candidate: difference.candidate.clone(),
                 reference: difference.reference.clone(),
-                finding: difference.finding.clone(),
+                // The file itself is its input.
+                finding: Finding {
+                    input: None,
+                    ..difference.finding.clone()
+                },
             }),
         }
     }
@@ -161,12 +120,12 @@ impl Regression {
         let hash = text.bytes().fold(0x811c_9dc5u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
-        let operation = if self.activation_codes.is_some() {
-            "dots"
+        let operation = if self.case.activation_codes.is_some() {
+            DOTS
         } else {
-            "products"
+            PRODUCTS
         };
-        let path = folder.join(format!("{}-{operation}-{hash:08x}.json", self.format));
+        let path = folder.join(format!("{}-{operation}-{hash:08x}.json", self.case.format));
         std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(&path, text))
             .map_err(|source| RegressionError::Io {
@@ -180,83 +139,13 @@ impl Regression {
     ///
     /// # Errors
     ///
-    /// [`RegressionError::Field`] with the first field that does not fit the others.
+    /// [`RegressionError::Case`].
     pub fn case(&self, path: &Path) -> Result<Case, RegressionError> {
-        let wrong = |field, reason: String| RegressionError::Field {
+        self.case.case().map_err(|source| RegressionError::Case {
             path: path.into(),
-            field,
-            reason,
-        };
-        let format = Format::by_id(&self.format)
-            .ok_or_else(|| wrong("format", format!("there is no `{}`", self.format)))?;
-        let flavour = format
-            .flavours
-            .iter()
-            .find(|flavour| flavour.name() == self.flavour);
-        let flavour = *flavour.ok_or_else(|| {
-            wrong(
-                "flavour",
-                format!("{} has no `{}`", format.id, self.flavour),
-            )
-        })?;
-        if self.shift.iter().any(|&shift| shift >= ALIGNMENT) {
-            return Err(wrong("shift", format!("not below {ALIGNMENT}")));
-        }
-        if !(1..=64).contains(&self.threads) {
-            return Err(wrong("threads", "not between 1 and 64".into()));
-        }
-        let code = |c: char| c.to_digit(4).map(|digit| digit as u8);
-        let codes: Option<Vec<u8>> = self.codes.chars().map(code).collect();
-        let input = match (&self.activation_codes, &self.activation_values) {
-            (Some(codes), None) => words(codes, 2)
-                .map(|words| words.into_iter().map(|word| word as u8 as i8).collect())
-                .map(Input::Codes)
-                .ok_or_else(|| wrong("activation_codes", "no pairs of digits".into()))?,
-            (None, Some(values)) => floats(values)
-                .map(Input::Values)
-                .ok_or_else(|| wrong("activation_values", "no eights of digits".into()))?,
-            _ => {
-                let reason = "exactly one of activation_codes and activation_values is needed";
-                return Err(wrong("activation_codes", reason.into()));
-            }
-        };
-        let case = Case {
-            format,
-            flavour,
-            rows: self.rows,
-            cols: self.cols,
-            batch: self.batch,
-            threads: self.threads,
-            shift: self.shift,
-            codes: codes.ok_or_else(|| wrong("codes", "a digit is not below 4".into()))?,
-            scales: floats(&self.scales)
-                .ok_or_else(|| wrong("scales", "no eights of digits".into()))?,
-            input,
-        };
-        case.pack()
-            .map_err(|error| wrong("codes", error.to_string()))?;
-        Ok(case)
+            source,
+        })
     }
-}
-
-fn bits(values: &[f32]) -> String {
-    values
-        .iter()
-        .map(|value| format!("{:08x}", value.to_bits()))
-        .collect()
-}
-
-fn floats(text: &str) -> Option<Vec<f32>> {
-    Some(words(text, 8)?.into_iter().map(f32::from_bits).collect())
-}
-
-/// Numbers of `digits` hexadecimal digits each.
-fn words(text: &str, digits: usize) -> Option<Vec<u32>> {
-    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) || !text.len().is_multiple_of(digits) {
-        return None;
-    }
-    let word = |at: usize| u32::from_str_radix(&text[at..at + digits], 16).ok();
-    (0..text.len()).step_by(digits).map(word).collect()
 }
 
 #[cfg(test)]
@@ -275,38 +164,8 @@ mod tests {
                 .write(folder.path())
                 .unwrap();
             let read = Regression::read(&path).unwrap().case(&path).unwrap();
-            // As text with bits, since a NaN does not equal itself.
-            let text = |case: &Case| {
-                let values = match &case.input {
-                    Input::Values(values) => bits(values),
-                    Input::Codes(_) => String::new(),
-                };
-                format!("{case:?} {} {values}", bits(&case.scales))
-            };
-            assert_eq!(text(&read), text(&case));
+            // As records, since a NaN does not equal itself.
+            assert_eq!(CaseRecord::from(&read), CaseRecord::from(&case));
         }
-    }
-
-    #[test]
-    fn broken_files_are_refused_by_field() {
-        let case = Draft::of(5, 1).case(&all_formats()).unwrap();
-        let good = Regression::new(String::new(), &case, None);
-        let refused = |change: fn(&mut Regression)| {
-            let mut broken = good.clone();
-            change(&mut broken);
-            broken.case(Path::new("x.json")).unwrap_err().to_string()
-        };
-        assert!(refused(|r| r.format = "i9_s".into()).contains("i9_s"));
-        assert!(refused(|r| r.flavour = "vanilla".into()).contains("vanilla"));
-        assert!(refused(|r| r.codes.push('7')).contains("codes"));
-        assert!(refused(|r| r.codes.push('1')).contains("codes"));
-        assert!(refused(|r| r.rows = 0).contains("codes"));
-        assert!(refused(|r| r.batch = usize::MAX).contains("activations"));
-        assert!(refused(|r| r.threads = 1 << 40).contains("threads"));
-        assert!(refused(|r| r.shift = [64, 0]).contains("shift"));
-        assert!(refused(|r| r.scales = "é".into()).contains("scales"));
-        assert!(
-            refused(|r| r.activation_codes = r.activation_values.take()).contains("activation")
-        );
     }
 }

@@ -1,7 +1,25 @@
 //! Makes a failing case smaller while it still fails.
 
-use super::case::{Case, Input};
 use super::draft::step;
+use super::trial::Difference;
+use crate::case::{Case, Input};
+
+/// The smallest case found in which `differ` still finds a difference, and that difference: of a race the last one that
+/// was seen. None if `case` shows none.
+pub fn smallest(
+    case: Case,
+    differ: impl Fn(&Case) -> Option<Difference>,
+) -> Option<(Case, Difference)> {
+    let mut seen = differ(&case)?;
+    let smallest = shrink(case, |case| match differ(case) {
+        Some(difference) => {
+            seen = difference;
+            true
+        }
+        None => false,
+    });
+    Some((smallest, seen))
+}
 
 /// How many smaller cases are tried at most.
 const MOST_TRIALS: usize = 4000;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use qk256::activation::{ActivationKind, Activations};
 use qk256::format::{QK256, Weights};
 
-use super::case::{Case, CaseError, Input, Shifted};
+use crate::case::{Case, CaseError, Input, Shifted};
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::known::KnownDivergence;
@@ -351,6 +351,9 @@ impl Bench<'_> {
                 truth,
                 blame,
                 node: None,
+                cause: None,
+                input: None,
+                case: None,
                 reproduce: String::new(),
             },
         });

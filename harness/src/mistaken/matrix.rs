@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{MISTAKES, Mistake};
+use crate::cause::Fault;
 use crate::ladder::{self, Climb};
 use crate::outcome::{Outcome, Rung};
 use crate::side::{Candidate, Reference, Sides};
@@ -29,6 +30,8 @@ pub struct Catches {
     pub gate: bool,
     /// Who is wrong, by the findings of divergent outcomes.
     pub blames: Vec<Blame>,
+    /// Why, by the same findings, each cause once; none for those whose cause is not shown.
+    pub causes: Vec<Option<Fault>>,
 }
 
 impl Catches {
@@ -45,6 +48,11 @@ impl Catches {
     }
 
     /// What the outcomes of one candidate show. Those within the noise between two references prove nothing.
+    /// Whether the diagnosis says that it is this mistake, and nothing else.
+    pub fn named(&self, mistake: &Mistake) -> bool {
+        self.causes == [Some(mistake.fault_in(self.format))]
+    }
+
     fn of(format: &'static str, outcomes: &[&Outcome]) -> Catches {
         let on = |rung: Rung| {
             outcomes
@@ -59,7 +67,14 @@ impl Catches {
             .iter()
             .filter(|o| o.verdict == Verdict::Divergent && o.held_to_identity());
         let findings = divergent.flat_map(|outcome| &outcome.findings);
-        let mut blames: Vec<Blame> = findings.map(|finding| finding.blame).collect();
+        let (mut blames, mut causes) = (Vec::new(), Vec::new());
+        for finding in findings {
+            let fault = finding.cause.as_ref().map(|cause| cause.fault.clone());
+            blames.push(finding.blame);
+            if !causes.contains(&fault) {
+                causes.push(fault);
+            }
+        }
         blames.dedup();
         Catches {
             format,
@@ -72,6 +87,7 @@ impl Catches {
             gate: Verdict::overall(outcomes.iter().map(|outcome| outcome.verdict))
                 == Verdict::Divergent,
             blames,
+            causes,
         }
     }
 }
@@ -112,6 +128,18 @@ impl KillMatrix {
         KillMatrix {
             rows: MISTAKES.iter().map(row).collect(),
         }
+    }
+
+    /// The mistakes of which the diagnosis says anything but what they are, each with the format in which it does.
+    pub fn misnamed(&self) -> Vec<(&'static str, &'static str)> {
+        let pairs = self
+            .rows
+            .iter()
+            .flat_map(|(mistake, catches)| catches.iter().map(move |catch| (*mistake, catch)));
+        pairs
+            .filter(|(mistake, catch)| !catch.named(mistake))
+            .map(|(mistake, catch)| (mistake.name, catch.format))
+            .collect()
     }
 
     /// The mistakes that the gate let pass, each with the format in which it did.

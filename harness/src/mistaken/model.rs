@@ -9,6 +9,7 @@ use qk256::kernel;
 use qk256::model::{Config, Gate, Pairing};
 use tempfile::NamedTempFile;
 
+use crate::cause::Fault;
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
 use crate::rewrite::ModelDraft;
 use crate::side::{Forward, reference_layout};
@@ -27,6 +28,10 @@ pub struct ModelMistake {
     pub node: &'static str,
     /// Which one of that name in the prefill's first batch.
     pub occurrence: usize,
+    /// The operation that computes it.
+    pub op: &'static str,
+    /// By how much all of the node is too large, where that is all that is wrong with it.
+    pub scale_ratio: Option<f64>,
     /// What is wrong.
     pub plant: Plant,
 }
@@ -59,6 +64,8 @@ pub const MODEL_MISTAKES: &[ModelMistake] = &[
         recipe: DEFAULT_RECIPE,
         node: "Qcur-0",
         occurrence: 0,
+        op: "MUL_MAT",
+        scale_ratio: None,
         plant: Plant::Tensors(unpacked),
     },
     ModelMistake {
@@ -67,6 +74,8 @@ pub const MODEL_MISTAKES: &[ModelMistake] = &[
         recipe: DEFAULT_RECIPE,
         node: "Qcur-0",
         occurrence: 1,
+        op: "ROPE",
+        scale_ratio: None,
         plant: Plant::Graph(|config| {
             config.rope.pairing = match config.rope.pairing {
                 Pairing::Adjacent => Pairing::Halves,
@@ -80,6 +89,8 @@ pub const MODEL_MISTAKES: &[ModelMistake] = &[
         recipe: DEFAULT_RECIPE,
         node: "kq-0",
         occurrence: 0,
+        op: "MUL_MAT",
+        scale_ratio: None,
         plant: Plant::Cache(Element::F32),
     },
     ModelMistake {
@@ -88,6 +99,8 @@ pub const MODEL_MISTAKES: &[ModelMistake] = &[
         recipe: DEFAULT_RECIPE,
         node: "norm-0",
         occurrence: 1,
+        op: "RMS_NORM",
+        scale_ratio: None,
         plant: Plant::Graph(|config| config.sub_norms = false),
     },
     ModelMistake {
@@ -96,6 +109,8 @@ pub const MODEL_MISTAKES: &[ModelMistake] = &[
         recipe: "tiny-bitnet-b1.58-i2_s",
         node: "ffn_relu-0",
         occurrence: 0,
+        op: "RELU",
+        scale_ratio: None,
         plant: Plant::Graph(|config| config.gate = Gate::Silu),
     },
     ModelMistake {
@@ -104,6 +119,8 @@ pub const MODEL_MISTAKES: &[ModelMistake] = &[
         recipe: DEFAULT_RECIPE,
         node: "attn_o_out-1",
         occurrence: 0,
+        op: "MUL_MAT",
+        scale_ratio: Some(2.0),
         plant: Plant::Tensors(doubled),
     },
 ];
@@ -112,6 +129,21 @@ impl ModelMistake {
     /// Id of the candidate.
     pub fn id(&self) -> String {
         format!("{}.mistaken.{}", Forward::ID, self.name)
+    }
+
+    /// What the diagnosis has to say of it.
+    pub fn fault(&self) -> Fault {
+        let layer = self
+            .node
+            .rsplit_once('-')
+            .and_then(|(_, layer)| layer.parse().ok());
+        Fault::Operation {
+            op: Some(self.op.into()),
+            node: self.node.into(),
+            occurrence: self.occurrence,
+            layer,
+            scale_ratio: self.scale_ratio,
+        }
     }
 
     /// The mistake as a candidate.

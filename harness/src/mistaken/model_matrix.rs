@@ -3,6 +3,7 @@
 use indicatif::ProgressBar;
 
 use super::model::{MODEL_MISTAKES, ModelMistake};
+use crate::cause::Fault;
 use crate::decoding::{Decoding, default_tokens};
 use crate::finding::NodeFinding;
 use crate::ladder;
@@ -24,6 +25,8 @@ pub struct ModelCatches {
     pub top1_agree: f64,
     /// The first node that differs.
     pub first: Option<NodeFinding>,
+    /// What is wrong, by the first finding of each rung.
+    pub causes: Vec<Option<Fault>>,
     /// Whether the ladder says divergent.
     pub gate: bool,
 }
@@ -42,6 +45,11 @@ impl ModelCatches {
             cosine: logits.map_or(1.0, |outcome| outcome.measures.cosine_similarity),
             kl_divergence: said.map_or(0.0, |logits| logits.measures.kl_divergence),
             top1_agree: said.map_or(1.0, |logits| logits.measures.top1_agree),
+            causes: held
+                .iter()
+                .filter_map(|outcome| outcome.findings.first())
+                .map(|finding| finding.cause.as_ref().map(|cause| cause.fault.clone()))
+                .collect(),
             first: findings.find_map(|finding| finding.node.clone()),
             gate: Verdict::overall(held.iter().map(|outcome| outcome.verdict))
                 == Verdict::Divergent,
@@ -54,6 +62,12 @@ impl ModelCatches {
             (node.name.as_str(), node.occurrence, node.decode)
                 == (mistake.node, mistake.occurrence, 0)
         })
+    }
+
+    /// Whether the diagnosis says on each rung that differs that it is this mistake.
+    pub fn named(&self, mistake: &ModelMistake) -> bool {
+        let declared = Some(mistake.fault());
+        !self.causes.is_empty() && self.causes.iter().all(|cause| *cause == declared)
     }
 }
 
@@ -101,6 +115,17 @@ impl ModelKillMatrix {
             rows: MODEL_MISTAKES.iter().map(row).collect(),
             skipped,
         })
+    }
+
+    /// The mistakes of which the diagnosis says anything but what they are, on any rung.
+    pub fn misnamed(&self) -> Vec<&'static str> {
+        let misnamed =
+            |(mistake, catches): &&(&'static ModelMistake, ModelCatches)| !catches.named(mistake);
+        self.rows
+            .iter()
+            .filter(misnamed)
+            .map(|(mistake, _)| mistake.name)
+            .collect()
     }
 
     /// The mistakes that the gate let pass, or that were found elsewhere than they are.

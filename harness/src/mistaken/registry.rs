@@ -1,13 +1,14 @@
 //! Every planted mistake that concerns kernels.
 
-use half::f16;
-use qk256::activation::{ActivationError, ActivationKind};
-use qk256::format::{
-    Digit, Flavour, Format, I2_S_GROUP128, Layout, QK256, ScaleRule, TQ1_0, TQ2_0, Weights,
-};
+use qk256::format::{Format, I2_S_GROUP128, Layout, QK256, TQ1_0, TQ2_0};
 
 use super::Evaluator;
-use super::hooks::{Hooks, Product, QuantizedBatch};
+use super::faults::{codebook, columns_dropped, int16_wraps, layout};
+use super::hooks::Hooks;
+use super::wrong_steps::{
+    any_value, dropped_at_borders, early_scale, read_as, reversed_shifts, zero_row_without_scale,
+};
+use crate::cause::Fault;
 use crate::side::Candidate;
 
 /// A deliberate mistake.
@@ -19,11 +20,24 @@ pub struct Mistake {
     pub story: &'static str,
     /// The formats that it can happen to.
     pub formats: &'static [&'static Format],
+    /// What the diagnosis has to say of it in a format, to the figure.
+    pub fault: fn(&Format) -> Fault,
     /// The step that is wrong.
     pub hooks: Hooks,
 }
 
 impl Mistake {
+    /// What the diagnosis has to say of it in the format of this id.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot happen to this format.
+    pub fn fault_in(&self, format: &str) -> Fault {
+        let mut formats = self.formats.iter();
+        let format = formats.find(|other| other.id == format);
+        (self.fault)(format.expect("a format of the mistake"))
+    }
+
     /// The mistake as a candidate, once for each of its formats.
     pub fn candidates(&self) -> impl Iterator<Item = Candidate> + '_ {
         self.formats.iter().map(|format| Candidate {
@@ -46,6 +60,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "values-3-1-1-3",
         story: "codes mean -3, -1, +1, +3: a placeholder of BitNet-rs before anyone had read a file",
         formats: ALL,
+        fault: |format| codebook(format, [-3, -1, 1, 3]),
         hooks: Hooks {
             raw: |_, code| 2 * i64::from(code) - 2,
             ..RIGHT
@@ -55,6 +70,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "values-2-1-1-2",
         story: "codes mean -2, -1, +1, +2: what BitNet-rs assumed of files of bitnet.cpp",
         formats: ALL,
+        fault: |format| codebook(format, [-2, -1, 1, 2]),
         hooks: Hooks {
             raw: |_, code| [-1, 0, 2, 3][usize::from(code)],
             ..RIGHT
@@ -64,6 +80,10 @@ pub const MISTAKES: &[Mistake] = &[
         name: "code-3-is-0",
         story: "code 3, which no quantizer writes, is taken for padding and counts nothing",
         formats: TWO_BITS,
+        fault: |_| Fault::CodeThree {
+            value: 0,
+            declared: 2,
+        },
         hooks: Hooks {
             raw: |format, code| i64::from(format.codebook.raw(if code == 3 { 1 } else { code })),
             ..RIGHT
@@ -73,6 +93,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "sequential-unpack",
         story: "four consecutive weights to a byte, as BitNet-rs assumed of files of bitnet.cpp",
         formats: GROUPS,
+        fault: |format| layout(format, Layout::Sequential, 252),
         hooks: Hooks {
             code: |weights, row, col| read_as(Layout::Sequential, weights, row, col),
             ..RIGHT
@@ -82,6 +103,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "group64-read",
         story: "groups of 128 are read as groups of 64: microsoft/BitNet issues 585, 598 and 600",
         formats: GROUPS,
+        fault: |format| layout(format, Layout::Group64, 192),
         hooks: Hooks {
             code: |weights, row, col| read_as(Layout::Group64, weights, row, col),
             ..RIGHT
@@ -91,6 +113,10 @@ pub const MISTAKES: &[Mistake] = &[
         name: "reversed-shifts",
         story: "the first weight is looked for at the other end of the byte: TQ2_0 read as I2_S or back",
         formats: TWO_BITS,
+        fault: |format| match format.layout {
+            Layout::Tq2_0 => layout(format, Layout::Group128, 256),
+            _ => layout(format, Layout::Tq2_0, 256),
+        },
         hooks: Hooks {
             code: reversed_shifts,
             ..RIGHT
@@ -100,6 +126,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "last-block-dropped",
         story: "the loop over blocks ends one early",
         formats: ALL,
+        fault: |_| columns_dropped(true, 256, 0),
         hooks: Hooks {
             columns: |storage| (storage.cols() - 1) / QK256 * QK256,
             ..RIGHT
@@ -109,6 +136,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "tail-dropped",
         story: "columns beyond the last whole block of 256 are not multiplied",
         formats: GROUPS,
+        fault: |_| columns_dropped(false, 384, 256),
         hooks: Hooks {
             columns: |storage| storage.cols() / QK256 * QK256,
             ..RIGHT
@@ -118,6 +146,10 @@ pub const MISTAKES: &[Mistake] = &[
         name: "tail-overread",
         story: "the last block is read whole where the row ends inside it",
         formats: GROUPS,
+        fault: |_| Fault::ReadPastEnd {
+            cols: 128,
+            read: 256,
+        },
         hooks: Hooks {
             columns: |storage| storage.cols().next_multiple_of(QK256),
             ..RIGHT
@@ -127,6 +159,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "int16-wrap",
         story: "products are added in int16 and never widened: the reference widens after 4096 columns",
         formats: ALL,
+        fault: int16_wraps,
         hooks: Hooks {
             lane: |sum| i64::from(sum as i16),
             ..RIGHT
@@ -136,6 +169,11 @@ pub const MISTAKES: &[Mistake] = &[
         name: "minus-128",
         story: "sign and magnitude of an activation are taken apart in int8, which has no +128",
         formats: ALL,
+        fault: |_| Fault::ActivationCode {
+            codes: 1,
+            first: -128,
+            taken_for: 128,
+        },
         hooks: Hooks {
             term: |raw, a| raw * i64::from(a.wrapping_abs()) * i64::from(a.signum()),
             ..RIGHT
@@ -145,6 +183,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "sum-not-subtracted",
         story: "codes 0, 1, 2 are multiplied for -1, 0, +1 and the activation sum is forgotten",
         formats: ALL,
+        fault: |_| Fault::ActivationSum { subtracted: 0 },
         hooks: Hooks {
             subtractions: 0,
             ..RIGHT
@@ -154,6 +193,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "sum-subtracted-twice",
         story: "the kernel subtracts the activation sum, and so does its caller",
         formats: ALL,
+        fault: |_| Fault::ActivationSum { subtracted: 2 },
         hooks: Hooks {
             subtractions: 2,
             ..RIGHT
@@ -163,6 +203,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "scale-dropped",
         story: "the scale behind the codes is taken for padding",
         formats: ALL,
+        fault: |_| Fault::ScaleMissing,
         hooks: Hooks {
             scale: |_, _| 1.0,
             ..RIGHT
@@ -172,6 +213,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "scale-inverted",
         story: "the scale divides where it should multiply",
         formats: ALL,
+        fault: |_| Fault::ScaleInverted,
         hooks: Hooks {
             scale: |weights, index| 1.0 / weights.scale(index),
             ..RIGHT
@@ -181,6 +223,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "scale-4-bytes-early",
         story: "the last codes are read as the scale",
         formats: ALL,
+        fault: |_| Fault::ScaleDisplaced { bytes: -4 },
         hooks: Hooks {
             scale: early_scale,
             ..RIGHT
@@ -190,6 +233,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "scale-tenfold",
         story: "the scale is ten times too large, which no direction can tell",
         formats: ALL,
+        fault: |_| Fault::ScaleRatio { ratio: 10.0 },
         hooks: Hooks {
             scale: |weights, index| 10.0 * weights.scale(index),
             ..RIGHT
@@ -199,6 +243,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "scale-7-percent",
         story: "the scale is 7 % too large, little enough for a model that still speaks",
         formats: ALL,
+        fault: |_| Fault::ScaleRatio { ratio: 1.07 },
         hooks: Hooks {
             scale: |weights, index| 1.07 * weights.scale(index),
             ..RIGHT
@@ -208,6 +253,9 @@ pub const MISTAKES: &[Mistake] = &[
         name: "zero-row-divides",
         story: "a row of zeros gets activation scale 0, and is divided by it",
         formats: GROUPS,
+        fault: |_| Fault::ZeroActivations {
+            result: "NaN".into(),
+        },
         hooks: Hooks {
             quantize: zero_row_without_scale,
             ..RIGHT
@@ -217,6 +265,10 @@ pub const MISTAKES: &[Mistake] = &[
         name: "nan-accepted",
         story: "NaN becomes a finite code without a word, as in the reference",
         formats: ALL,
+        fault: |_| Fault::NotFiniteAccepted {
+            activation: "NaN".into(),
+            result: "511".into(),
+        },
         hooks: Hooks {
             quantize: any_value,
             ..RIGHT
@@ -226,6 +278,11 @@ pub const MISTAKES: &[Mistake] = &[
         name: "row-zeroed",
         story: "the last row of every 128, where tiles meet, is left out",
         formats: ALL,
+        fault: |_| Fault::RowsZeroed {
+            first: 127,
+            every: Some(128),
+            rows: 300,
+        },
         hooks: Hooks {
             place: |product, batch, row| (row % 128 != 127).then_some(batch * product.rows + row),
             ..RIGHT
@@ -235,6 +292,9 @@ pub const MISTAKES: &[Mistake] = &[
         name: "batch-swapped",
         story: "two columns of a batch change places on the way out of a tile",
         formats: ALL,
+        fault: |_| Fault::BatchPermuted {
+            order: vec![1, 0, 2],
+        },
         hooks: Hooks {
             place: |product, batch, row| {
                 let other = if batch ^ 1 < product.batch {
@@ -251,6 +311,11 @@ pub const MISTAKES: &[Mistake] = &[
         name: "batch-stride",
         story: "results of a batch lie a row length apart, which square matrices forgive",
         formats: ALL,
+        fault: |_| Fault::BatchStride {
+            stride: 256,
+            rows: 300,
+            cols: 256,
+        },
         hooks: Hooks {
             place: |product, batch, row| Some(batch * product.cols + row),
             ..RIGHT
@@ -260,70 +325,14 @@ pub const MISTAKES: &[Mistake] = &[
         name: "thread-race",
         story: "each thread leaves the last of its rows to the next one",
         formats: ALL,
+        fault: |_| Fault::Threads {
+            threads: 2,
+            differ: 2,
+            of: 128,
+        },
         hooks: Hooks {
             place: dropped_at_borders,
             ..RIGHT
         },
     },
 ];
-
-fn read_as(layout: Layout, weights: &Weights<'_>, row: usize, col: usize) -> u8 {
-    let group = layout.group();
-    let slot = layout.slot(0, col % group.weights);
-    let byte = col / group.weights * group.bytes + slot.byte;
-    let panel = weights.panel(row);
-    slot.digit.read(panel[byte % panel.len()])
-}
-
-fn reversed_shifts(weights: &Weights<'_>, row: usize, col: usize) -> u8 {
-    let slot = weights.storage().slot(row, col);
-    let digit = match slot.digit {
-        Digit::Bits { shift } => Digit::Bits { shift: 6 - shift },
-        trit => trit,
-    };
-    digit.read(weights.bytes()[slot.byte])
-}
-
-fn early_scale(weights: &Weights<'_>, index: usize) -> f32 {
-    let storage = weights.storage();
-    let Some(first) = storage.scale_offset() else {
-        return weights.scale(index);
-    };
-    let bytes = weights.bytes();
-    match (storage.format().scale, storage.flavour()) {
-        (ScaleRule::Block { .. }, Flavour::Blocks) => {
-            let at = first + index * storage.unit_bytes() - 4;
-            f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
-        }
-        _ => f32::from_le_bytes(std::array::from_fn(|i| bytes[first - 4 + i])),
-    }
-}
-
-fn zero_row_without_scale(
-    kind: ActivationKind,
-    cols: usize,
-    values: &[f32],
-) -> Result<QuantizedBatch, ActivationError> {
-    let mut quantized = (RIGHT.quantize)(kind, cols, values)?;
-    for (scale, row) in quantized.scales.iter_mut().zip(values.chunks(cols)) {
-        if row.iter().all(|&value| value == 0.0) {
-            *scale = 0.0;
-        }
-    }
-    Ok(quantized)
-}
-
-fn any_value(
-    kind: ActivationKind,
-    cols: usize,
-    values: &[f32],
-) -> Result<QuantizedBatch, ActivationError> {
-    let finite = |&value: &f32| if value.is_finite() { value } else { 0.0 };
-    (RIGHT.quantize)(kind, cols, &values.iter().map(finite).collect::<Vec<_>>())
-}
-
-fn dropped_at_borders(product: &Product, batch: usize, row: usize) -> Option<usize> {
-    let share = product.rows.div_ceil(product.threads);
-    let lost = row % share == share - 1 && row + 1 < product.rows;
-    (!lost || product.threads == 1).then_some(batch * product.rows + row)
-}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use qk256::format::{Digit, Format, QK256, ScaleRule, ShapeError, Slot, Storage};
+use qk256::format::{Digit, Format, Layout, QK256, ScaleRule, ShapeError, Slot, Storage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,19 @@ impl Lut {
                 None => ScaleSite::None,
             },
         })
+    }
+
+    /// The layout, the format's own first, in which every weight sits where it was found.
+    pub fn layout(&self, format: &Format) -> Option<Layout> {
+        let has = |layout: &Layout| {
+            let format = Format {
+                layout: *layout,
+                ..*format
+            };
+            Lut::declared(&format).is_ok_and(|declared| declared.slots == self.slots)
+        };
+        let layouts = [format.layout].into_iter().chain(Layout::ALL);
+        layouts.into_iter().find(has)
     }
 }
 

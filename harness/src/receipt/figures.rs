@@ -1,6 +1,9 @@
 //! Whether figures can be: counts within counts, measures that follow from sums, verdicts that follow from measures.
 
 use super::flaw::{Flaw, require, value};
+use crate::case_record::CaseRecordError;
+use crate::cause::Cause;
+use crate::finding::Finding;
 use crate::known;
 use crate::measure::{LogitMeasures, Measures, Meter, UlpHistogram};
 use crate::outcome::{MAX_FINDINGS, NodeSummary, Outcome};
@@ -48,13 +51,8 @@ pub(super) fn of_outcome(outcome: &Outcome, at: &str) -> Result<(), Flaw> {
     for (i, node) in outcome.nodes.iter().enumerate() {
         of_nodes(node, &format!("{at}.nodes[{i}]"))?;
     }
-    for (i, node) in outcome
-        .findings
-        .iter()
-        .filter_map(|f| f.node.as_ref())
-        .enumerate()
-    {
-        of_measures(&node.measures, &format!("{at}.findings[{i}].node.measures"))?;
+    for (i, finding) in outcome.findings.iter().enumerate() {
+        of_finding(finding, &format!("{at}.findings[{i}]"))?;
     }
     if let Some(logits) = &outcome.logits {
         let at = format!("{at}.logits");
@@ -82,6 +80,24 @@ pub(super) fn of_outcome(outcome: &Outcome, at: &str) -> Result<(), Flaw> {
     )?;
     let told = verdict != Verdict::Skipped || outcome.skipped.is_some();
     require(told, &format!("{at}.skipped"), "gives no reason for a skip")
+}
+
+/// A node whose measures are possible, an input that is a case, a cause that explains no more than is wrong.
+pub(super) fn of_finding(finding: &Finding, at: &str) -> Result<(), Flaw> {
+    if let Some(node) = &finding.node {
+        of_measures(&node.measures, &format!("{at}.node.measures"))?;
+    }
+    if let Some(input) = &finding.input {
+        let flaw =
+            |error: CaseRecordError| Flaw::new(format!("{at}.input.{}", error.field), error.reason);
+        input.case().map_err(flaw)?;
+    }
+    let possible = |cause: &Cause| cause.explained <= cause.wrong;
+    require(
+        finding.cause.as_ref().is_none_or(possible),
+        &format!("{at}.cause.explained"),
+        "are more than the wrong results",
+    )
 }
 
 /// Counts that are possible, and figures that follow from the sums.

@@ -2,7 +2,7 @@
 
 use super::commit::{self, is_hex};
 use super::document::{Receipt, SCHEMA_VERSION};
-use super::figures::of_outcome;
+use super::figures::{of_finding, of_outcome};
 use super::flaw::{Flaw, require, value};
 use super::follow::{follow, seal};
 use super::run::{Run, Section};
@@ -247,6 +247,10 @@ fn of_fuzz(fuzz: &FuzzSection, at: &str) -> Result<(), Flaw> {
                 of_shard.is_some_and(|part| offset / count < part.cases)
             });
         require(tried, &at, "was not tried")?;
+        of_finding(
+            &finding.finding,
+            &format!("harness.fuzz.findings[{i}].finding"),
+        )?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use qk256::format::{ShapeError, Storage, Weights, codes, pack};
 use rayon::prelude::*;
 
 use super::known::Seen;
+use crate::case::Input;
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::interrupt;
@@ -15,6 +16,9 @@ use crate::probe::{Case, block_cases};
 use crate::shard::Shard;
 use crate::side::{Arbiter, Candidate, Sides, reference_format};
 use crate::task::Task;
+
+/// A finding's case has a multiple of so many rows.
+const EXCERPT_ROWS: usize = 16;
 
 pub(super) fn steps(sides: &Sides) -> u64 {
     sides.candidates.len() as u64
@@ -206,11 +210,22 @@ fn compare(
         truth: Some(truth as f64),
         blame: Arbiter.judge_dot(truth, expected[i], actual[i]),
         node: None,
+        cause: None,
+        input: None,
+        case: excerpt(case, row),
         reproduce: format!(
             "harness check {} --rung block --seed {}",
             task.model, task.seed
         ),
     });
+}
+
+/// The case up to the row that differs, with the rows that kernels decode together with it.
+fn excerpt(case: &Case, row: usize) -> Option<crate::case::Case> {
+    let end = (row + 1).next_multiple_of(EXCERPT_ROWS);
+    let weights = Weights::new(case.storage, &case.bytes).ok()?;
+    let input = Input::Codes(case.activations.clone());
+    crate::case::Case::of_rows(&weights, 0..end.min(case.storage.rows()), input)
 }
 
 /// Where the reference is wrong by the very number that a known divergence predicts, the truth takes its place, and the

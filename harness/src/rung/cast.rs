@@ -137,6 +137,9 @@ impl Pair {
             truth: None,
             blame,
             node: None,
+            cause: None,
+            input: None,
+            case: None,
             reproduce: reproduce.into(),
         });
     }

@@ -62,6 +62,9 @@ impl Seen {
             truth: Some(listed.right as f64),
             blame: Blame::ReferenceWrong,
             node: None,
+            cause: None,
+            input: None,
+            case: None,
             reproduce: "harness check --rung block".into(),
         };
         Some(Outcome {

@@ -142,6 +142,9 @@ impl Ledger {
                 truth: None,
                 blame: Blame::Unjudged,
                 node: Some(node),
+                cause: None,
+                input: None,
+                case: None,
                 reproduce: reproduce.into(),
             });
             if findings.len() == MAX_FINDINGS {

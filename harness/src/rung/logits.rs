@@ -131,6 +131,9 @@ fn first_difference(expected: &Logits, actual: &Logits, reproduce: &str) -> Opti
         truth: None,
         blame: Blame::Unjudged,
         node: None,
+        cause: None,
+        input: None,
+        case: None,
         reproduce: reproduce.into(),
     })
 }
@@ -145,6 +148,9 @@ fn different_vocabulary(expected: &Logits, actual: &Logits, reproduce: &str) -> 
         truth: None,
         blame: Blame::Unjudged,
         node: None,
+        cause: None,
+        input: None,
+        case: None,
         reproduce: reproduce.into(),
     }
 }

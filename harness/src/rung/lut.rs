@@ -115,6 +115,9 @@ fn judge(
                     Blame::from_truth(actual == truth, expected == truth)
                 }),
                 node: None,
+                cause: None,
+                input: None,
+                case: None,
                 reproduce: format!("harness check {} --rung lut", task.model),
             });
         }

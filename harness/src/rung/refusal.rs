@@ -3,6 +3,7 @@
 
 use qk256::format::{Format, QK256, ShapeError, Storage, Weights, pack};
 
+use crate::case::{Case, Input};
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::outcome::Tally;
@@ -24,8 +25,8 @@ pub(super) fn climb(
     task: &Task<'_>,
 ) {
     for (value, col) in NOT_FINITE {
-        let product = match product(side, format, value, col) {
-            Ok(product) => product,
+        let (product, case) = match product(side, format, value, col) {
+            Ok(answered) => answered,
             Err(error) => {
                 tallies.iter_mut().for_each(|t| t.skip(error.to_string()));
                 return;
@@ -44,6 +45,9 @@ pub(super) fn climb(
                     truth: None,
                     blame: Blame::CandidateWrong,
                     node: None,
+                    cause: None,
+                    input: None,
+                    case: case.clone(),
                     reproduce: format!("harness check {} --rung tensor", task.model),
                 });
             }
@@ -51,13 +55,14 @@ pub(super) fn climb(
     }
 }
 
-/// The first product of a matrix of codes 2 with ones, one of which is `value`; inside, an error is a refusal.
+/// The first product of a matrix of codes 2 with ones, one of which is `value`, and the case of it; inside, an error is a
+/// refusal.
 fn product(
     side: &dyn Implementation,
     format: &Format,
     value: f32,
     col: usize,
-) -> Result<Result<f32, SideError>, ShapeError> {
+) -> Result<(Result<f32, SideError>, Option<Case>), ShapeError> {
     let storage = Storage::native(*format, format.layout.panel_rows(), QK256)?;
     let codes = vec![2; storage.rows() * QK256];
     let bytes = pack(&storage, &codes, &vec![1.0; storage.scale_count()])?;
@@ -66,5 +71,6 @@ fn product(
     activations[col] = value;
     let mut out = vec![0.0; storage.rows()];
     let result = side.products(&weights, &activations, 1, &mut out);
-    Ok(result.map(|()| out[0]))
+    let case = Case::of_rows(&weights, 0..storage.rows(), Input::Values(activations));
+    Ok((result.map(|()| out[0]), case))
 }

@@ -14,6 +14,7 @@ use std::cell::LazyCell;
 use qk256::format::{Format, ScaleRule, ShapeError, Storage, Weights, pack};
 
 use super::refusal;
+use crate::case::{Case, Input};
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::interrupt;
@@ -272,7 +273,7 @@ impl<'a> Work<'a> {
             for ((index, (_, expected)), tally) in compared.zip(tallies.iter_mut()) {
                 match (expected, &actual) {
                     (Ok(expected), Ok(actual)) => {
-                        self.note(run, expected, actual, tally);
+                        self.note(run, matrix, expected, actual, tally);
                         if let (1.., Ok(first)) = (index, &run.expected[0]) {
                             tally.floor.get_or_insert_default().add(first, expected);
                         }
@@ -283,7 +284,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn note(&self, run: &Run, expected: &[f32], actual: &[f32], tally: &mut Tally) {
+    fn note(
+        &self,
+        run: &Run,
+        matrix: &Matrix<'_>,
+        expected: &[f32],
+        actual: &[f32],
+        tally: &mut Tally,
+    ) {
         tally.meter.add(expected, actual);
         let differs = |&i: &usize| actual[i].to_bits() != expected[i].to_bits();
         let Some(i) = (0..actual.len())
@@ -313,9 +321,27 @@ impl<'a> Work<'a> {
             truth: Some(judged.truth).filter(|truth| truth.is_finite()),
             blame: judged.blame,
             node: None,
+            cause: None,
+            input: None,
+            case: case(&matrix.weights(), row, run),
             reproduce: self.reproduce.clone(),
         });
     }
+}
+
+/// The rows up to the one that differs, or, where these are many weights, its panel alone.
+fn case(weights: &Weights<'_>, row: usize, run: &Run) -> Option<Case> {
+    let panel_rows = weights.storage().layout().panel_rows();
+    let start = row / panel_rows * panel_rows;
+    let end = start + panel_rows;
+    let rows = if end * weights.cols() > EXCERPT_WEIGHTS {
+        start..end
+    } else {
+        0..end
+    };
+    let case = Case::of_rows(weights, rows, Input::Values(run.activations.clone()))?;
+    let threads = run.threads;
+    Some(Case { threads, ..case })
 }
 
 fn products(

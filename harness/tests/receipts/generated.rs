@@ -1,5 +1,7 @@
 //! Receipts made of numbers that a property test chooses, by the same code that makes them of runs.
 
+use harness::case_record::CaseRecord;
+use harness::cause::{Cause, Extent, Fault};
 use harness::finding::{Agreement, Finding, NodeFinding, NodeInput, Observed};
 use harness::ladder::{RungReport, Timing};
 use harness::measure::{LogitMeter, Measures, Meter};
@@ -85,7 +87,32 @@ fn finding() -> Finding {
         truth: Some(1.0),
         blame: Blame::CandidateWrong,
         node: None,
+        cause: Some(Cause {
+            side: "i2_s.group128.scalar".into(),
+            fault: Fault::ScaleRatio { ratio: 1.5 },
+            only_in: Some(Extent {
+                operation: None,
+                least_batch: Some(2),
+                most_batch: None,
+            }),
+            explained: 3,
+            wrong: 4,
+        }),
         reproduce: "harness check".into(),
+        input: Some(CaseRecord {
+            format: I2_S_GROUP128.id.into(),
+            flavour: I2_S_GROUP128.native_flavour().name().into(),
+            rows: 1,
+            cols: 128,
+            batch: 1,
+            threads: 1,
+            shift: [0, 0],
+            codes: "2".repeat(128),
+            scales: "3f800000".into(),
+            activation_codes: Some("01".repeat(128)),
+            activation_values: None,
+        }),
+        case: None,
     }
 }
 
@@ -278,6 +305,7 @@ pub(crate) fn mistakes() -> Receipt {
         verdict: Verdict::Skipped,
         planted: 0,
         caught: 0,
+        named: 0,
         kernels: vec![KernelMistake {
             mistake: "tail-dropped".into(),
             story: "the tail is dropped".into(),
@@ -292,6 +320,8 @@ pub(crate) fn mistakes() -> Receipt {
                 gate: true,
             },
             blames: vec![Blame::CandidateWrong],
+            causes: vec![Some(Fault::ScaleMissing)],
+            named: true,
         }],
         models: vec![ModelMistakeRecord {
             mistake: "sub-norm-skipped".into(),
@@ -301,6 +331,8 @@ pub(crate) fn mistakes() -> Receipt {
             top1_agree: 0.75,
             first_node: None,
             located: true,
+            causes: vec![Some(Fault::ScaleInverted)],
+            named: true,
             gate: true,
         }],
         not_available: Vec::new(),

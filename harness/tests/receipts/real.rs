@@ -5,6 +5,7 @@ use std::path::Path;
 
 use harness::outcome::Rung;
 use harness::receipt::{DIRTY, Receipt, is_commit};
+use harness::shard::Shard;
 use harness::verdict::Verdict;
 use serde_json::Value;
 use tempfile::tempdir;
@@ -225,4 +226,27 @@ fn mistakes_and_benches_leave_receipts_too() {
     let merged = harness::receipt::merge(mistakes, bench).unwrap();
     assert_eq!(merged.verify(), Ok(()));
     assert_valid(&serde_json::to_value(&merged).unwrap());
+}
+
+/// The inputs of findings are run as they stand in the receipt, and a receipt without any is no agreement.
+#[test]
+fn a_receipt_replays_its_findings() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("receipt.json");
+    let mut receipt = crate::generated::fuzz(Shard::WHOLE);
+    receipt.write(&path).unwrap();
+    let output = harness(&["replay", path.to_str().unwrap()]);
+    // The kernels are right about the case that the receipt says one of them is wrong about.
+    assert_code(&output, 0);
+    assert!(stdout(&output).contains(", 0 differences"));
+
+    for finding in &mut receipt.harness.fuzz.as_mut().unwrap().findings {
+        finding.finding.input = None;
+    }
+    receipt.reseal();
+    receipt.write(&path).unwrap();
+    assert_code(&harness(&["replay", path.to_str().unwrap()]), 4);
 }

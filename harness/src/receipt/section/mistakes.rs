@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Fault;
 use crate::finding::NodeFinding;
 use crate::mistaken::{Catches, KillMatrix, ModelKillMatrix};
 use crate::tolerance::COSINE_FLOOR;
@@ -14,12 +15,14 @@ use crate::verdict::{Blame, Verdict};
 pub struct MistakesSection {
     /// What runs it again.
     pub parameters: MistakesParameters,
-    /// `exact` if every mistake was caught, and those in a model were located; else `divergent`.
+    /// `exact` if every mistake was caught and named, and those in a model were located; else `divergent`.
     pub verdict: Verdict,
     /// Mistakes planted, each format counted.
     pub planted: u64,
     /// How many of them were caught.
     pub caught: u64,
+    /// Of how many the diagnosis names the cause.
+    pub named: u64,
     /// Mistakes of kernels, a row for each format.
     pub kernels: Vec<KernelMistake>,
     /// Mistakes in running a model.
@@ -54,6 +57,10 @@ pub struct KernelMistake {
     pub caught: Caught,
     /// Who is wrong, by the findings.
     pub blames: Vec<Blame>,
+    /// Why, by the findings, each cause once; `null` for those whose cause is not shown.
+    pub causes: Vec<Option<Fault>>,
+    /// Whether the mistake itself is the only cause.
+    pub named: bool,
 }
 
 /// Whether each measure, taken alone, notices a mistake.
@@ -92,6 +99,10 @@ pub struct ModelMistakeRecord {
     pub first_node: Option<NodeFinding>,
     /// Whether that is the node that the mistake is in.
     pub located: bool,
+    /// Why, by the first finding of each rung.
+    pub causes: Vec<Option<Fault>>,
+    /// Whether the mistake itself is the only cause.
+    pub named: bool,
     /// Whether the ladder says divergent.
     pub gate: bool,
 }
@@ -114,6 +125,8 @@ impl MistakesSection {
                 cosine_similarity: catches.cosine.0,
                 caught: Caught::from(catches),
                 blames: catches.blames.clone(),
+                causes: catches.causes.clone(),
+                named: catches.named(mistake),
             }));
         }
         let models = of_models
@@ -127,6 +140,8 @@ impl MistakesSection {
                 top1_agree: catches.top1_agree,
                 first_node: catches.first.clone(),
                 located: catches.located(mistake),
+                causes: catches.causes.clone(),
+                named: catches.named(mistake),
                 gate: catches.gate,
             });
         let mut section = MistakesSection {
@@ -134,6 +149,7 @@ impl MistakesSection {
             verdict: Verdict::Skipped,
             planted: 0,
             caught: 0,
+            named: 0,
             kernels,
             models: models.collect(),
             not_available,
@@ -151,9 +167,12 @@ impl MistakesSection {
         let of_models = self.models.iter().filter(|row| row.caught()).count();
         self.planted = (self.kernels.len() + self.models.len()) as u64;
         self.caught = (of_kernels + of_models) as u64;
-        self.verdict = match (self.planted, self.planted - self.caught) {
-            (0, _) => Verdict::Skipped,
-            (_, 0) => Verdict::Exact,
+        let named = self.kernels.iter().map(|row| row.named);
+        let named = named.chain(self.models.iter().map(|row| row.named));
+        self.named = named.filter(|named| *named).count() as u64;
+        self.verdict = match self.planted {
+            0 => Verdict::Skipped,
+            all if self.caught == all && self.named == all => Verdict::Exact,
             _ => Verdict::Divergent,
         };
     }

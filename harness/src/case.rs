@@ -1,12 +1,20 @@
 //! A case: everything that reproduces a product, in numbers rather than packed bytes.
 
-use qk256::format::{Flavour, Format, ShapeError, Storage, pack};
+use std::ops::Range;
+
+use qk256::format::{Flavour, Format, ScaleRule, ShapeError, Storage, Weights, pack};
 use thiserror::Error;
 
 use crate::side::reference_format;
 
 /// The bytes that a buffer may start beyond an alignment of 64.
-pub(super) const ALIGNMENT: usize = 64;
+pub(crate) const ALIGNMENT: usize = 64;
+
+/// The operation that int8 activations ask for.
+pub const DOTS: &str = "dots";
+
+/// The operation that f32 activations ask for.
+pub const PRODUCTS: &str = "products";
 
 /// Why a case cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -52,8 +60,8 @@ impl Input {
     /// What is computed of it.
     pub fn operation(&self) -> &'static str {
         match self {
-            Input::Codes(_) => "dots",
-            Input::Values(_) => "products",
+            Input::Codes(_) => DOTS,
+            Input::Values(_) => PRODUCTS,
         }
     }
 }
@@ -84,6 +92,53 @@ pub struct Case {
 }
 
 impl Case {
+    /// Some rows of a matrix, aligned and on one thread. None if its format is not in the list of formats.
+    ///
+    /// # Panics
+    ///
+    /// If the rows lie outside the matrix.
+    pub fn of_rows(weights: &Weights<'_>, rows: Range<usize>, input: Input) -> Option<Case> {
+        let (storage, cols) = (weights.storage(), weights.cols());
+        let code = |row| (0..cols).map(move |col| weights.code(row, col));
+        let scales = match storage.format().scale {
+            ScaleRule::Tensor => 0..1,
+            ScaleRule::Block { weights } => {
+                let blocks = cols.div_ceil(weights);
+                rows.start * blocks..rows.end * blocks
+            }
+        };
+        Some(Case {
+            format: Format::by_id(storage.format().id)?,
+            flavour: storage.flavour(),
+            rows: rows.len(),
+            cols,
+            batch: input.len() / cols,
+            threads: 1,
+            shift: [0, 0],
+            codes: rows.flat_map(code).collect(),
+            scales: scales.map(|index| weights.scale(index)).collect(),
+            input,
+        })
+    }
+
+    /// The same numbers as references write them, in their own layout and flavour.
+    pub fn for_references(&self) -> Case {
+        let format = reference_format(self.format);
+        Case {
+            format,
+            flavour: format.native_flavour(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether every activation is a number.
+    pub fn is_finite(&self) -> bool {
+        match &self.input {
+            Input::Codes(_) => true,
+            Input::Values(values) => values.iter().all(|value| value.is_finite()),
+        }
+    }
+
     /// How the weights lie.
     ///
     /// # Errors
@@ -124,7 +179,7 @@ impl Case {
 }
 
 /// A copy that starts `shift` bytes beyond an alignment of [`ALIGNMENT`].
-pub(super) struct Shifted<T> {
+pub(crate) struct Shifted<T> {
     buffer: Vec<T>,
     start: usize,
     len: usize,
@@ -132,7 +187,7 @@ pub(super) struct Shifted<T> {
 
 impl<T: Copy + Default> Shifted<T> {
     /// Copies `values`; a shift that `T` cannot have is rounded down.
-    pub(super) fn new(values: &[T], shift: usize) -> Shifted<T> {
+    pub(crate) fn new(values: &[T], shift: usize) -> Shifted<T> {
         let size = size_of::<T>();
         let mut buffer = vec![T::default(); values.len() + 2 * ALIGNMENT / size];
         let aligned = buffer
@@ -148,7 +203,7 @@ impl<T: Copy + Default> Shifted<T> {
         }
     }
 
-    pub(super) fn as_slice(&self) -> &[T] {
+    pub(crate) fn as_slice(&self) -> &[T] {
         &self.buffer[self.start..][..self.len]
     }
 }

@@ -1,0 +1,43 @@
+//! Activations that are all zero, whose scale has no inverse.
+
+use qk256::activation::ActivationKind;
+use qk256::format::QK256;
+
+use super::super::subject::Subject;
+use super::super::suspect::{Guess, Suspect};
+use super::super::work::Work;
+use crate::case::Input;
+use crate::cause::Fault;
+
+pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
+    let result = subject.first(subject.constant(2, Input::Values(vec![0.0; 2 * QK256])));
+    let suspect = |result: f64| Suspect {
+        fault: Fault::ZeroActivations {
+            result: result.to_string(),
+        },
+        predict: Box::new(predict),
+    };
+    result
+        .filter(|result| !result.is_finite())
+        .map(suspect)
+        .into_iter()
+        .collect()
+}
+
+/// Whatever shares an activation scale is quantized alone.
+fn predict(work: &Work, batch: usize, _row: usize) -> Guess {
+    let Input::Values(values) = &work.case.input else {
+        return Guess::Right;
+    };
+    let cols = work.case.cols;
+    let run = match work.case.format.activation {
+        ActivationKind::I8S => cols,
+        ActivationKind::Q8K => QK256,
+    };
+    let is_zero = |values: &[f32]| values.iter().all(|&value| value == 0.0);
+    if values[batch * cols..][..cols].chunks(run).any(is_zero) {
+        Guess::NotFinite
+    } else {
+        Guess::Right
+    }
+}

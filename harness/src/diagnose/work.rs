@@ -1,0 +1,199 @@
+//! A case with what a side answered and what would have been right.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use qk256::activation::{ActivationKind, Activations};
+use qk256::format::{QK256, Storage, Weights};
+
+use crate::case::{Case, Input};
+use crate::implementation::{Implementation, SideError};
+use crate::side::Arbiter;
+
+/// A case, answered.
+pub(super) struct Work {
+    pub(super) case: Case,
+    storage: Storage,
+    bytes: Vec<u8>,
+    /// None where activations are not finite.
+    integers: Option<Integers>,
+    /// What the arbiter says, batch-major. NaN where the case has to be refused.
+    truth: Vec<f64>,
+    /// How far a rounded result may be off.
+    tolerance: Vec<f64>,
+    /// What the side says. NaN where it refused activations that are not finite.
+    actual: Vec<f64>,
+}
+
+/// Activations as the dot product takes them.
+struct Integers {
+    codes: Vec<i8>,
+    /// What an integer is to be multiplied by, for each run of columns.
+    factors: Vec<f64>,
+    /// Columns that share a factor.
+    run: usize,
+}
+
+impl Work {
+    /// Runs a case. None if the side does not serve it or fails at it.
+    pub(super) fn of(side: &dyn Implementation, case: Case) -> Option<Work> {
+        let (storage, bytes) = case.pack().ok()?;
+        side.defined_on(&storage).ok()?;
+        let weights = Weights::new(storage, &bytes).ok()?;
+        let integers = Integers::of(&case);
+        let actual = match ask(side, &weights, &case) {
+            Ok(actual) => actual,
+            Err(_) if integers.is_none() => vec![f64::NAN; case.rows * case.batch],
+            Err(_) => return None,
+        };
+        let (truth, tolerance) = (0..actual.len())
+            .map(|i| truth(&weights, &case, i, integers.is_some()))
+            .unzip();
+        Some(Work {
+            case,
+            storage,
+            bytes,
+            integers,
+            truth,
+            tolerance,
+            actual,
+        })
+    }
+
+    pub(super) fn weights(&self) -> Weights<'_> {
+        Weights::new(self.storage, &self.bytes).expect("the case was packed for this storage")
+    }
+
+    pub(super) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// How many results there are.
+    pub(super) fn len(&self) -> usize {
+        self.actual.len()
+    }
+
+    /// The index of a result.
+    pub(super) fn index(&self, batch: usize, row: usize) -> usize {
+        batch * self.case.rows + row
+    }
+
+    pub(super) fn truth(&self, batch: usize, row: usize) -> f64 {
+        self.truth[self.index(batch, row)]
+    }
+
+    pub(super) fn tolerance(&self, batch: usize, row: usize) -> f64 {
+        self.tolerance[self.index(batch, row)]
+    }
+
+    pub(super) fn actual(&self, batch: usize, row: usize) -> f64 {
+        self.actual[self.index(batch, row)]
+    }
+
+    /// Whether a result is not what the arbiter says, rounding aside.
+    pub(super) fn is_wrong(&self, batch: usize, row: usize) -> bool {
+        let (truth, actual) = (self.truth(batch, row), self.actual(batch, row));
+        let off = (actual - truth).abs();
+        match (truth.is_nan(), actual.is_nan()) {
+            (true, true) => false,
+            (false, false) => actual != truth && off > self.tolerance(batch, row),
+            _ => true,
+        }
+    }
+
+    /// Every place of a result, `(batch, row)`.
+    pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let rows = self.case.rows;
+        (0..self.case.batch).flat_map(move |batch| (0..rows).map(move |row| (batch, row)))
+    }
+
+    /// Whether integer dots were asked for, not products.
+    pub(super) fn is_dots(&self) -> bool {
+        matches!(self.case.input, Input::Codes(_))
+    }
+
+    /// Whether the case can be computed: its activations are finite.
+    pub(super) fn is_finite(&self) -> bool {
+        self.integers.is_some()
+    }
+
+    /// The code of an activation; 0 where there is none.
+    pub(super) fn activation(&self, batch: usize, col: usize) -> i8 {
+        let at = batch * self.case.cols + col;
+        let codes = self.integers.as_ref().map(|integers| &integers.codes);
+        codes.and_then(|codes| codes.get(at)).copied().unwrap_or(0)
+    }
+
+    /// What integers of a column are multiplied by, beside the scale of the weights; 1 for dots.
+    pub(super) fn factor(&self, batch: usize, col: usize) -> f64 {
+        self.integers.as_ref().map_or(1.0, |integers| {
+            let runs = self.case.cols.div_ceil(integers.run);
+            integers.factors[batch * runs + col / integers.run]
+        })
+    }
+}
+
+impl Integers {
+    fn of(case: &Case) -> Option<Integers> {
+        let values = match &case.input {
+            Input::Codes(codes) => {
+                return Some(Integers {
+                    codes: codes.clone(),
+                    factors: vec![1.0; case.batch],
+                    run: case.cols,
+                });
+            }
+            Input::Values(values) => values,
+        };
+        let kind = case.format.activation;
+        let quantized = Activations::quantize(kind, case.cols, values).ok()?;
+        let scales = quantized.scales().iter().map(|&scale| f64::from(scale));
+        let (factors, run) = match kind {
+            ActivationKind::I8S => (scales.map(f64::recip).collect(), case.cols),
+            ActivationKind::Q8K => (scales.collect(), QK256),
+        };
+        Some(Integers {
+            codes: quantized.codes().to_vec(),
+            factors,
+            run,
+        })
+    }
+}
+
+/// The results of a side, a panic being a failure like another.
+fn ask(
+    side: &dyn Implementation,
+    weights: &Weights<'_>,
+    case: &Case,
+) -> Result<Vec<f64>, SideError> {
+    let n = case.rows * case.batch;
+    let run = || match &case.input {
+        Input::Codes(codes) => {
+            let mut out = vec![0; n];
+            side.dots(weights, codes, &mut out)?;
+            Ok(out.into_iter().map(|dot| dot as f64).collect())
+        }
+        Input::Values(values) => {
+            let mut out = vec![0.0; n];
+            side.products(weights, values, case.threads, &mut out)?;
+            Ok(out.into_iter().map(f64::from).collect())
+        }
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(SideError::Failed {
+            side: side.id().into(),
+            operation: "a case",
+            reason: "it panicked".into(),
+        })
+    })
+}
+
+/// A result as the arbiter has it, and how far a rounded one may be off.
+fn truth(weights: &Weights<'_>, case: &Case, index: usize, finite: bool) -> (f64, f64) {
+    let (batch, row) = (index / case.rows, index % case.rows);
+    let columns = batch * case.cols..(batch + 1) * case.cols;
+    match &case.input {
+        _ if !finite => (f64::NAN, 0.0),
+        Input::Codes(codes) => (Arbiter.dot(weights, row, &codes[columns]) as f64, 0.0),
+        Input::Values(values) => Arbiter.product(weights, row, &values[columns]),
+    }
+}
