@@ -33,6 +33,7 @@ pub mod inference;
 pub mod interrupt;
 pub mod known;
 pub mod ladder;
+mod mapped;
 pub mod measure;
 pub mod mistaken;
 pub mod model;

@@ -3,11 +3,14 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use qk256::format::{FORMATS, FlavourError, Layout, RawTensor, Weights};
 use qk256::gguf::{Gguf, GgufError, GgufFile, Tensor};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::mapped;
 
 /// Why a model cannot be checked.
 #[derive(Debug, Error)]
@@ -66,7 +69,7 @@ fn some_of(names: &[String]) -> String {
 /// An open model file.
 #[derive(Debug)]
 pub struct Model {
-    file: GgufFile,
+    file: Arc<GgufFile>,
 }
 
 /// A tensor whose type is ternary.
@@ -79,13 +82,13 @@ pub struct TernaryTensor<'a> {
 }
 
 impl Model {
-    /// Opens a model by mapping it into memory.
+    /// Opens a model by mapping it into memory, once for all that have it open.
     ///
     /// # Errors
     ///
     /// [`ModelError::Gguf`].
     pub fn open(path: &Path) -> Result<Model, ModelError> {
-        let file = GgufFile::open(path).map_err(|source| ModelError::Gguf {
+        let file = mapped::open(path).map_err(|source| ModelError::Gguf {
             path: path.into(),
             source: Box::new(source),
         })?;

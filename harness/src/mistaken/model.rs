@@ -4,13 +4,14 @@ use std::path::Path;
 
 use qk256::dense::Element;
 use qk256::format::{FORMATS, RawTensor, Weights, codes, pack};
-use qk256::gguf::{GgmlType, Gguf, GgufFile, Tensor};
+use qk256::gguf::{GgmlType, Gguf, Tensor};
 use qk256::kernel;
 use qk256::model::{Config, Gate, Pairing};
 use tempfile::NamedTempFile;
 
 use crate::cause::Fault;
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
+use crate::mapped;
 use crate::rewrite::ModelDraft;
 use crate::side::{Forward, reference_layout};
 use crate::synth::DEFAULT_RECIPE;
@@ -172,7 +173,7 @@ impl OtherTensors {
             side: self.forward.id().into(),
             reason,
         };
-        let original = GgufFile::open(path).map_err(|error| refused(error.to_string()))?;
+        let original = mapped::open(path).map_err(|error| refused(error.to_string()))?;
         let copy = NamedTempFile::new().map_err(|error| refused(error.to_string()))?;
         let gguf = original.view();
         let mut draft = ModelDraft::of(&gguf);

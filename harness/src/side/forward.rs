@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use qk256::dense::Element;
-use qk256::gguf::GgufFile;
 use qk256::kernel::Kernel;
 use qk256::model::{
     Config, Context, ContextParams, LoadParams, Model, ModelError, NoTrace, Node, Trace,
@@ -11,6 +10,7 @@ use qk256::model::{
 
 use super::reference_layout;
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams, TracedNode};
+use crate::mapped;
 
 /// The forward pass of `qk256`, as it is or with something changed.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ impl Engine for Forward {
         work: &mut dyn FnMut(&mut dyn Inference),
     ) -> Result<(), InferenceError> {
         let refused = |error: ModelError| self.refused(&error);
-        let file = GgufFile::open(path).map_err(|error| refused(error.into()))?;
+        let file = mapped::open(path).map_err(|error| refused(error.into()))?;
         let gguf = file.view();
         if gguf.get("general.architecture").is_none() {
             return Err(InferenceError::Unsupported {
