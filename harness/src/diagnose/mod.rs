@@ -16,6 +16,7 @@ mod exam;
 mod examination;
 mod explain;
 mod kind;
+mod number;
 mod scope;
 mod steps;
 mod subject;

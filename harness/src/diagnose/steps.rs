@@ -2,7 +2,7 @@
 
 use qk256::format::{Format, ScaleRule, Weights};
 
-use super::suspect::Number;
+use super::number::Number;
 use super::work::Work;
 use crate::tolerance::PREDICTION;
 

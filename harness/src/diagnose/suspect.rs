@@ -1,5 +1,6 @@
 //! A suspect: a fault with figures, and what results it would give.
 
+use super::number::Number;
 use super::steps::Steps;
 use super::work::Work;
 use crate::cause::Fault;
@@ -25,24 +26,6 @@ pub(super) enum Guess {
     NotFinite,
     /// The fault says nothing of this result.
     Anything,
-}
-
-/// A number, and how far a rounded result may be off it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Number {
-    pub(super) value: f64,
-    pub(super) tolerance: f64,
-}
-
-impl Number {
-    /// Whether a result is this number.
-    pub(super) fn is(self, actual: f64) -> bool {
-        // Beyond the range of f32, what comes out of an overflow depends on the order of sums.
-        if !self.value.is_finite() || self.value.abs() > f64::from(f32::MAX) {
-            return !actual.is_finite();
-        }
-        (actual - self.value).abs() <= self.tolerance
-    }
 }
 
 impl Guess {

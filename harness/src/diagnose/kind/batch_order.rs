@@ -1,7 +1,8 @@
 //! Results of a batch that stand in each other's place.
 
+use super::super::number::Number;
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Number, Suspect};
+use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::cause::Fault;
 

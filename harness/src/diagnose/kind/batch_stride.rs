@@ -1,7 +1,8 @@
 //! Results of activation rows that lie another distance apart than the rows of the matrix.
 
+use super::super::number::Number;
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Number, Suspect};
+use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::case::Case;
 use crate::cause::Fault;

@@ -2,8 +2,9 @@
 
 use qk256::format::{Flavour, QK256, ScaleRule};
 
+use super::super::number::Number;
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Number, Suspect};
+use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::case::{Case, Input};
 use crate::cause::Fault;

@@ -1,7 +1,8 @@
 //! Rows that nobody computes: their results stay zero.
 
+use super::super::number::Number;
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Number, Suspect};
+use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::cause::Fault;
 
