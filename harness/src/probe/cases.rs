@@ -1,5 +1,7 @@
 //! Generated matrices for integer dots: exhaustive where small, extremes, every tail, random.
 
+use std::ops::RangeInclusive;
+
 use qk256::format::{Digit, Flavour, Format, QK256, ShapeError, Storage, pack};
 
 use super::Random;
@@ -42,6 +44,12 @@ fn padded_lengths() -> impl Iterator<Item = usize> {
     (1..=QK256 + 1).chain([300, 383, 500, 511, 513, 1000, 2047, 2177])
 }
 
+/// Activation rows of the random cases, in turn: kernels take several together, and some are left over.
+const BATCHES: RangeInclusive<usize> = 1..=9;
+
+/// Larger batches, each tried at one row length, with an odd number of rows where the layout allows it.
+const LARGE_BATCHES: [usize; 3] = [16, 32, 33];
+
 /// All cases for a format.
 ///
 /// # Errors
@@ -49,6 +57,8 @@ fn padded_lengths() -> impl Iterator<Item = usize> {
 /// [`ShapeError`] if a shape is chosen that the format cannot hold; none is known.
 pub fn block_cases(format: &Format, seed: u64) -> Result<Vec<Case>, ShapeError> {
     let mut random = Random::new(seed, format.id);
+    let mut batches = BATCHES.cycle();
+    let mut next_batch = || batches.next().expect("a cycle never ends");
     let mut cases = vec![exhaustive(format)?];
     for storage in LENGTHS
         .iter()
@@ -57,12 +67,16 @@ pub fn block_cases(format: &Format, seed: u64) -> Result<Vec<Case>, ShapeError> 
         for (codes, activations) in EXTREMES {
             cases.extend(extreme(&storage, codes, activations)?);
         }
-        cases.push(random_case(storage, &mut random)?);
+        cases.push(random_case(storage, next_batch(), &mut random)?);
+    }
+    for batch in LARGE_BATCHES {
+        let storage = Storage::native(*format, 4 + format.layout.panel_rows(), QK256)?;
+        cases.push(random_case(storage, batch, &mut random)?);
     }
     if format.flavours.contains(&Flavour::PaddedRows) {
         for cols in padded_lengths() {
             let storage = Storage::new(*format, Flavour::PaddedRows, 4, cols)?;
-            cases.push(random_case(storage, &mut random)?);
+            cases.push(random_case(storage, next_batch(), &mut random)?);
         }
     }
     Ok(cases)
@@ -177,8 +191,8 @@ fn beyond_i16(codes: &[u8], activations: &[i8]) -> bool {
     false
 }
 
-/// Random codes, all that the format can hold, and three rows of random activations.
-fn random_case(storage: Storage, random: &mut Random) -> Result<Case, ShapeError> {
+/// Random codes, all that the format can hold, and a batch of random activations.
+fn random_case(storage: Storage, batch: usize, random: &mut Random) -> Result<Case, ShapeError> {
     let cols = storage.cols();
     let holds_three = !matches!(storage.slot(0, 0).digit, Digit::Trit { .. });
     let kinds = if holds_three { 4 } else { 3 };
@@ -186,10 +200,10 @@ fn random_case(storage: Storage, random: &mut Random) -> Result<Case, ShapeError
         .map(|_| random.below(kinds) as u8)
         .collect();
     Ok(Case {
-        name: format!("random codes and activations, {cols} columns"),
+        name: format!("random codes and activations, {cols} columns, batch {batch}"),
         storage,
         bytes: pack(&storage, &codes, &vec![1.0; storage.scale_count()])?,
-        activations: (0..3 * cols).map(|_| random.code()).collect(),
+        activations: (0..batch * cols).map(|_| random.code()).collect(),
         beyond_i16: false,
     })
 }
@@ -223,9 +237,13 @@ mod tests {
     }
 
     #[test]
-    fn every_format_has_cases_and_i2_s_has_every_tail() {
+    fn every_format_has_every_batch_and_i2_s_has_every_tail() {
         for format in FORMATS {
-            assert!(block_cases(format, 1).unwrap().len() > 40, "{}", format.id);
+            let cases = block_cases(format, 1).unwrap();
+            for batch in BATCHES.chain(LARGE_BATCHES) {
+                let has = |case: &Case| case.activations.len() == batch * case.storage.cols();
+                assert!(cases.iter().any(has), "{}, batch {batch}", format.id);
+            }
         }
         let cases = block_cases(&I2_S_GROUP128, 1).unwrap();
         for cols in 1..=256 {

@@ -1,7 +1,7 @@
 //! Rung 3: does a whole tensor times a vector or a matrix agree?
 //!
-//! Every ternary tensor of the model is multiplied with seeded activations: one row, and a small batch with a row of
-//! zeros and a row of outliers, on one thread and on two. Products must have the reference's very bits; against a
+//! Every ternary tensor of the model is multiplied with seeded activations: one row on one thread, and small batches
+//! with a row of zeros and a row of outliers on two. Products must have the reference's very bits; against a
 //! second build of the reference they may be as far off as the builds are from each other. Activations that are not
 //! finite have to be refused.
 //!
@@ -30,8 +30,8 @@ const EXCERPT_WEIGHTS: usize = 1 << 18;
 /// Rows that an excerpt takes together: a panel of every layout.
 const EXCERPT_ROWS: usize = 4;
 
-/// Batch and threads of each product.
-const RUNS: [(usize, usize); 3] = [(1, 1), (3, 1), (3, 2)];
+/// Batch and threads of each product: too few activation rows for a tile, and a tile of them with some left over.
+const RUNS: [(usize, usize); 3] = [(1, 1), (3, 2), (6, 2)];
 
 pub(super) fn steps(task: &Task<'_>) -> u64 {
     task.shard.part(&task.tensors).count() as u64
