@@ -54,7 +54,13 @@ fn one_tensor_as_a_table() {
     ];
     let output = harness(&args);
     assert_code(&output, 0);
-    insta::assert_snapshot!(stdout(&output));
+    // Whichever oracles this CPU cannot run, the table is the same.
+    let text = stdout(&output);
+    let here: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("skipped: oracle"))
+        .collect();
+    insta::assert_snapshot!(here.join("\n"));
 
     let output = harness(&["dump-lut", model, "--tensor", "blk.9.ffn_down.weight"]);
     assert_code(&output, 3);

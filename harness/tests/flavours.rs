@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use common::{assert_code, harness, oracle_runs, stderr, stdout};
 use qk256::format::{BITNET32, Flavour, Format, I2_S_GROUP128, Storage, pack};
 use qk256::gguf::{Builder, GgmlType};
+use qk256::kernel;
 use tempfile::tempdir;
 
 const NAME: &str = "blk.0.attn_q.weight";
@@ -90,8 +91,12 @@ fn each_family_is_told_by_exact_size() {
             text.contains(flavour.name()) && text.contains("0.5"),
             "{flavour}:\n{text}"
         );
-        // Kernels are checked all the same, against the arbiter where there is no oracle.
-        let output = harness(&["check", model, "--rung", "lut,block"]);
+        // Its kernels are checked all the same, against the arbiter where there is no oracle.
+        let mut args = vec!["check", model, "--rung", "lut,block"];
+        for kernel in kernel::all().iter().filter(|k| *k.format() == format) {
+            args.extend(["--kernel", kernel.id()]);
+        }
+        let output = harness(&args);
         assert_code(&output, 0);
     }
 }

@@ -13,7 +13,7 @@ use harness::synth::DEFAULT_RECIPE;
 use harness::task::Task;
 use harness::verdict::{Blame, Verdict};
 use indicatif::ProgressBar;
-use qk256::format::{Format, I2_S_GROUP128, TQ1_0, TQ2_0};
+use qk256::format::{Format, I2_S_GROUP128, QK256, TQ1_0, TQ2_0};
 use tempfile::tempdir;
 
 fn references() -> Vec<Reference> {
@@ -64,12 +64,14 @@ fn without_a_mistake_the_evaluator_is_exact() {
         return;
     }
     let climb = climb_unchanged();
+    // The lowest rung holds every weight of a block of the three formats against each oracle that runs here.
+    let least = (3 * QK256 * references().len()) as u64;
     for outcome in climb.rungs.iter().flat_map(|report| &report.outcomes) {
         assert_ne!(outcome.verdict, Verdict::Divergent, "{outcome:#?}");
     }
     for report in &climb.rungs {
         assert_eq!(report.verdict, Verdict::Exact, "{}", report.rung);
-        assert!(report.measures.comparisons > 1000, "{}", report.rung);
+        assert!(report.measures.comparisons >= least, "{}", report.rung);
     }
 }
 
