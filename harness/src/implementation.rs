@@ -1,6 +1,6 @@
 //! What every side can do: the one interface behind which oracles, kernels, the arbiter and planted mistakes stand.
 
-use qk256::format::{Storage, Weights};
+use qk256::format::{QuantizeError, Storage, Weights, pack, quantize};
 use thiserror::Error;
 
 /// Why a side gave no answer.
@@ -65,10 +65,34 @@ pub trait Implementation: Send + Sync {
         out: &mut [f32],
     ) -> Result<(), SideError>;
 
-    /// The bytes of ternary weights of one magnitude, `rows x cols`, as this implementation writes them.
+    /// The bytes of ternary weights of one magnitude, `rows x cols`, as this implementation writes them. Unless it has a
+    /// quantizer of its own: as the format declares.
     ///
     /// # Errors
     ///
     /// [`SideError`].
-    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError>;
+    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
+        match quantize(storage, values) {
+            Err(QuantizeError::NoQuantizer { .. }) => pack_nearest(storage, values),
+            result => result.map_err(|error| error.to_string()),
+        }
+        .map_err(|reason| SideError::Failed {
+            side: self.id().into(),
+            operation: "quantize",
+            reason,
+        })
+    }
+}
+
+/// Formats without a quantizer: the nearest code of the codebook, scales 1.
+fn pack_nearest(storage: &Storage, values: &[f32]) -> Result<Vec<u8>, String> {
+    let codebook = storage.format().codebook;
+    let distance = |code: u8, value: f32| (f32::from(codebook.value(code)) - value).abs();
+    let nearest = |&value: &f32| {
+        (0..4)
+            .min_by(|&a, &b| distance(a, value).total_cmp(&distance(b, value)))
+            .expect("four codes")
+    };
+    let codes: Vec<u8> = values.iter().map(nearest).collect();
+    pack(storage, &codes, &vec![1.0; storage.scale_count()]).map_err(|error| error.to_string())
 }

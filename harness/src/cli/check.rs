@@ -229,7 +229,16 @@ impl CheckArgs {
     }
 }
 
-fn print(climb: &Climb, skipped: &[String], out: &mut dyn Write) -> Result<(), CliError> {
+/// Prints the table of outcomes, what was skipped, what was found, and the verdicts.
+///
+/// # Errors
+///
+/// [`CliError::Output`].
+pub(super) fn print(
+    climb: &Climb,
+    skipped: &[String],
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     let headings = [
         "rung",
         "candidate",

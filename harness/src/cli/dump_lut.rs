@@ -8,7 +8,7 @@ use qk256::format::Format;
 use rayon::prelude::*;
 
 use super::select::{OracleSelection, open_model};
-use super::{CliError, style};
+use super::{CliError, slots, style};
 use crate::dump::{FormatDump, LutDump, OracleLut, TensorDump, scale_offset};
 use crate::exit::Exit;
 use crate::implementation::SideError;
@@ -25,6 +25,7 @@ use crate::verdict::Verdict;
 #[command(after_help = "\
 Examples:
   harness dump-lut model.gguf
+  harness dump-lut model.gguf --slots
   harness dump-lut model.gguf --tensor blk.0.attn_q.weight --format json | jq .verdict
   harness dump-lut model.gguf --oracle bitnet.cpp/strict --svg layout.svg")]
 pub(super) struct DumpLutArgs {
@@ -38,6 +39,9 @@ pub(super) struct DumpLutArgs {
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
     format: OutputFormat,
+    /// Show also where each weight of a block sits, and who reads it there
+    #[arg(long, conflicts_with = "format")]
+    slots: bool,
     /// Draw the layouts of both sides into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -58,6 +62,17 @@ struct Tables {
     declared: Lut,
     derived: Vec<(String, Lut)>,
     skipped: Vec<String>,
+}
+
+impl Tables {
+    /// Everyone by name, with what it makes of the bytes.
+    fn sides(&self) -> Vec<(&str, &Lut)> {
+        let derived = self.derived.iter().map(|(id, lut)| (id.as_str(), lut));
+        [("rust, declared", &self.declared)]
+            .into_iter()
+            .chain(derived)
+            .collect()
+    }
 }
 
 pub(super) fn run(args: &DumpLutArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
@@ -96,7 +111,14 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut dyn Write) -> Result<Exit, CliEr
         write_maps(&tables, path)?;
     }
     match args.format {
-        OutputFormat::Table => print(&result, &oracles.skipped, out)?,
+        OutputFormat::Table => {
+            if args.slots {
+                for tables in &tables {
+                    slots::print(tables.format.type_name, &tables.sides(), out)?;
+                }
+            }
+            print(&result, &oracles.skipped, out)?;
+        }
         OutputFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &result).map_err(std::io::Error::from)?;
             writeln!(out)?;

@@ -1,6 +1,7 @@
 //! The command line: one file a command. Commands write to a given writer and return an [`Exit`]; errors carry theirs.
 
 mod bench;
+mod candidates;
 mod check;
 mod decoding;
 mod dump_lut;
@@ -15,6 +16,7 @@ mod recording;
 mod repeat;
 mod replay;
 mod select;
+mod slots;
 mod style;
 mod synth;
 mod verify_receipt;
@@ -23,8 +25,10 @@ mod worker;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use thiserror::Error;
+
+pub use candidates::CandidateCheck;
 
 use crate::exit::Exit;
 use crate::fuzz::{CaseError, RegressionError};
@@ -136,7 +140,33 @@ impl CliError {
     }
 }
 
+/// Runs a command on standard output, tells its error on standard error, and gives the exit code of either.
+pub fn conclude(command: impl FnOnce(&mut dyn Write) -> Result<Exit, CliError>) -> Exit {
+    let mut out = anstream::AutoStream::auto(io::stdout()).lock();
+    let result = command(&mut out).and_then(|exit| {
+        out.flush()?;
+        Ok(exit)
+    });
+    result.unwrap_or_else(|error| {
+        let exit = error.exit();
+        if exit != Exit::Agreement {
+            anstream::eprintln!("\x1b[1;31merror:\x1b[0m {error}");
+        }
+        exit
+    })
+}
+
 impl Cli {
+    /// The command line of this process. Where it makes no sense or asks for help, this tells so and ends the process.
+    pub fn of_this_process() -> Cli {
+        let command = Cli::command().mut_subcommands(|command| {
+            let examples = command.get_after_help().map(ToString::to_string);
+            let help = examples.into_iter().chain([Exit::HELP.into()]);
+            command.after_help(help.collect::<Vec<_>>().join("\n\n"))
+        });
+        Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
     /// Runs the command, writing its result to `out`. Progress goes to standard error.
     ///
     /// # Errors

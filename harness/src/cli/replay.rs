@@ -22,7 +22,7 @@ use crate::side::Sides;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  harness replay corpus/regressions/i2_s.group128-dots-0a1b2c3d.json
+  harness replay corpus/regressions/i2_s.group128-dots-int16-wrap.json
   harness replay receipt.json --kernel i2_s.group128.scalar")]
 pub(super) struct ReplayArgs {
     /// A file of corpus/regressions, or a receipt

@@ -9,26 +9,32 @@ use indicatif::HumanBytes;
 use super::style;
 use crate::synth::{Content, Existing, Plan, SynthError, create, embedded, find};
 
-/// Write a synthetic model, made from a recipe: the same bytes on every machine.
+/// Write a synthetic model, made from a recipe: the same bytes on every machine
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  harness synth --list
+  harness synth default -o model.gguf
+  harness synth tiny-llama-tq2_0 --seed 7 -o model.gguf --force
+  harness synth ./my-recipe.toml -o model.gguf")]
 pub(super) struct SynthArgs {
-    /// Name of an embedded recipe (see --list), or path of a recipe file ending in .toml.
-    #[arg(value_name = "RECIPE|NAME", required_unless_present = "list")]
+    /// Name of an embedded recipe (see --list), or path of a recipe file ending in .toml
+    #[arg(value_name = "RECIPE", required_unless_present = "list")]
     pub recipe: Option<String>,
 
-    /// The GGUF file to write.
+    /// The GGUF file to write
     #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
     pub output: Option<PathBuf>,
 
-    /// Draw from this seed instead of the recipe's.
+    /// Draw from this seed instead of the recipe's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
-    /// Replace FILE if it exists.
+    /// Replace FILE if it exists
     #[arg(long)]
     pub force: bool,
 
-    /// List the embedded recipes and write nothing.
+    /// List the embedded recipes and write nothing
     #[arg(long, conflicts_with_all = ["recipe", "output", "seed", "force"])]
     pub list: bool,
 }

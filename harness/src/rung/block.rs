@@ -92,6 +92,7 @@ fn climb_one(candidate: &Candidate, sides: &Sides, task: &Task<'_>) -> (Vec<Outc
             .for_each(|pair| pair.tally.skip(error.to_string())),
     }
     let (mut outcomes, mut known) = (Vec::new(), Vec::new());
+    let answers = oracles.iter().any(|pair| !pair.tally.is_empty());
     for pair in oracles {
         // A shard that has no case of a pair has nothing to say of it, as long as another one has.
         if task.shard == Shard::WHOLE || !pair.tally.is_untouched() {
@@ -99,8 +100,9 @@ fn climb_one(candidate: &Candidate, sides: &Sides, task: &Task<'_>) -> (Vec<Outc
         }
         known.extend(pair.known);
     }
-    // The arbiter is the reference of last resort: where oracles served every case, it has nothing to say.
-    if !arbiter.tally.is_empty() {
+    // The arbiter is the reference of last resort: where oracles served every case, it has nothing to say. A candidate
+    // that answers elsewhere and not there has left these cases out.
+    if !arbiter.tally.is_empty() || answers && !arbiter.tally.is_untouched() {
         outcomes.push(arbiter.tally.finish());
     }
     (outcomes, known)

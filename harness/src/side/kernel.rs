@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use qk256::format::{QuantizeError, Storage, Weights, pack, quantize};
+use qk256::format::{Storage, Weights};
 use qk256::kernel::Kernel;
 use qk256::matmul::matmul;
 use qk256::threads::Threads;
@@ -89,28 +89,4 @@ impl Implementation for KernelSide {
         matmul(self.kernel, weights, activations, &threads, out)
             .map_err(|error| self.failed("products", error))
     }
-
-    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
-        match quantize(storage, values) {
-            Err(QuantizeError::NoQuantizer { .. }) => pack_largest(storage, values),
-            result => result.map_err(|error| self.failed("quantize", error)),
-        }
-    }
-}
-
-/// Formats without a quantizer of their own: the nearest code of the codebook, scales 1.
-fn pack_largest(storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
-    let codebook = storage.format().codebook;
-    let distance = |code: u8, value: f32| (f32::from(codebook.value(code)) - value).abs();
-    let nearest = |&value: &f32| {
-        (0..4)
-            .min_by(|&a, &b| distance(a, value).total_cmp(&distance(b, value)))
-            .expect("four codes")
-    };
-    let codes: Vec<u8> = values.iter().map(nearest).collect();
-    pack(storage, &codes, &vec![1.0; storage.scale_count()]).map_err(|error| SideError::Failed {
-        side: storage.format().id.into(),
-        operation: "pack",
-        reason: error.to_string(),
-    })
 }

@@ -1,0 +1,94 @@
+//! `harness check` for kernels that are not in the registry: those of a program of one's own.
+
+use std::env;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::select::{OracleSelection, open_model};
+use super::{CliError, check, style};
+use crate::exit::Exit;
+use crate::interrupt;
+use crate::ladder::{self, Climb};
+use crate::outcome::Rung;
+use crate::shard::Shard;
+use crate::side::{Candidate, Sides, reference_layout};
+use crate::task::Task;
+
+/// The options of a check of one's own kernels, to be flattened into the arguments of the program that has them.
+#[derive(Debug, Args)]
+pub struct CandidateCheck {
+    /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors [default: a synthetic model with all of them]
+    model: Option<PathBuf>,
+    /// Rungs to climb, separated by commas: `lut`, `block`, `tensor`
+    #[arg(
+        long = "rung",
+        value_name = "RUNG",
+        hide_possible_values = true,
+        value_enum,
+        value_delimiter = ',',
+        default_values_t = Rung::OF_KERNELS
+    )]
+    rungs: Vec<Rung>,
+    #[command(flatten)]
+    oracles: OracleSelection,
+    /// Seed of pseudo-random inputs
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl CandidateCheck {
+    /// Climbs the rungs of kernels with these candidates against every oracle, and prints what `harness check` would.
+    /// A finding's command is that of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError`] if there is nothing to climb on or with, and if the run was interrupted.
+    pub fn run(&self, candidates: Vec<Candidate>, out: &mut dyn Write) -> Result<Exit, CliError> {
+        if let Some(rung) = self.rungs.iter().find(|r| Rung::OF_MODELS.contains(r)) {
+            return Err(CliError::Usage(format!(
+                "rung {rung} runs a whole model; kernels climb lut, block and tensor"
+            )));
+        }
+        interrupt::watch()?;
+        let oracles = self.oracles.load()?;
+        let open = open_model(self.model.as_ref())?;
+        let sides = Sides {
+            references: oracles.references,
+            candidates,
+            engines: Vec::new(),
+        };
+        let task = Task {
+            model: open.argument.clone(),
+            tensors: open.model.ternary_tensors(reference_layout())?,
+            decoding: Err("kernels run no model".into()),
+            seed: self.seed,
+            shard: Shard::WHOLE,
+            progress: style::progress(),
+        };
+        let mut climb = ladder::climb(&self.rungs, &sides, &task);
+        name_this_command(&mut climb);
+        check::print(&climb, &oracles.skipped, out)?;
+        if !climb.not_done.is_empty() {
+            let rungs: Vec<&str> = climb.not_done.iter().map(|rung| rung.name()).collect();
+            return Err(CliError::Interrupted(format!(
+                "interrupted; not done: rung {}",
+                rungs.join(", ")
+            )));
+        }
+        Ok(climb.verdict.into())
+    }
+}
+
+/// `harness check` has no such candidates: this process shows its findings again.
+fn name_this_command(climb: &mut Climb) {
+    let command = env::args().collect::<Vec<_>>().join(" ");
+    let outcomes = climb
+        .rungs
+        .iter_mut()
+        .flat_map(|report| &mut report.outcomes);
+    for finding in outcomes.flat_map(|outcome| &mut outcome.findings) {
+        finding.reproduce.clone_from(&command);
+    }
+}
