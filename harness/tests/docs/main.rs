@@ -1,0 +1,89 @@
+//! The documentation holds: every command on its pages runs and exits as the page says, what they print is what the page
+//! shows, and every link leads somewhere.
+//!
+//! `UPDATE_DOCS=1` writes what the commands print into the pages.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod commands;
+mod links;
+mod output;
+mod page;
+mod programs;
+
+use std::path::Path;
+use std::{env, fs, thread};
+
+use commands::{Counts, Place};
+use common::{oracle_runs, strict_is_avx2};
+use page::Page;
+
+#[test]
+fn every_command_runs_and_prints_what_the_page_shows() {
+    if !oracle_runs() {
+        return;
+    }
+    let programs = programs::find();
+    let update = env::var_os("UPDATE_DOCS").is_some();
+    // Elsewhere the first oracle is another build, with other figures.
+    let compare = strict_is_avx2();
+    let pages = Page::all();
+    let walked: Vec<(Page, Result<Counts, String>)> = thread::scope(|scope| {
+        let walk = |mut page: Page| {
+            let programs = &programs;
+            scope.spawn(move || {
+                let counts = commands::walk(&mut page, programs, &Place::new(), compare);
+                (page, counts)
+            })
+        };
+        let walks: Vec<_> = pages.into_iter().map(walk).collect();
+        let done = walks.into_iter().map(|walk| walk.join().expect("no panic"));
+        done.collect()
+    });
+    let mut failures = Vec::new();
+    let mut total = Counts::default();
+    for (page, counts) in walked {
+        match counts {
+            Ok(counts) => total.add(counts),
+            Err(reason) => failures.push(format!("{}: {reason}", page.name())),
+        }
+        if update {
+            page.save();
+        } else {
+            failures.extend(page.stale());
+        }
+    }
+    println!("{total}");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(total.run > 0, "no page has a command");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let broken: Vec<String> = Page::all().iter().flat_map(links::broken).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_readme_leads_to_every_page() {
+    let readme = fs::read_to_string(page::root().join("README.md")).unwrap();
+    for page in Page::all() {
+        let name = page.name();
+        assert!(
+            Path::new(&name) == Path::new("README.md") || readme.contains(&format!("({name}")),
+            "README.md has no link to {name}"
+        );
+    }
+}
+
+#[test]
+fn every_command_that_is_spoken_of_exists() {
+    let programs = programs::find();
+    for page in Page::all() {
+        for (line, command) in page.spoken() {
+            let exists = programs.has_command(&command);
+            assert!(exists, "{}:{line}: no `harness {command}`", page.name());
+        }
+    }
+}

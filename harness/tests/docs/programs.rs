@@ -1,0 +1,82 @@
+//! The programs that pages run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, ffi::OsString};
+
+use super::common::{harness, stdout};
+
+/// The folders of the command and of the examples.
+pub(crate) struct Programs {
+    pub(crate) bin: PathBuf,
+    pub(crate) examples: PathBuf,
+}
+
+/// The programs as they were built; an example that was not, or was before the command, is built now.
+pub(crate) fn find() -> Programs {
+    let harness = Path::new(env!("CARGO_BIN_EXE_harness"));
+    let bin = harness.parent().expect("a program is in a folder");
+    let programs = Programs {
+        bin: bin.into(),
+        examples: bin.join("examples"),
+    };
+    let built = |program: &Path| program.metadata().and_then(|data| data.modified()).ok();
+    if built(&programs.examples.join("own_kernel")) < built(harness) {
+        build_example(bin);
+    }
+    programs
+}
+
+/// `cargo test` builds examples, `cargo test --test docs` does not.
+fn build_example(bin: &Path) {
+    let target = bin.parent().expect("profiles are in the target folder");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([
+        "build",
+        "--locked",
+        "-p",
+        "harness",
+        "--example",
+        "own_kernel",
+    ]);
+    cargo.arg("--target-dir").arg(target);
+    if bin.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().expect("cargo starts");
+    assert!(status.success(), "the example cannot be built");
+}
+
+impl Programs {
+    /// `PATH` with both folders before everything else.
+    pub(crate) fn path(&self) -> OsString {
+        let rest = env::var_os("PATH").unwrap_or_default();
+        let rest = env::split_paths(&rest);
+        let folders = [self.bin.clone(), self.examples.clone()].into_iter();
+        env::join_paths(folders.chain(rest)).expect("folders without colons")
+    }
+
+    /// Whether there is such a subcommand.
+    pub(crate) fn has_command(&self, name: &str) -> bool {
+        harness(&[name, "--help"]).status.success()
+    }
+
+    /// What is wrong with a command that is not run: a subcommand or an option that does not exist.
+    pub(crate) fn trouble(&self, arguments: &[&str]) -> Option<String> {
+        let [command, options @ ..] = arguments else {
+            return Some("no subcommand".into());
+        };
+        let help = harness(&[command, "--help"]);
+        if !help.status.success() {
+            return Some(format!("no `harness {command}`"));
+        }
+        let help = stdout(&help);
+        let known = |option: &str| {
+            let end = |c: char| !(c.is_alphanumeric() || c == '-');
+            help.split(end).any(|word| word == option)
+        };
+        let options = options.iter().filter(|option| option.starts_with('-'));
+        let unknown = options.copied().find(|option| !known(option))?;
+        Some(format!("`harness {command}` has no {unknown}"))
+    }
+}
