@@ -65,6 +65,11 @@ pub fn all() -> &'static [KnownDivergence] {
     &KNOWN
 }
 
+/// Whether an entry has this id.
+pub fn is_listed(id: &str) -> bool {
+    all().iter().any(|known| known.id == id)
+}
+
 impl KnownDivergence {
     /// The entries that apply to a reference and a type.
     pub fn of(reference: &Reference, format: &Format) -> Vec<&'static KnownDivergence> {

@@ -17,6 +17,7 @@
 //! Data goes up: [`measure`] to [`verdict`] to [`outcome`], [`side`] and [`probe`] to [`rung`], [`ladder`], and from
 //! there to receipts and the command line.
 
+pub mod baseline;
 pub mod bench;
 pub mod case;
 pub mod case_record;
@@ -28,6 +29,7 @@ pub mod dump;
 pub mod exit;
 pub mod finding;
 pub mod fuzz;
+pub mod gate;
 pub mod implementation;
 pub mod inference;
 pub mod interrupt;

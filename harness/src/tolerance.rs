@@ -34,3 +34,11 @@ pub const PREDICTION: f64 = 64.0 * F32_ROUNDING;
 /// How far below 1 the cosine of two results may lie that differ by a factor alone: roundings in f32 of results of some
 /// operations leave less than 1e-9. A part that is off by a share `d` takes off `d^2 / 2`.
 pub const PROPORTIONAL: f64 = 1e-7;
+
+/// By how much slower than the baseline a kernel has to be, as a ratio to the oracle, before anyone is told. Whole runs
+/// on the same machine are that far apart by where the operating system puts their memory, which no interval within a
+/// run can show.
+pub const SLOWDOWN_WORTH_TELLING: f64 = 0.03;
+
+/// How likely a gate may be to call any row slower, of all that it looks at, although none is.
+pub const SLOWDOWN_FALSE_ALARM: f64 = 0.01;

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 use super::statistics::Median;
 use crate::tolerance::NMSE_CEILING;
 
-/// `optimized`, or `checked` where overflow checks and debug assertions slow the Rust side down.
+/// The build whose times mean something.
+pub const OPTIMIZED: &str = "optimized";
+
+/// [`OPTIMIZED`], or `checked` where overflow checks and debug assertions slow the Rust side down.
 pub(super) fn build() -> &'static str {
     if cfg!(debug_assertions) {
         "checked"
     } else {
-        "optimized"
+        OPTIMIZED
     }
 }
 

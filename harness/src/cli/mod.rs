@@ -1,17 +1,20 @@
 //! The command line: one file a command. Commands write to a given writer and return an [`Exit`]; errors carry theirs.
 
+mod baseline;
 mod bench;
 mod candidates;
 mod check;
 mod decoding;
 mod dump_lut;
 mod fuzz;
+mod gate;
 mod isolation;
 mod kernels;
 mod logits;
 mod merge;
 mod mistakes;
 mod oracles;
+mod receipts;
 mod recording;
 mod repeat;
 mod replay;
@@ -30,6 +33,7 @@ use thiserror::Error;
 
 pub use candidates::CandidateCheck;
 
+use crate::baseline::BaselineError;
 use crate::exit::Exit;
 use crate::fuzz::{CaseError, RegressionError};
 use crate::implementation::SideError;
@@ -61,6 +65,8 @@ enum Command {
     Bench(bench::BenchArgs),
     VerifyReceipt(verify_receipt::VerifyReceiptArgs),
     Merge(merge::MergeArgs),
+    Gate(gate::GateArgs),
+    Baseline(baseline::BaselineArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
 }
@@ -109,6 +115,9 @@ pub enum CliError {
     /// A receipt cannot be written, read or believed.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
+    /// A baseline cannot be read, believed or written.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
     /// Receipts are not of the same work, or some are missing.
     #[error("{0}")]
     Merge(String),
@@ -189,6 +198,8 @@ impl Cli {
             Command::Bench(args) => bench::run(args, out),
             Command::VerifyReceipt(args) => verify_receipt::run(args, out),
             Command::Merge(args) => merge::run(args, out),
+            Command::Gate(args) => gate::run(args, out),
+            Command::Baseline(args) => baseline::run(args, out),
             Command::Worker(args) => worker::run(args),
         }
     }

@@ -18,8 +18,13 @@ pub fn is_commit(text: &str) -> bool {
     is_hex(hash, 40) || is_hex(hash, 64)
 }
 
+/// Whether this is a SHA-256 in lower case hexadecimal.
+pub fn is_sha256(text: &str) -> bool {
+    is_hex(text, 64)
+}
+
 /// Whether this is so many hexadecimal digits in lower case.
-pub(super) fn is_hex(text: &str, digits: usize) -> bool {
+fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits
         && text
             .bytes()

@@ -51,28 +51,50 @@ fn cpu_name() -> Option<String> {
     Some(line.split_once(':')?.1.trim().into())
 }
 
-macro_rules! detected {
-    ($detect:ident: $($feature:tt)*) => {
-        [$(($feature, std::arch::$detect!($feature))),*]
-            .into_iter()
-            .filter_map(|(name, there)| there.then_some(name))
-            .collect()
+/// CPU features that are looked for, of those that kernels or oracles can use, for each architecture.
+macro_rules! features_of {
+    (x86_64: $with:ident) => {
+        $with!("sse4.2" "avx" "avx2" "fma" "f16c" "bmi2" "avxvnni"
+            "avx512f" "avx512bw" "avx512dq" "avx512vl" "avx512vnni" "avx512vbmi" "avx512bf16")
     };
+    (aarch64: $with:ident) => {
+        $with!("neon" "dotprod" "i8mm" "fp16" "sve")
+    };
+}
+
+macro_rules! names {
+    ($($feature:tt)*) => { &[$($feature),*] };
+}
+
+/// Whether an environment names this CPU feature where the CPU has it.
+pub fn is_looked_for(feature: &str) -> bool {
+    const X86_64: &[&str] = features_of!(x86_64: names);
+    const AARCH64: &[&str] = features_of!(aarch64: names);
+    X86_64.contains(&feature) || AARCH64.contains(&feature)
 }
 
 #[cfg(target_arch = "x86_64")]
 fn cpu_features() -> Vec<&'static str> {
-    detected!(is_x86_feature_detected:
-        "sse4.2" "avx" "avx2" "fma" "f16c" "bmi2" "avxvnni"
-        "avx512f" "avx512bw" "avx512dq" "avx512vl" "avx512vnni" "avx512vbmi" "avx512bf16")
+    macro_rules! detected {
+        ($($feature:tt)*) => { [$(($feature, is_x86_feature_detected!($feature))),*] };
+    }
+    found(&features_of!(x86_64: detected))
 }
 
 #[cfg(target_arch = "aarch64")]
 fn cpu_features() -> Vec<&'static str> {
-    detected!(is_aarch64_feature_detected: "neon" "dotprod" "i8mm" "fp16" "sve")
+    macro_rules! detected {
+        ($($feature:tt)*) => { [$(($feature, std::arch::is_aarch64_feature_detected!($feature))),*] };
+    }
+    found(&features_of!(aarch64: detected))
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn cpu_features() -> Vec<&'static str> {
-    Vec::new()
+    found(&[])
+}
+
+fn found(features: &[(&'static str, bool)]) -> Vec<&'static str> {
+    let there = features.iter().filter(|&&(_, there)| there);
+    there.map(|&(name, _)| name).collect()
 }

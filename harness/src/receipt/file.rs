@@ -16,7 +16,7 @@ use super::verify;
 use crate::whole_file::WholeFile;
 
 /// Longest file that is read: another file by mistake must not fill the memory.
-const MOST_BYTES: u64 = 256 << 20;
+pub const MOST_BYTES: u64 = 256 << 20;
 
 impl Receipt {
     /// The sealed receipt of one run.

@@ -29,10 +29,11 @@ mod section;
 mod subject;
 mod verify;
 
-pub use commit::{DIRTY, built_from, is_commit};
+pub use commit::{DIRTY, built_from, is_commit, is_sha256};
 pub use document::{Harness, Parity, Receipt, SCHEMA_VERSION, Skip, Validation, Work};
-pub use environment::Environment;
+pub use environment::{Environment, is_looked_for};
 pub use error::ReceiptError;
+pub use file::MOST_BYTES;
 pub use flaw::Flaw;
 pub use layouts::{DECLARED, LayoutRecord, ScaleRecord};
 pub use merge::{MergeError, merge};

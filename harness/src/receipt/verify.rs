@@ -1,6 +1,6 @@
 //! Whether a receipt can be believed: facts that are possible, and everything else as it follows from them.
 
-use super::commit::{self, is_hex};
+use super::commit::{self, is_sha256};
 use super::document::{Receipt, SCHEMA_VERSION};
 use super::figures::{of_finding, of_outcome};
 use super::flaw::{Flaw, require, value};
@@ -101,11 +101,11 @@ fn of_this_harness(receipt: &Receipt) -> Result<(), Flaw> {
     )?;
     for (i, oracle) in oracles.iter().enumerate() {
         let at = format!("validation.oracles[{i}].checksum");
-        require(is_hex(&oracle.checksum, 64), &at, "is no SHA-256")?;
+        require(is_sha256(&oracle.checksum), &at, "is no SHA-256")?;
     }
     if let Some(model) = model_info {
         require(
-            is_hex(&model.sha256, 64),
+            is_sha256(&model.sha256),
             "model_info.sha256",
             "is no SHA-256",
         )?;

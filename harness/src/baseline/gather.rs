@@ -1,0 +1,204 @@
+//! From receipts to what they cover.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::document::{Baseline, Campaign, CoveredModel, OracleBuild, Target};
+use super::speed::{self, Speed};
+use crate::known;
+use crate::ladder::RungReport;
+use crate::receipt::{CheckSection, ModelInfo, OracleInfo, Receipt, TensorInfo};
+use crate::synth::DEFAULT_RECIPE;
+use crate::verdict::Verdict;
+
+/// What the shards of one check found: the same work twice counts once.
+type Shards<'a> = BTreeMap<u64, &'a [RungReport]>;
+
+/// Checks of one model with the same parameters, in so many shards.
+type Checks<'a> = BTreeMap<(String, u64), Shards<'a>>;
+
+/// Campaigns with the same parameters: the cases of each shard, and whether their number was asked for.
+type Campaigns = BTreeMap<(String, u64), (u64, bool)>;
+
+impl Baseline {
+    /// What receipts cover together, in whatever order they are given. Work that several of them have done counts once.
+    pub fn of<'a>(receipts: impl IntoIterator<Item = &'a Receipt>) -> Baseline {
+        let mut by_arch: BTreeMap<&str, Vec<&Receipt>> = BTreeMap::new();
+        for receipt in receipts {
+            let arch = receipt.environment.arch.as_str();
+            by_arch.entry(arch).or_default().push(receipt);
+        }
+        let target = |(arch, mut receipts): (&str, Vec<&Receipt>)| {
+            receipts.sort_unstable_by(|a, b| a.harness.seal.cmp(&b.harness.seal));
+            (arch.to_owned(), target(&receipts))
+        };
+        Baseline {
+            targets: by_arch.into_iter().map(target).collect(),
+            ..Baseline::empty()
+        }
+    }
+}
+
+/// What to call a model: the recipe, or the file without its folder and extension.
+pub fn model_name(info: &ModelInfo) -> String {
+    if info.path.is_empty() {
+        return DEFAULT_RECIPE.into();
+    }
+    let stem = Path::new(&info.path).file_stem();
+    stem.map_or_else(
+        || info.path.clone(),
+        |stem| stem.to_string_lossy().into_owned(),
+    )
+}
+
+fn target(receipts: &[&Receipt]) -> Target {
+    let commit = receipts.iter().map(|receipt| &receipt.harness.commit).min();
+    let mut target = Target::empty(commit.map_or("", String::as_str));
+    let mut checks: BTreeMap<&str, Checks<'_>> = BTreeMap::new();
+    let mut campaigns = Campaigns::new();
+    for receipt in receipts {
+        for oracle in &receipt.validation.oracles {
+            let build = OracleBuild::from(oracle);
+            let known = target.oracles.entry(oracle.id.clone());
+            known.or_insert(build);
+        }
+        target.kernels.extend(receipt.kernels.iter().cloned());
+        let harness = &receipt.harness;
+        if let (Some(check), Some(model)) = (&harness.check, &receipt.model_info) {
+            model_of(&mut target, model);
+            let checks = checks.entry(&model.sha256).or_default();
+            add_check(checks, check);
+        }
+        if let Some(fuzz) = &harness.fuzz {
+            let parameters = json(&fuzz.parameters);
+            for part in &fuzz.parts {
+                let key = (format!("{} of {parameters}", part.shard), fuzz.shards.count);
+                let asked_for = fuzz.parameters.cases.is_some();
+                let (cases, _) = campaigns.entry(key).or_insert((0, asked_for));
+                *cases = part.cases.max(*cases);
+            }
+        }
+        for row in harness.mistakes.iter().flat_map(|section| &section.kernels) {
+            let formats = target.mistakes.entry(row.mistake.clone()).or_default();
+            formats.insert(row.format.clone());
+        }
+        for row in harness.mistakes.iter().flat_map(|section| &section.models) {
+            target.mistakes.entry(row.mistake.clone()).or_default();
+        }
+        add_speeds(&mut target.speed, receipt);
+    }
+    for (sha256, checks) in checks {
+        let model = target.models.get_mut(sha256);
+        count_pairs(model.expect("each check has its model"), &checks);
+    }
+    target.fuzz = add_up(&campaigns);
+    target.speed = fastest(std::mem::take(&mut target.speed));
+    target
+}
+
+/// Parameters as a key.
+fn json(parameters: &impl serde::Serialize) -> String {
+    serde_json::to_string(parameters).expect("parameters have words for keys")
+}
+
+fn model_of(target: &mut Target, info: &ModelInfo) {
+    let model = target
+        .models
+        .entry(info.sha256.clone())
+        .or_insert_with(|| CoveredModel {
+            name: model_name(info),
+            tensors: BTreeMap::new(),
+            rungs: BTreeMap::new(),
+        });
+    let read_as = |tensor: &TensorInfo| {
+        let TensorInfo {
+            name,
+            format,
+            flavour,
+            rows,
+            cols,
+        } = tensor;
+        (name.clone(), format!("{format} {flavour} {rows}x{cols}"))
+    };
+    model.tensors.extend(info.tensors.iter().map(read_as));
+}
+
+fn add_check<'a>(checks: &mut Checks<'a>, check: &'a CheckSection) {
+    let key = (json(&check.parameters), check.shards.count);
+    let shards = checks.entry(key).or_default();
+    if check.parts.is_empty() {
+        let shard = check.shards.held.first().copied().unwrap_or(1);
+        shards.entry(shard).or_insert(&check.rungs);
+    }
+    for part in &check.parts {
+        shards.entry(part.shard).or_insert(&part.rungs);
+    }
+}
+
+/// Shards of a check add up; of checks that were made otherwise, the one that compared most counts.
+fn count_pairs(model: &mut CoveredModel, checks: &Checks<'_>) {
+    for shards in checks.values() {
+        let mut counts = BTreeMap::new();
+        let outcomes = shards.values().flat_map(|rungs| rungs.iter());
+        for outcome in outcomes.flat_map(|report| &report.outcomes) {
+            // The reference's own defects are no coverage of a candidate.
+            let counted = outcome.measures.comparisons > 0
+                && outcome.verdict != Verdict::KnownDivergence
+                && !known::is_listed(&outcome.candidate);
+            if counted {
+                let pair = (outcome.rung, &outcome.candidate, &outcome.reference);
+                let count: &mut u64 = counts.entry(pair).or_default();
+                *count = count.saturating_add(outcome.measures.comparisons);
+            }
+        }
+        for ((rung, candidate, oracle), comparisons) in counts {
+            let rungs = model.rungs.entry(rung).or_default();
+            let oracles = rungs.entry(candidate.clone()).or_default();
+            let most = oracles.entry(oracle.clone()).or_default();
+            *most = comparisons.max(*most);
+        }
+    }
+}
+
+fn add_up(campaigns: &Campaigns) -> Option<Campaign> {
+    let sum = |asked_for| {
+        let cases = campaigns.values().filter(|(_, asked)| *asked == asked_for);
+        cases.fold(0, |sum: u64, (cases, _)| sum.saturating_add(*cases))
+    };
+    (!campaigns.is_empty()).then(|| Campaign {
+        cases: sum(true),
+        timed: sum(false),
+    })
+}
+
+fn add_speeds(speeds: &mut Vec<Speed>, receipt: &Receipt) {
+    let cpu = &receipt.environment.cpu;
+    if let Some(bench) = &receipt.harness.bench {
+        speeds.extend(speed::of_kernels(cpu, &bench.report));
+    }
+    if let Some(bench) = &receipt.harness.bench_model {
+        speeds.extend(speed::of_model(cpu, &bench.report));
+    }
+}
+
+/// Of a row that was measured several times the fastest: one run that is as fast as ever shows that nothing is lost.
+fn fastest(mut speeds: Vec<Speed>) -> Vec<Speed> {
+    speeds.sort_by(|a, b| {
+        let faster = b.ratio.value.total_cmp(&a.ratio.value);
+        a.key.cmp(&b.key).then(faster)
+    });
+    speeds.dedup_by(|next, kept| next.key == kept.key);
+    speeds
+}
+
+impl From<&OracleInfo> for OracleBuild {
+    fn from(oracle: &OracleInfo) -> OracleBuild {
+        OracleBuild {
+            version: oracle.version.clone(),
+            checksum: oracle.checksum.clone(),
+            compiler: oracle.compiler.clone(),
+            flags: oracle.flags.clone(),
+            instruction_set: oracle.instruction_set.join(" "),
+        }
+    }
+}

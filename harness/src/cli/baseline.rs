@@ -1,0 +1,149 @@
+//! `harness baseline`: what receipts have to cover from now on.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{CliError, receipts};
+use crate::baseline::{Baseline, Group};
+use crate::exit::Exit;
+use crate::gate::{Accepted, Refusal, Status, accept};
+
+/// What `harness gate` holds receipts to
+#[derive(Debug, Args)]
+pub(super) struct BaselineArgs {
+    #[command(subcommand)]
+    command: BaselineCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum BaselineCommand {
+    Accept(AcceptArgs),
+}
+
+/// Make a baseline of receipts, and say what changes by that
+///
+/// Receipts have to be green by themselves, of one commit, and of everything that is to be covered: checks of several
+/// models, a campaign of a number of cases, the mistakes, benches. What their machines cannot tell (another
+/// architecture, kernels of an instruction set that they lack, times on another CPU) is kept as it was. A baseline that
+/// covers less than before is written with --allow-loss alone, and never of sources that were not committed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  harness baseline accept check.json fuzz.json mistakes.json
+  harness baseline accept receipts/ --dry-run
+  harness baseline accept receipts/ --allow-loss -o reports/baseline.json")]
+struct AcceptArgs {
+    /// Receipts, folders of them, or `-` for standard input
+    #[arg(required = true, value_name = "RECEIPT")]
+    receipts: Vec<PathBuf>,
+    /// The baseline
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "reports/baseline.json"
+    )]
+    output: PathBuf,
+    /// Say what would change, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Cover less than before
+    #[arg(long)]
+    allow_loss: bool,
+}
+
+pub(super) fn run(args: &BaselineArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let BaselineCommand::Accept(args) = &args.command;
+    // One that is there and cannot be read is not written over.
+    let old = args
+        .output
+        .exists()
+        .then(|| Baseline::read(&args.output))
+        .transpose()?;
+    let receipts = receipts::read_all(&args.receipts)?;
+    match accept(old.as_ref(), &receipts, args.allow_loss) {
+        Ok(accepted) => {
+            print(&accepted, out)?;
+            write(args, old.as_ref(), &accepted.baseline, out)?;
+            Ok(Exit::Agreement)
+        }
+        Err(Refusal::Case(error)) => Err(CliError::Setup(error.to_string())),
+        Err(refusal) => {
+            match &refusal {
+                Refusal::Red(judgement) => {
+                    for (criterion, point) in judgement.failures() {
+                        if let Status::Failed(why) = &point.status {
+                            writeln!(out, "{}: {}: {why}", criterion.name, point.what)?;
+                        }
+                    }
+                }
+                Refusal::Loss(accepted) | Refusal::DirtyLoss(accepted) => print(accepted, out)?,
+                Refusal::Case(_) => {}
+            }
+            writeln!(out, "\x1b[1;31mnot accepted\x1b[0m: {refusal}")?;
+            Ok(Exit::Divergence)
+        }
+    }
+}
+
+fn write(
+    args: &AcceptArgs,
+    old: Option<&Baseline>,
+    new: &Baseline,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let path = args.output.display();
+    if old == Some(new) {
+        writeln!(out, "{path}: as it was")?;
+    } else if args.dry_run {
+        writeln!(out, "{path}: not written, as asked")?;
+    } else {
+        new.write(&args.output)?;
+        writeln!(out, "{path}: written")?;
+    }
+    Ok(())
+}
+
+fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut groups = |sign: &str, colour: u8, groups: &[Group]| {
+        groups.iter().try_for_each(|group| {
+            let Group {
+                arch,
+                what,
+                facts,
+                was,
+                is,
+            } = group;
+            let counts = match (was, is, facts) {
+                (0, _, 1) | (_, 0, 1) => String::new(),
+                (0, _, n) | (_, 0, n) => format!(" ({n} items)"),
+                _ => format!(": {was} before, {is} now"),
+            };
+            writeln!(out, "\x1b[{colour}m{sign} {arch}: {what}{counts}\x1b[0m")
+        })
+    };
+    groups("-", 31, &accepted.lost)?;
+    groups("+", 32, &accepted.gained)?;
+    for (key, was, is) in &accepted.speed {
+        let words = key.words();
+        match (was, is) {
+            (Some(was), Some(is)) => {
+                let change = 100.0 * (is.value / was.value - 1.0);
+                let (was, is) = (was.value, is.value);
+                writeln!(
+                    out,
+                    "~ speed of {words}: {was:.3}x before, {is:.3}x now ({change:+.1} %)"
+                )?;
+            }
+            (None, Some(is)) => writeln!(out, "+ speed of {words}: {:.3}x", is.value)?,
+            (Some(was), None) => writeln!(out, "- speed of {words}: {:.3}x before", was.value)?,
+            (None, None) => {}
+        }
+    }
+    for kept in &accepted.kept {
+        writeln!(out, "= kept: {kept}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! The judgement as JUnit XML: a suite for each criterion, a case for each point.
+
+use std::io::{self, Write};
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::plain;
+use crate::gate::{Judgement, Point, Status};
+
+pub(super) fn write(judgement: &Judgement, out: &mut dyn Write) -> io::Result<()> {
+    let mut report = Report::new("harness gate");
+    for (criterion, points) in &judgement.answers {
+        let mut suite = TestSuite::new(criterion.name);
+        for point in points {
+            suite.add_test_case(case(criterion.name, point)?);
+        }
+        report.add_test_suite(suite);
+    }
+    report.serialize(out).map_err(io::Error::other)
+}
+
+fn case(criterion: &str, point: &Point) -> io::Result<TestCase> {
+    let mut note = None;
+    let status = match &point.status {
+        Status::Passed(said) => {
+            note = Some(said).filter(|said| !said.is_empty());
+            TestCaseStatus::success()
+        }
+        Status::Failed(why) => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let causes = point
+                .findings
+                .iter()
+                .filter_map(|finding| finding.cause.as_ref());
+            let cause = causes.map(|cause| format!("; cause: {cause}")).next();
+            status.set_message(format!("{why}{}", cause.unwrap_or_default()));
+            status.set_type(criterion);
+            let findings: io::Result<Vec<String>> = point.findings.iter().map(plain).collect();
+            status.set_description(format!("{why}\n{}", findings?.concat()));
+            status
+        }
+        Status::NotHere(reason) => skipped(&format!("not here: {reason}")),
+        Status::Skipped(reason) => skipped(reason),
+    };
+    let mut case = TestCase::new(point.what.as_str(), status);
+    case.set_classname(criterion);
+    if let Some(note) = note {
+        case.set_system_out(note.as_str());
+    }
+    Ok(case)
+}
+
+fn skipped(reason: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(reason);
+    status
+}

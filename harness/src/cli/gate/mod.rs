@@ -1,0 +1,155 @@
+//! `harness gate`: whether receipts are good enough to merge what they were made of.
+
+mod junit;
+mod markdown;
+mod text;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{CliError, receipts, style};
+use crate::baseline::Baseline;
+use crate::exit::Exit;
+use crate::finding::Finding;
+use crate::gate::{Case, Judgement, judge};
+use crate::whole_file::WholeFile;
+
+/// Judge receipts: verdicts, kernels that did not run, coverage lost and slowdowns against a baseline
+///
+/// Every receipt is verified first; one that cannot be believed is an error (exit code 3), and so is a baseline. Several
+/// receipts add up: of other commands, models and machines, but of one commit. Red (exit code 1) is a difference, a
+/// planted mistake that survives, a listed divergence that is gone, a run that compared nothing, a missing shard, and
+/// whatever the baseline has and the receipts have not, unless their machines cannot run it, which is told. Slower is
+/// what is slower against the oracle of the same run, on the same CPU, by more than chance and by more than 3 %.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  harness gate check.json fuzz.json mistakes.json
+  harness gate receipts/ --markdown \"$GITHUB_STEP_SUMMARY\" --junit gate.xml
+  unzip -p artifact.zip check.json | harness gate - --baseline reports/baseline.json")]
+pub(super) struct GateArgs {
+    /// Receipts, folders of them, or `-` for standard input
+    #[arg(required = true, value_name = "RECEIPT")]
+    receipts: Vec<PathBuf>,
+    /// What the receipts have to cover
+    #[arg(long, value_name = "FILE", default_value = "reports/baseline.json")]
+    baseline: PathBuf,
+    /// Write the judgement as Markdown to the end of this file
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Write the judgement as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &GateArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let baseline = Baseline::read(&args.baseline)?;
+    let receipts = receipts::read_all(&args.receipts)?;
+    let case =
+        Case::new(&baseline, &receipts).map_err(|error| CliError::Setup(error.to_string()))?;
+    let judgement = judge(&case);
+    if let Some(path) = &args.junit {
+        write_whole(path, |file| junit::write(&judgement, file))?;
+    }
+    if let Some(path) = &args.markdown {
+        append(path, &markdown::of(&case, &judgement))?;
+    }
+    text::write(&case, &judgement, out)?;
+    Ok(Exit::from(&judgement))
+}
+
+/// What the machines were, in a few words.
+fn machines(case: &Case<'_>) -> String {
+    let mut machines: Vec<String> = Vec::new();
+    for arch in case.now.targets.keys() {
+        for machine in case.machines(arch) {
+            let words = format!("{} ({arch})", machine.cpu);
+            if !machines.contains(&words) {
+                machines.push(words);
+            }
+        }
+    }
+    machines.sort_unstable();
+    machines.join(", ")
+}
+
+/// Points that say the same of different things: what they say, and of what.
+fn by_reason<'a>(
+    told: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (what, reason) in told {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, things)) => things.push(what),
+            None => reasons.push((reason, vec![what])),
+        }
+    }
+    reasons
+}
+
+/// How many of the same are shown before the rest is counted.
+const SHOWN: usize = 4;
+
+/// The first few of many.
+fn first_few(things: &[&str]) -> String {
+    let shown = things[..things.len().min(SHOWN)].join("; ");
+    match things.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+/// A finding in plain lines.
+fn plain(finding: &Finding) -> io::Result<String> {
+    let mut lines = Vec::new();
+    style::finding(finding, &finding.reproduce, &mut lines)?;
+    let lines = String::from_utf8_lossy(&lines);
+    Ok(anstream::adapter::strip_str(&lines).to_string())
+}
+
+fn counts(judgement: &Judgement) -> Vec<(&'static str, &'static str, [usize; 4])> {
+    use crate::gate::Status;
+    let count =
+        |(criterion, points): &(&'static crate::gate::Criterion, Vec<crate::gate::Point>)| {
+            let mut counts = [0; 4];
+            for point in points {
+                counts[match point.status {
+                    Status::Passed(_) => 0,
+                    Status::Failed(_) => 1,
+                    Status::NotHere(_) => 2,
+                    Status::Skipped(_) => 3,
+                }] += 1;
+            }
+            (criterion.name, criterion.asks, counts)
+        };
+    judgement.answers.iter().map(count).collect()
+}
+
+fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut WholeFile) -> io::Result<()>,
+) -> Result<(), CliError> {
+    let written = WholeFile::create(path).and_then(|mut file| {
+        write(&mut file)?;
+        file.finish()
+    });
+    written.map_err(|source| CliError::Write {
+        path: path.into(),
+        source,
+    })
+}
+
+/// A summary of a CI run is a file that its steps write to, one after the other.
+fn append(path: &Path, text: &str) -> Result<(), CliError> {
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| CliError::Write {
+        path: path.into(),
+        source,
+    })
+}

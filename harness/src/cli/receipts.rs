@@ -1,0 +1,80 @@
+//! Receipts as they are named on the command line: files, folders, standard input.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::CliError;
+use crate::receipt::{MOST_BYTES, Receipt, ReceiptError};
+
+/// What stands for standard input.
+const STDIN: &str = "-";
+
+/// Reads and verifies receipts; of folders every `.json` file, of their folders too.
+///
+/// # Errors
+///
+/// [`CliError::Receipt`] for the first file that is no receipt to believe; [`CliError::Setup`] for a folder without any.
+pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Receipt>, CliError> {
+    let mut files = Vec::new();
+    for path in named {
+        if path.is_dir() {
+            let before = files.len();
+            in_folder(path, &mut files).map_err(|source| ReceiptError::Read {
+                path: path.clone(),
+                source,
+            })?;
+            if files.len() == before {
+                let path = path.display();
+                return Err(CliError::Setup(format!(
+                    "{path}: no .json file in this folder"
+                )));
+            }
+        } else {
+            files.push(path.clone());
+        }
+    }
+    let read: Vec<Result<Receipt, ReceiptError>> =
+        files.par_iter().map(|path| read(path)).collect();
+    Ok(read.into_iter().collect::<Result<_, _>>()?)
+}
+
+fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = folder.read_dir()?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(std::fs::DirEntry::path);
+    for entry in entries {
+        let path = entry.path();
+        // Folders behind links may hold each other.
+        if entry.file_type()?.is_dir() {
+            in_folder(&path, files)?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Receipt, ReceiptError> {
+    if path != Path::new(STDIN) {
+        return Receipt::read(path);
+    }
+    let path = PathBuf::from("standard input");
+    let mut text = Vec::new();
+    let read = io::stdin().take(MOST_BYTES + 1).read_to_end(&mut text);
+    let bytes = read.map_err(|source| ReceiptError::Read {
+        path: path.clone(),
+        source,
+    })? as u64;
+    if bytes > MOST_BYTES {
+        return Err(ReceiptError::TooLong {
+            path,
+            bytes,
+            most: MOST_BYTES,
+        });
+    }
+    Receipt::parse(&text, &path)
+}

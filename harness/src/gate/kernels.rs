@@ -1,0 +1,30 @@
+//! Criterion: the kernels of the baseline ran.
+
+use super::{Case, Criterion, Point, Status};
+use crate::baseline::Fact;
+
+pub(super) const CRITERION: Criterion = Criterion {
+    name: "kernels",
+    asks: "did every kernel of the baseline execute?",
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Point> {
+    let targets = case.baseline.targets.iter();
+    let kernels =
+        targets.flat_map(|(arch, target)| target.kernels.iter().map(move |id| (arch, id)));
+    kernels.map(|(arch, id)| point(case, arch, id)).collect()
+}
+
+fn point(case: &Case<'_>, arch: &str, id: &str) -> Point {
+    let what = format!("{id} on {arch}");
+    let there = case.now.targets.get(arch);
+    if there.is_some_and(|target| target.kernels.contains(id)) {
+        return Point::passed(what);
+    }
+    let status = match case.excuse(arch, Fact::Kernel(id)) {
+        Some(reason) => Status::NotHere(reason),
+        None => Status::Failed("did not run, although a machine has all that it needs".into()),
+    };
+    Point::new(what, status)
+}

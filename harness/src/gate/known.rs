@@ -1,0 +1,45 @@
+//! Criterion: listed divergences of the oracles still reproduce, so that the list stays true.
+
+use super::{Case, Criterion, Point, Status};
+use crate::baseline::model_name;
+use crate::known;
+use crate::verdict::Verdict;
+
+pub(super) const CRITERION: Criterion = Criterion {
+    name: "known-divergences",
+    asks: "does every listed divergence of an oracle still reproduce?",
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Point> {
+    let mut points = Vec::new();
+    for receipt in &case.receipts {
+        let name = receipt
+            .model_info
+            .as_ref()
+            .map(model_name)
+            .unwrap_or_default();
+        let reports = receipt.harness.check.iter().flat_map(|check| &check.rungs);
+        for outcome in reports.flat_map(|report| &report.outcomes) {
+            let reproduces = outcome.verdict == Verdict::KnownDivergence;
+            if !reproduces && !known::is_listed(&outcome.candidate) {
+                continue;
+            }
+            let what = format!("{name}: {} of {}", outcome.candidate, outcome.reference);
+            let status = if reproduces {
+                Status::Passed(format!("{} results", outcome.measures.mismatches))
+            } else {
+                Status::Failed("no longer reproduces: take it off the list".into())
+            };
+            points.push(Point {
+                findings: match status {
+                    Status::Failed(_) => outcome.findings.clone(),
+                    _ => Vec::new(),
+                },
+                what,
+                status,
+            });
+        }
+    }
+    points
+}

@@ -1,0 +1,59 @@
+//! Criterion: candidates agree with oracles on every rung.
+
+use super::{Case, Criterion, Point, Status};
+use crate::baseline::model_name;
+use crate::known;
+use crate::outcome::Outcome;
+use crate::verdict::Verdict;
+
+pub(super) const CRITERION: Criterion = Criterion {
+    name: "ladder",
+    asks: "do all candidates agree with all oracles on every rung?",
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Point> {
+    let mut points = Vec::new();
+    for receipt in &case.receipts {
+        let name = receipt
+            .model_info
+            .as_ref()
+            .map(model_name)
+            .unwrap_or_default();
+        let reports = receipt.harness.check.iter().flat_map(|check| &check.rungs);
+        for outcome in reports.flat_map(|report| &report.outcomes) {
+            let what = pair(&name, outcome);
+            match outcome.verdict {
+                // Listed divergences and skips have criteria of their own.
+                _ if known::is_listed(&outcome.candidate) => {}
+                Verdict::KnownDivergence | Verdict::Skipped => {}
+                Verdict::Exact | Verdict::WithinNoiseFloor => {
+                    let note = outcome.verdict.name().into();
+                    points.push(Point::new(what, Status::Passed(note)));
+                }
+                Verdict::Divergent => points.push(Point {
+                    what,
+                    status: Status::Failed(differ(outcome)),
+                    findings: outcome.findings.clone(),
+                }),
+            }
+        }
+    }
+    points
+}
+
+/// A pair of sides on a rung, on a model.
+pub(super) fn pair(model: &str, outcome: &Outcome) -> String {
+    let Outcome {
+        rung,
+        candidate,
+        reference,
+        ..
+    } = outcome;
+    format!("{model}, rung {rung}: {candidate} against {reference}")
+}
+
+fn differ(outcome: &Outcome) -> String {
+    let measures = &outcome.measures;
+    format!("{} of {} differ", measures.mismatches, measures.comparisons)
+}

@@ -1,0 +1,48 @@
+//! What took no part, told so that nobody takes it for a pass.
+
+use super::ladder::pair;
+use super::{Case, Criterion, Point, Status};
+use crate::baseline::model_name;
+use crate::verdict::Verdict;
+
+pub(super) const CRITERION: Criterion = Criterion {
+    name: "skips",
+    asks: "what took no part, or not in everything?",
+    judge,
+};
+
+fn judge(case: &Case<'_>) -> Vec<Point> {
+    let mut points = Vec::new();
+    for receipt in &case.receipts {
+        let name = receipt
+            .model_info
+            .as_ref()
+            .map(model_name)
+            .unwrap_or_default();
+        // Those of a rung are told pair by pair.
+        for skip in receipt
+            .harness
+            .skips
+            .iter()
+            .filter(|skip| skip.rung.is_none())
+        {
+            let what = format!("{} {name}", skip.section);
+            points.push(Point::new(
+                what.trim_end(),
+                Status::Skipped(skip.reason.clone()),
+            ));
+        }
+        let reports = receipt.harness.check.iter().flat_map(|check| &check.rungs);
+        for outcome in reports.flat_map(|report| &report.outcomes) {
+            if let Some(reason) = &outcome.skipped {
+                let in_part = match outcome.verdict {
+                    Verdict::Skipped => "",
+                    _ => ", in part",
+                };
+                let what = format!("{}{in_part}", pair(&name, outcome));
+                points.push(Point::new(what, Status::Skipped(reason.clone())));
+            }
+        }
+    }
+    points
+}

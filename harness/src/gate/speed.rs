@@ -1,0 +1,170 @@
+//! Criterion: nothing is slower than it was, as far as that can be known.
+//!
+//! Compared are ratios to an oracle that took turns with the Rust side in one process, never times. The logarithm of a
+//! median ratio is taken for normally distributed with the deviation that its interval tells, which turns the question
+//! into Welch's: two means, two deviations, two numbers of samples.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
+use super::{Case, Criterion, Point, Status};
+use crate::baseline::{Speed, SpeedKey};
+use crate::bench::statistics::{FEWEST_SAMPLES, Median};
+use crate::tolerance::{SLOWDOWN_FALSE_ALARM, SLOWDOWN_WORTH_TELLING};
+
+pub(super) const CRITERION: Criterion = Criterion {
+    name: "speed",
+    asks: "is nothing slower against the oracles than it was?",
+    judge,
+};
+
+/// A row that was timed now and then, alike.
+struct Pair<'a> {
+    arch: &'a str,
+    was: &'a Speed,
+    is: &'a Speed,
+    /// How likely so much is if it is no slower than is worth telling.
+    p: f64,
+}
+
+fn judge(case: &Case<'_>) -> Vec<Point> {
+    let mut points = Vec::new();
+    let mut pairs = Vec::new();
+    for (arch, target) in &case.baseline.targets {
+        let now = case
+            .now
+            .targets
+            .get(arch)
+            .map_or(&[][..], |target| &target.speed);
+        let now: BTreeMap<&SpeedKey, &Speed> = now.iter().map(|row| (&row.key, row)).collect();
+        let cpus: BTreeSet<&str> = case
+            .machines(arch)
+            .map(|machine| machine.cpu.as_str())
+            .collect();
+        for was in &target.speed {
+            let key = &was.key;
+            let status = match now.get(key) {
+                Some(_) if !case.is_same_build(arch, &key.oracle) => {
+                    "the oracle is another build".into()
+                }
+                Some(is) => match slower(&was.ratio, &is.ratio) {
+                    Some(p) => {
+                        pairs.push(Pair { arch, was, is, p });
+                        continue;
+                    }
+                    None => format!("fewer than {FEWEST_SAMPLES} samples"),
+                },
+                None if !cpus.contains(key.cpu.as_str()) => format!("other CPU than {}", key.cpu),
+                None => "not timed in these receipts".into(),
+            };
+            points.push(Point::new(key.words(), Status::NotHere(status)));
+        }
+    }
+    points.extend(hold(pairs));
+    points
+}
+
+/// Holm's procedure: the likelihood that any of so many rows is called slower by chance stays that of one.
+fn hold(mut pairs: Vec<Pair<'_>>) -> Vec<Point> {
+    pairs.sort_by(|a, b| {
+        a.p.total_cmp(&b.p)
+            .then_with(|| (a.arch, &a.was.key).cmp(&(b.arch, &b.was.key)))
+    });
+    let all = pairs.len();
+    let mut rejecting = true;
+    let mut points = Vec::new();
+    for (i, pair) in pairs.iter().enumerate() {
+        rejecting &= pair.p <= SLOWDOWN_FALSE_ALARM / (all - i) as f64;
+        let words =
+            |ratio: &Median| format!("{:.3}x [{:.3}, {:.3}]", ratio.value, ratio.low, ratio.high);
+        let (was, is) = (words(&pair.was.ratio), words(&pair.is.ratio));
+        let status = if rejecting {
+            let slower = 100.0 * (pair.was.ratio.value / pair.is.ratio.value - 1.0);
+            Status::Failed(format!(
+                "{slower:.1} % slower: {is}, was {was}, p = {:.1e} of {all} rows",
+                pair.p
+            ))
+        } else {
+            Status::Passed(format!("{is}, was {was}"))
+        };
+        points.push(Point::new(pair.is.key.words(), status));
+    }
+    points
+}
+
+/// How likely it is to see such a loss if the true one is no more than [`SLOWDOWN_WORTH_TELLING`]; none of too few
+/// samples.
+fn slower(was: &Median, is: &Median) -> Option<f64> {
+    let (was_off, is_off) = (variance(was)?, variance(is)?);
+    let loss = (was.value / is.value).ln() - SLOWDOWN_WORTH_TELLING.ln_1p();
+    let both = was_off + is_off;
+    if both == 0.0 {
+        return Some(if loss > 0.0 { 0.0 } else { 1.0 });
+    }
+    let freedom =
+        |variance: f64, ratio: &Median| variance * variance / (ratio.samples as f64 - 1.0);
+    let freedom = both * both / (freedom(was_off, was) + freedom(is_off, is));
+    let distribution = StudentsT::new(0.0, 1.0, freedom).ok()?;
+    Some(distribution.sf(loss / both.sqrt()))
+}
+
+/// The variance of the logarithm of a median, from the half of its interval that is wider.
+fn variance(ratio: &Median) -> Option<f64> {
+    if ratio.samples < FEWEST_SAMPLES {
+        return None;
+    }
+    let quantile = Normal::standard().inverse_cdf(0.5 + ratio.confidence / 2.0);
+    let half = (ratio.high / ratio.value).max(ratio.value / ratio.low).ln();
+    Some((half / quantile).powi(2)).filter(|variance| variance.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ratio(value: f64, half: f64, samples: usize) -> Median {
+        Median {
+            value,
+            low: value * (1.0 - half),
+            high: value * (1.0 + half),
+            confidence: 0.95,
+            samples,
+        }
+    }
+
+    #[test]
+    fn what_is_told_is_more_than_noise_and_more_than_is_worth_telling() {
+        let was = ratio(1.2, 0.01, 30);
+        let p = |value, half| slower(&was, &ratio(value, half, 30)).unwrap();
+        assert!(p(1.0, 0.01) < 1e-6, "17 % slower");
+        assert!(p(1.2, 0.01) > 0.9, "the same");
+        assert!(p(1.4, 0.01) > 0.999, "faster");
+        assert!(
+            p(1.18, 0.0001) > 0.5,
+            "surely slower, but not worth telling"
+        );
+        assert!(p(1.0, 0.5) > 0.2, "slower, but not surely");
+        let exact = ratio(1.2, 0.0, 30);
+        assert_eq!(slower(&exact, &exact), Some(1.0));
+        assert_eq!(slower(&exact, &ratio(1.0, 0.0, 30)), Some(0.0));
+        assert_eq!(slower(&was, &ratio(0.5, 0.01, FEWEST_SAMPLES - 1)), None);
+    }
+
+    #[test]
+    fn welch_is_that_of_tables() {
+        // t = 2.0 on 18 degrees of freedom: one-sided p = 0.0304.
+        let off = 0.02;
+        let quantile = Normal::standard().inverse_cdf(0.975);
+        let of = |value: f64| Median {
+            value,
+            low: value * (-off * quantile).exp(),
+            high: value * (off * quantile).exp(),
+            confidence: 0.95,
+            samples: 10,
+        };
+        let loss = 2.0 * off * 2f64.sqrt() + SLOWDOWN_WORTH_TELLING.ln_1p();
+        let p = slower(&of(1.0), &of((-loss).exp())).unwrap();
+        assert!((p - 0.0304).abs() < 5e-5, "{p}");
+    }
+}

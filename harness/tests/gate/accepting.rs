@@ -1,0 +1,129 @@
+//! What becomes a baseline, and what does not.
+
+use std::path::Path;
+
+use harness::baseline::{Baseline, schema};
+use harness::gate::{Refusal, accept};
+use harness::receipt::Receipt;
+use serde_json::{Value, json};
+
+use crate::made::{bench, changed, check, failures, green, mistakes};
+
+fn parsed(value: &Value) -> Result<Baseline, String> {
+    Baseline::parse(value.to_string().as_bytes(), Path::new("b.json")).map_err(|e| e.to_string())
+}
+
+#[test]
+fn a_baseline_survives_its_file_and_is_valid_by_its_published_schema() {
+    let accepted = accept(None, &green(), false).unwrap();
+    assert_eq!(failures(&accepted.baseline, &green()), [""; 0]);
+    let value = serde_json::to_value(&accepted.baseline).unwrap();
+    assert_eq!(parsed(&value).unwrap(), accepted.baseline);
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../reports/schema/baseline-1.json"
+    );
+    let generated = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(path, &generated).unwrap();
+    }
+    let published = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        published == generated,
+        "{path} is not current: UPDATE_SCHEMA=1 cargo test -p harness --test gate schema"
+    );
+    let validator = jsonschema::validator_for(&serde_json::from_str(&published).unwrap()).unwrap();
+    assert!(validator.is_valid(&value));
+    assert!(!validator.is_valid(&json!({"baseline_version": "1.0.0"})));
+}
+
+#[test]
+fn less_is_accepted_only_if_it_is_meant_and_was_committed() {
+    let old = accept(None, &green(), false).unwrap().baseline;
+    let fewer = [check(), mistakes(), bench(1.2)];
+    let error = accept(Some(&old), &fewer, false).unwrap_err();
+    let Refusal::Loss(accepted) = error else {
+        panic!("{error}");
+    };
+    assert_eq!(accepted.lost[0].what, "random cases");
+    let new = accept(Some(&old), &fewer, true).unwrap().baseline;
+    assert_eq!(failures(&new, &fewer), [""; 0]);
+
+    let dirty = |receipt: Receipt| changed(receipt, |r| r.harness.commit.push_str("-dirty"));
+    let fewer = fewer.map(dirty);
+    let error = accept(Some(&old), &fewer, true).unwrap_err();
+    assert!(matches!(error, Refusal::DirtyLoss(_)), "{error}");
+    let all: Vec<Receipt> = green().into_iter().map(dirty).collect();
+    assert!(accept(Some(&old), &all, false).is_ok());
+}
+
+#[test]
+fn red_receipts_are_no_baseline() {
+    let mut receipts = green();
+    receipts[2] = changed(mistakes(), |receipt| {
+        receipt.harness.mistakes.as_mut().unwrap().kernels[0]
+            .caught
+            .gate = false;
+    });
+    let error = accept(None, &receipts, true).unwrap_err();
+    assert!(matches!(error, Refusal::Red(_)), "{error}");
+}
+
+#[test]
+fn what_these_machines_cannot_tell_is_kept() {
+    let old = accept(None, &green(), false).unwrap().baseline;
+    let elsewhere = |receipt: Receipt| {
+        changed(receipt, |receipt| {
+            receipt.harness.runs[0].environment.arch = "aarch64".into()
+        })
+    };
+    let receipts: Vec<Receipt> = green().into_iter().map(elsewhere).collect();
+    let both = accept(Some(&old), &receipts, false).unwrap();
+    assert!(
+        both.lost.is_empty() && both.kept[0].contains("x86_64"),
+        "{both:#?}"
+    );
+    assert_eq!(both.baseline.targets["x86_64"], old.targets["x86_64"]);
+
+    let weaker = |receipt: Receipt| {
+        changed(receipt, |receipt| {
+            let run = &mut receipt.harness.runs[0];
+            run.calls.remove("i2_s.group128.avx2");
+            run.environment.cpu_features.clear();
+            run.environment.cpu = "a weaker CPU".into();
+        })
+    };
+    let receipts: Vec<Receipt> = green().into_iter().map(weaker).collect();
+    let kept = accept(Some(&old), &receipts, false).unwrap();
+    let target = &kept.baseline.targets["x86_64"];
+    assert!(target.kernels.contains("i2_s.group128.avx2"));
+    assert_eq!(target.speed.len(), 4, "the times of both CPUs");
+}
+
+#[test]
+fn a_baseline_that_cannot_be_is_refused() {
+    let good = serde_json::to_value(Baseline::of(&green())).unwrap();
+    let with = |change: fn(&mut Value)| {
+        let mut value = good.clone();
+        change(&mut value);
+        parsed(&value).unwrap_err()
+    };
+    assert!(with(|v| *v = json!({})).contains("no baseline"));
+    assert!(with(|v| *v = json!([1])).contains("no baseline"));
+    assert!(with(|v| v["baseline_version"] = "2.0.0".into()).contains("version 2.0.0"));
+    assert!(with(|v| v["targets"] = json!({})).contains("names no architecture"));
+    assert!(with(|v| v["targets"]["x86_64"]["commit"] = "unknown".into()).contains("commit"));
+    assert!(with(|v| v["targets"]["x86_64"]["remarks"] = json!(1)).contains("remarks"));
+    assert!(
+        with(|v| v["targets"]["x86_64"]["speed"][0]["ratio"]["low"] = json!(-1.0))
+            .contains("speed[0]")
+    );
+    assert!(
+        with(|v| v["targets"]["x86_64"]["models"] =
+            json!({"x": {"name": "", "tensors": {}, "rungs": {}}}))
+        .contains("SHA-256")
+    );
+    let text = good.to_string();
+    let cut = Baseline::parse(&text.as_bytes()[..text.len() / 2], Path::new("b.json")).unwrap_err();
+    assert!(cut.to_string().contains("cut off"));
+}

@@ -1,0 +1,159 @@
+//! The commands: what they print, write and end with.
+
+use std::path::Path;
+
+use harness::receipt::Receipt;
+use quick_junit::Report;
+use tempfile::tempdir;
+
+use crate::common::{assert_code, harness_in, stderr, stdout};
+use crate::generated;
+use crate::made::{changed, check, green};
+
+/// A folder with green receipts in `receipts/` and a baseline that they were accepted for.
+fn folder() -> tempfile::TempDir {
+    let folder = tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("receipts")).unwrap();
+    for (i, receipt) in green().iter().enumerate() {
+        receipt
+            .write(&folder.path().join(format!("receipts/{i}.json")))
+            .unwrap();
+    }
+    let output = harness_in(
+        folder.path(),
+        &["baseline", "accept", "receipts", "-o", "b.json"],
+    );
+    assert_code(&output, 0);
+    folder
+}
+
+fn red() -> Receipt {
+    changed(check(), |receipt| {
+        let rungs = &mut receipt.harness.check.as_mut().unwrap().rungs;
+        rungs[0].outcomes[0] =
+            generated::rich_check().harness.check.unwrap().rungs[0].outcomes[0].clone();
+    })
+}
+
+fn gate(folder: &Path, more: &[&str]) -> std::process::Output {
+    harness_in(
+        folder,
+        &[&["gate", "receipts", "--baseline", "b.json"], more].concat(),
+    )
+}
+
+const REPORTS: [&str; 4] = ["--markdown", "summary.md", "--junit", "gate.xml"];
+
+#[test]
+fn green_receipts_pass() {
+    let folder = folder();
+    let output = gate(folder.path(), &REPORTS);
+    assert_code(&output, 0);
+    insta::assert_snapshot!("green", stdout(&output));
+    let summary = std::fs::read_to_string(folder.path().join("summary.md")).unwrap();
+    insta::assert_snapshot!("green_markdown", summary);
+    let again = harness_in(
+        folder.path(),
+        &["baseline", "accept", "receipts", "-o", "b.json"],
+    );
+    assert!(stdout(&again).contains("as it was"), "{}", stdout(&again));
+}
+
+#[test]
+fn a_red_receipt_fails_with_the_place_and_the_command() {
+    let folder = folder();
+    red().write(&folder.path().join("receipts/0.json")).unwrap();
+    let output = gate(folder.path(), &REPORTS);
+    assert_code(&output, 1);
+    insta::assert_snapshot!("red", stdout(&output));
+    let summary = std::fs::read_to_string(folder.path().join("summary.md")).unwrap();
+    insta::assert_snapshot!("red_markdown", summary);
+    let xml = std::fs::read_to_string(folder.path().join("gate.xml")).unwrap();
+    let report = Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!(report.test_suites.len(), harness::gate::CRITERIA.len());
+    assert!(report.failures > 0 && report.tests > report.failures);
+    assert!(
+        xml.contains("harness check"),
+        "the command that shows it again"
+    );
+
+    let refused = harness_in(
+        folder.path(),
+        &["baseline", "accept", "receipts", "-o", "b.json"],
+    );
+    assert_code(&refused, 1);
+    assert!(
+        stdout(&refused).contains("not accepted"),
+        "{}",
+        stdout(&refused)
+    );
+}
+
+#[test]
+fn a_summary_is_written_to_the_end() {
+    let folder = folder();
+    std::fs::write(folder.path().join("summary.md"), "before\n").unwrap();
+    assert_code(&gate(folder.path(), &REPORTS), 0);
+    let summary = std::fs::read_to_string(folder.path().join("summary.md")).unwrap();
+    assert!(summary.starts_with("before\n## Parity gate"), "{summary}");
+}
+
+#[test]
+fn bad_input_is_never_a_pass() {
+    let folder = folder();
+    let receipt = folder.path().join("receipts/0.json");
+    let text = std::fs::read_to_string(&receipt).unwrap();
+    let edits = [
+        text[..text.len() / 2].to_owned(),
+        text.replacen("\"exact\"", "\"divergent\"", 1),
+        text.replacen("\"schema_version\": \"2", "\"schema_version\": \"9", 1),
+        text.replacen("\"max_abs\": 0.0", "\"max_abs\": NaN", 1),
+        "{}".to_owned(),
+    ];
+    for edited in edits {
+        assert_ne!(edited, text);
+        std::fs::write(&receipt, edited).unwrap();
+        let output = gate(folder.path(), &[]);
+        assert_code(&output, 3);
+        assert!(stderr(&output).contains("0.json"), "{}", stderr(&output));
+    }
+    std::fs::write(&receipt, &text).unwrap();
+    assert_code(&gate(folder.path(), &[]), 0);
+    assert_code(&gate(folder.path(), &["no/such.json"]), 3);
+    assert_code(&harness_in(folder.path(), &["gate"]), 2);
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    assert_code(&gate(folder.path(), &["empty"]), 3);
+    let baseline = std::fs::read_to_string(folder.path().join("b.json")).unwrap();
+    for edited in ["{}", "", &baseline[..baseline.len() / 2], &text] {
+        std::fs::write(folder.path().join("b.json"), edited).unwrap();
+        assert_code(&gate(folder.path(), &[]), 3);
+        // Nor is it written over.
+        let output = harness_in(
+            folder.path(),
+            &["baseline", "accept", "receipts", "-o", "b.json"],
+        );
+        assert_code(&output, 3);
+        assert_eq!(
+            std::fs::read_to_string(folder.path().join("b.json")).unwrap(),
+            edited
+        );
+    }
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let folder = folder();
+    std::fs::remove_file(folder.path().join("b.json")).unwrap();
+    let args = [
+        "baseline",
+        "accept",
+        "receipts",
+        "-o",
+        "b.json",
+        "--dry-run",
+    ];
+    let output = harness_in(folder.path(), &args);
+    assert_code(&output, 0);
+    insta::assert_snapshot!("dry_run", stdout(&output));
+    assert!(!folder.path().join("b.json").exists());
+}

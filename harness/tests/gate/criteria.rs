@@ -1,0 +1,387 @@
+//! Every criterion turns red on what it is for, and on nothing else.
+
+use harness::baseline::Baseline;
+use harness::gate::{CRITERIA, Case, CaseError, Status};
+use harness::measure::Meter;
+use harness::outcome::Outcome;
+use harness::receipt::{Receipt, Shards};
+use harness::verdict::Verdict;
+use proptest::prelude::*;
+
+use crate::generated;
+use crate::made::{bench, changed, check, failures, fuzz, green, judged, median, mistakes};
+
+/// A receipt that fails one criterion, in place of the one of its kind among green ones.
+struct Red {
+    criterion: &'static str,
+    told: &'static str,
+    receipts: Vec<Receipt>,
+}
+
+fn outcomes(receipt: &mut Receipt) -> &mut Vec<Outcome> {
+    let check = receipt.harness.check.as_mut().expect("a check");
+    &mut check.rungs[0].outcomes
+}
+
+fn with(at: usize, receipt: Receipt) -> Vec<Receipt> {
+    let mut receipts = green();
+    receipts[at] = receipt;
+    receipts
+}
+
+fn without(at: usize) -> Vec<Receipt> {
+    let mut receipts = green();
+    receipts.remove(at);
+    receipts
+}
+
+fn skip(outcome: &mut Outcome) {
+    outcome.measures = Meter::default().measures();
+    outcome.verdict = Verdict::Skipped;
+    outcome.skipped = Some("not today".into());
+}
+
+/// One for each criterion that can fail, and more where there are several ways.
+fn reds() -> Vec<Red> {
+    let red = |criterion, told, receipts| Red {
+        criterion,
+        told,
+        receipts,
+    };
+    let off = generated::measures(&vec![(1, 0), (2, 5), (3, 0)]);
+    vec![
+        red(
+            "ladder",
+            "1 of 3 differ",
+            with(
+                0,
+                changed(check(), |receipt| {
+                    let outcome = &mut outcomes(receipt)[0];
+                    outcome.measures = off;
+                    outcome.verdict = outcome.follows();
+                }),
+            ),
+        ),
+        red(
+            "fuzz",
+            "case 103",
+            with(
+                1,
+                changed(fuzz(), |receipt| {
+                    let found = generated::fuzz(harness::shard::Shard::WHOLE)
+                        .harness
+                        .fuzz
+                        .unwrap();
+                    receipt.harness.fuzz.as_mut().unwrap().findings = found.findings;
+                }),
+            ),
+        ),
+        red(
+            "mistakes",
+            "survives",
+            with(
+                2,
+                changed(mistakes(), |receipt| {
+                    let section = receipt.harness.mistakes.as_mut().unwrap();
+                    section.kernels[0].caught.gate = false;
+                }),
+            ),
+        ),
+        red(
+            "mistakes",
+            "not where it is",
+            with(
+                2,
+                changed(mistakes(), |receipt| {
+                    let section = receipt.harness.mistakes.as_mut().unwrap();
+                    section.models[0].located = false;
+                }),
+            ),
+        ),
+        red(
+            "bench",
+            "results differ",
+            with(
+                3,
+                changed(bench(1.2), |receipt| {
+                    let section = receipt.harness.bench.as_mut().unwrap();
+                    section.report.rows[0].oracles[0].nmse = Some(0.5);
+                }),
+            ),
+        ),
+        red(
+            "known-divergences",
+            "no longer reproduces",
+            with(
+                0,
+                changed(check(), |receipt| {
+                    let mut outcome = outcomes(receipt)[0].clone();
+                    outcome.candidate.clone_from(&harness::known::all()[0].id);
+                    outcome.measures = off;
+                    outcome.verdict = Verdict::Divergent;
+                    let red = generated::rich_check().harness.check.unwrap();
+                    outcome
+                        .findings
+                        .clone_from(&red.rungs[0].outcomes[0].findings);
+                    outcomes(receipt).push(outcome);
+                }),
+            ),
+        ),
+        red(
+            "completeness",
+            "nothing was compared",
+            with(
+                0,
+                changed(check(), |receipt| {
+                    let check = receipt.harness.check.as_mut().unwrap();
+                    check
+                        .rungs
+                        .iter_mut()
+                        .flat_map(|report| &mut report.outcomes)
+                        .for_each(skip);
+                }),
+            ),
+        ),
+        red(
+            "completeness",
+            "missing: shard 2/3",
+            with(
+                1,
+                changed(fuzz(), |receipt| {
+                    receipt.harness.fuzz.as_mut().unwrap().shards = Shards::new(3, [1]);
+                    receipt.harness.runs[0].shard = "1/3".parse().unwrap();
+                }),
+            ),
+        ),
+        red("kernels", "i2_s.group128.avx2 on x86_64", {
+            let forget = |receipt: Receipt| {
+                changed(receipt, |receipt| {
+                    receipt.harness.runs[0].calls.remove("i2_s.group128.avx2");
+                })
+            };
+            green().into_iter().map(forget).collect()
+        }),
+        red("coverage", "model default", without(0)),
+        red("coverage", "random cases", without(1)),
+        red("coverage", "planted mistakes", without(2)),
+        red(
+            "coverage",
+            "2 where there were 3",
+            with(
+                0,
+                changed(check(), |receipt| {
+                    outcomes(receipt)[0].measures = generated::measures(&vec![(1, 0), (2, 0)]);
+                }),
+            ),
+        ),
+        red(
+            "coverage",
+            "oracle second/build",
+            with(
+                0,
+                changed(check(), |receipt| {
+                    let check = receipt.harness.check.as_mut().unwrap();
+                    check.rungs[1].outcomes.remove(1);
+                }),
+            ),
+        ),
+        red(
+            "coverage",
+            "rung block",
+            with(
+                0,
+                changed(check(), |receipt| skip(&mut outcomes(receipt)[0])),
+            ),
+        ),
+        red(
+            "coverage",
+            "tensor blk.0.attn_q.weight",
+            with(
+                0,
+                changed(check(), |receipt| {
+                    receipt.model_info.as_mut().unwrap().tensors.clear();
+                }),
+            ),
+        ),
+        red("speed", "% slower", with(3, bench(1.0))),
+    ]
+}
+
+#[test]
+fn what_is_as_it_was_passes() {
+    let receipts = green();
+    let baseline = Baseline::of(&receipts);
+    assert_eq!(failures(&baseline, &receipts), [""; 0]);
+    // The criteria did look.
+    for (criterion, points) in judged(&baseline, &receipts).answers {
+        let passed = points
+            .iter()
+            .any(|point| matches!(point.status, Status::Passed(_)));
+        let nothing_there = ["skips", "known-divergences"].contains(&criterion.name);
+        assert!(passed || nothing_there, "{}", criterion.name);
+    }
+}
+
+#[test]
+fn every_criterion_turns_red_on_what_it_is_for() {
+    let baseline = Baseline::of(&green());
+    for Red {
+        criterion,
+        told,
+        receipts,
+    } in reds()
+    {
+        let failures = failures(&baseline, &receipts);
+        let found = failures
+            .iter()
+            .any(|failure| failure.starts_with(criterion) && failure.contains(told));
+        assert!(found, "{criterion}, {told}: {failures:#?}");
+    }
+    for criterion in CRITERIA
+        .iter()
+        .filter(|criterion| criterion.name != "skips")
+    {
+        let tried = reds().iter().any(|red| red.criterion == criterion.name);
+        assert!(tried, "no receipt fails {}", criterion.name);
+    }
+}
+
+#[test]
+fn skips_are_told_and_are_no_pass() {
+    let receipts = with(
+        0,
+        changed(check(), |receipt| {
+            let mut outcome = outcomes(receipt)[0].clone();
+            outcome.candidate = "i2_s.group128.neon".into();
+            skip(&mut outcome);
+            outcomes(receipt).push(outcome);
+        }),
+    );
+    let judgement = judged(&Baseline::of(&green()), &receipts);
+    assert!(judgement.is_passed());
+    let told = judgement
+        .answers
+        .iter()
+        .filter(|(criterion, _)| criterion.name == "skips");
+    let told: Vec<_> = told.flat_map(|(_, points)| points).collect();
+    assert!(
+        told.iter()
+            .all(|point| matches!(point.status, Status::Skipped(_)))
+    );
+    assert!(
+        told.iter().any(|point| point.what.contains("neon")),
+        "{told:#?}"
+    );
+    let ladder = &judgement.answers[0].1;
+    assert!(ladder.iter().all(|point| !point.what.contains("neon")));
+}
+
+#[test]
+fn what_a_machine_lacks_is_told_and_is_no_failure() {
+    let weaker = |receipt: Receipt| {
+        changed(receipt, |receipt| {
+            let run = &mut receipt.harness.runs[0];
+            run.calls.remove("i2_s.group128.avx2");
+            run.environment.cpu_features = vec!["f16c".into()];
+        })
+    };
+    let receipts: Vec<Receipt> = green().into_iter().map(weaker).collect();
+    let judgement = judged(&Baseline::of(&green()), &receipts);
+    assert_eq!(failures(&Baseline::of(&green()), &receipts), [""; 0]);
+    let points = judgement.answers.iter().flat_map(|(_, points)| points);
+    let not_here = points.filter(|point| point.status == Status::NotHere("no avx2".into()));
+    assert_eq!(not_here.count(), 1);
+}
+
+#[test]
+fn another_architecture_is_not_here() {
+    let elsewhere = |receipt: Receipt| {
+        changed(receipt, |receipt| {
+            receipt.harness.runs[0].environment.arch = "aarch64".into()
+        })
+    };
+    let baseline = Baseline::of(&green());
+    let receipts: Vec<Receipt> = green().into_iter().map(elsewhere).collect();
+    assert_eq!(failures(&baseline, &receipts), [""; 0]);
+    // Both together are held to both.
+    let both: Vec<Receipt> = receipts.into_iter().chain(green()).collect();
+    let baseline = Baseline::of(&both);
+    assert_eq!(baseline.targets.len(), 2);
+    assert_eq!(failures(&baseline, &both), [""; 0]);
+    assert!(!failures(&baseline, &both[1..]).is_empty());
+}
+
+#[test]
+fn speed_is_compared_on_the_same_cpu_alone() {
+    let baseline = Baseline::of(&green());
+    let faster_cpu = changed(bench(0.5), |receipt| {
+        receipt.harness.runs[0].environment.cpu = "another CPU".into();
+    });
+    let mut receipts = with(3, faster_cpu);
+    let other = changed(check(), |r| {
+        r.harness.runs[0].environment.cpu = "another CPU".into()
+    });
+    receipts[0] = other;
+    receipts[1] = changed(fuzz(), |r| {
+        r.harness.runs[0].environment.cpu = "another CPU".into()
+    });
+    receipts[2] = changed(mistakes(), |r| {
+        r.harness.runs[0].environment.cpu = "another CPU".into()
+    });
+    assert_eq!(failures(&baseline, &receipts), [""; 0]);
+    let judgement = judged(&baseline, &receipts);
+    let points = judgement.answers.iter().flat_map(|(_, points)| points);
+    let told =
+        points.filter(|point| point.status == Status::NotHere("other CPU than a CPU".into()));
+    assert_eq!(told.count(), 2);
+}
+
+#[test]
+fn faster_or_a_little_slower_is_no_slowdown() {
+    let baseline = Baseline::of(&green());
+    for ratio in [1.18, 1.2, 1.5] {
+        assert_eq!(
+            failures(&baseline, &with(3, bench(ratio))),
+            [""; 0],
+            "{ratio}"
+        );
+    }
+    let unsure = changed(bench(1.2), |receipt| {
+        let section = receipt.harness.bench.as_mut().unwrap();
+        for versus in &mut section.report.rows[0].oracles {
+            versus.ratio = median(1.0);
+            (versus.ratio.low, versus.ratio.high) = (0.5, 2.0);
+        }
+    });
+    assert_eq!(failures(&baseline, &with(3, unsure)), [""; 0]);
+}
+
+#[test]
+fn receipts_of_different_commits_are_no_case() {
+    let other = changed(fuzz(), |receipt| receipt.harness.commit = "0b".repeat(20));
+    let error = Case::new(&Baseline::empty(), &with(1, other)).unwrap_err();
+    assert!(matches!(error, CaseError::Commits { .. }), "{error}");
+    assert_eq!(
+        Case::new(&Baseline::empty(), &[]).unwrap_err(),
+        CaseError::NoReceipts
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_order_of_receipts_is_of_no_matter_and_one_twice_counts_once(
+        order in Just((0..4).collect::<Vec<usize>>()).prop_shuffle(),
+        twice in 0..4usize,
+        red in 0..17usize,
+    ) {
+        let baseline = Baseline::of(&green());
+        let receipts = reds().swap_remove(red).receipts;
+        let mut shuffled: Vec<Receipt> =
+            order.iter().filter_map(|&i| receipts.get(i).cloned()).collect();
+        shuffled.extend(receipts.get(twice).cloned());
+        prop_assert_eq!(failures(&baseline, &shuffled), failures(&baseline, &receipts));
+        prop_assert_eq!(Baseline::of(&shuffled), Baseline::of(&receipts));
+    }
+}

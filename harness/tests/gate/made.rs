@@ -1,0 +1,133 @@
+//! Receipts that are as they should be, and ways to change them.
+
+use harness::baseline::Baseline;
+use harness::bench::report::{OPTIMIZED, ReadRoof, Report, Residence, Roofs, Row, Timing, Versus};
+use harness::bench::statistics::Median;
+use harness::gate::{Case, Judgement, judge};
+use harness::receipt::{BenchParameters, BenchSection, Receipt, Recorder, Section, Work};
+use harness::shard::Shard;
+
+use crate::generated::{self, Found};
+
+/// The same receipt with another story, told consistently.
+pub(crate) fn changed(mut receipt: Receipt, change: impl FnOnce(&mut Receipt)) -> Receipt {
+    change(&mut receipt);
+    receipt.reseal();
+    receipt.verify().expect("the story is consistent");
+    receipt
+}
+
+/// The same for every machine that tests run on.
+fn on_one_machine(receipt: Receipt) -> Receipt {
+    changed(receipt, |receipt| {
+        receipt.harness.commit = "0a".repeat(20);
+        for run in &mut receipt.harness.runs {
+            run.environment.arch = "x86_64".into();
+            run.environment.cpu = "a CPU".into();
+            run.environment.cpu_features = vec!["avx2".into(), "f16c".into()];
+            run.timestamp = "2025-01-01T00:00:00Z".into();
+            run.seconds = 1.0;
+            run.calls.insert("i2_s.group128.avx2".into(), 3);
+        }
+    })
+}
+
+pub(crate) fn check() -> Receipt {
+    let found = Found {
+        block: vec![(1, 0), (2, 0), (3, 0)],
+        tensor: vec![(3, 0), (4, 0)],
+    };
+    on_one_machine(generated::check(Shard::WHOLE, &found))
+}
+
+pub(crate) fn fuzz() -> Receipt {
+    changed(on_one_machine(generated::fuzz(Shard::WHOLE)), |receipt| {
+        receipt.harness.fuzz.as_mut().unwrap().findings.clear();
+    })
+}
+
+pub(crate) fn mistakes() -> Receipt {
+    on_one_machine(generated::mistakes())
+}
+
+pub(crate) fn median(value: f64) -> Median {
+    Median {
+        value,
+        low: value * 0.99,
+        high: value * 1.01,
+        confidence: 0.95,
+        samples: 30,
+    }
+}
+
+/// A bench in which the kernel is so many times faster than each oracle.
+pub(crate) fn bench(ratio: f64) -> Receipt {
+    let timing = Timing {
+        seconds: median(1e-3),
+        calls: 10,
+    };
+    let versus = |oracle: &str| Versus {
+        oracle: oracle.into(),
+        time: timing.clone(),
+        ratio: median(ratio),
+        nmse: Some(0.0),
+    };
+    let row = Row {
+        operation: "gemv".into(),
+        format: "i2_s.group128".into(),
+        rows: 64,
+        cols: 256,
+        batch: 1,
+        threads: 1,
+        kernel: "i2_s.group128.avx2".into(),
+        weight_bytes: 4096,
+        copies: 1,
+        residence: Residence::Cache,
+        time: timing.clone(),
+        oracles: vec![versus("first/build"), versus("second/build")],
+        roofs: Roofs {
+            read_roof: ReadRoof {
+                time: timing.clone(),
+                bytes_per_second: 4.096e6,
+                share: median(0.5),
+            },
+            multiply_add_roof: None,
+        },
+    };
+    let report = Report {
+        build: OPTIMIZED.into(),
+        last_level_cache: None,
+        call_costs: Vec::new(),
+        rows: vec![row],
+        skipped: Vec::new(),
+    };
+    let parameters = BenchParameters {
+        oracles: Vec::new(),
+        kernels: Vec::new(),
+        threads: vec![1],
+        quick: true,
+    };
+    let oracles = generated::oracles();
+    let ids = oracles.iter().map(|oracle| oracle.id.clone()).collect();
+    let run = Recorder::start().finish(Section::Bench, Shard::WHOLE, None, ids, Vec::new());
+    let work = Work::Bench(BenchSection::new(parameters, report));
+    on_one_machine(Receipt::new(run, work, None, oracles).expect("a commit is known"))
+}
+
+/// One receipt of everything.
+pub(crate) fn green() -> Vec<Receipt> {
+    vec![check(), fuzz(), mistakes(), bench(1.2)]
+}
+
+pub(crate) fn judged(baseline: &Baseline, receipts: &[Receipt]) -> Judgement {
+    judge(&Case::new(baseline, receipts).expect("receipts of one commit"))
+}
+
+/// Each failure, with the criterion that found it.
+pub(crate) fn failures(baseline: &Baseline, receipts: &[Receipt]) -> Vec<String> {
+    let judgement = judged(baseline, receipts);
+    let told = judgement.failures().map(|(criterion, point)| {
+        format!("{}: {}: {:?}", criterion.name, point.what, point.status)
+    });
+    told.collect()
+}
