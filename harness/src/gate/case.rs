@@ -3,7 +3,7 @@
 use qk256::kernel::Isa;
 use thiserror::Error;
 
-use crate::baseline::{Baseline, Fact};
+use crate::baseline::{Baseline, Fact, OracleBuild};
 use crate::receipt::{Environment, Receipt, is_looked_for};
 
 /// What the criteria look at.
@@ -122,14 +122,23 @@ impl<'a> Case<'a> {
         features.filter(|feature| is_looked_for(feature)).collect()
     }
 
-    /// Whether an oracle is the same build as that of the baseline.
+    /// Whether an oracle is the same build as that of the baseline, to the compiler.
     pub(super) fn is_same_build(&self, arch: &str, oracle: &str) -> bool {
-        let build = |baseline: &Baseline| {
-            let target = baseline.targets.get(arch)?;
-            target.oracles.get(oracle).cloned()
-        };
-        build(self.baseline) == build(&self.now)
+        build(self.baseline, arch, oracle) == build(&self.now, arch, oracle)
     }
+
+    /// Whether an oracle is of the same source and for the same CPU features as that of the baseline.
+    pub(super) fn computes_the_same(&self, arch: &str, oracle: &str) -> bool {
+        let what = |baseline| {
+            let build: Option<&OracleBuild> = build(baseline, arch, oracle);
+            build.map(|build| (&build.checksum, &build.instruction_set))
+        };
+        what(self.baseline) == what(&self.now)
+    }
+}
+
+fn build<'b>(baseline: &'b Baseline, arch: &str, oracle: &str) -> Option<&'b OracleBuild> {
+    baseline.targets.get(arch)?.oracles.get(oracle)
 }
 
 /// The first feature that a machine lacks.

@@ -74,7 +74,7 @@ fn other_build(case: &Case<'_>, change: &Change<'_>) -> Option<String> {
     let Fact::Pair { oracle, .. } = change.fact else {
         return None;
     };
-    let is_other = change.is > 0 && !case.is_same_build(change.arch, oracle);
+    let is_other = change.is > 0 && !case.computes_the_same(change.arch, oracle);
     is_other.then(|| "the oracle is another build, so that counts are not comparable".into())
 }
 
