@@ -53,3 +53,4 @@ pub mod task;
 pub mod tolerance;
 pub mod verdict;
 pub mod whole_file;
+mod wording;

@@ -156,6 +156,16 @@ pub enum Roof {
     MultiplyAdd,
 }
 
+impl Roof {
+    /// `read` or `multiply-add`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Roof::Read => "read",
+            Roof::MultiplyAdd => "multiply-add",
+        }
+    }
+}
+
 impl Versus {
     /// Whether both computed the same, within what llama.cpp's own tests allow; times of anything else mean nothing.
     pub fn agrees(&self) -> bool {

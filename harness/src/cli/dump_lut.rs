@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::implementation::SideError;
 use crate::model::{ModelError, TernaryTensor};
 use crate::probe::{Lut, ProbeError, derive};
-use crate::report::{LayoutMap, draw};
+use crate::report::{LayoutMap, draw_maps};
 use crate::side::{Reference, reference_layout};
 use crate::verdict::Verdict;
 
@@ -196,10 +196,12 @@ fn write_maps(tables: &[Tables], path: &Path) -> Result<(), CliError> {
                 let oracle = derived.first().map(|(id, lut)| LayoutMap {
                     title: format!("{}: {id}", format.type_name),
                     lut,
+                    declared: Some(declared),
                 });
                 let rust = LayoutMap {
                     title: format!("{}: rust, {}", format.type_name, format.id),
                     lut: declared,
+                    declared: None,
                 };
                 oracle.into_iter().chain([rust]).collect()
             },
@@ -209,7 +211,7 @@ fn write_maps(tables: &[Tables], path: &Path) -> Result<(), CliError> {
         path: path.into(),
         source,
     };
-    let svg = draw(&rows).map_err(|error| failed(std::io::Error::other(error)))?;
+    let svg = draw_maps(&rows).map_err(|error| failed(std::io::Error::other(error)))?;
     std::fs::write(path, svg).map_err(failed)
 }
 

@@ -18,6 +18,7 @@ mod receipts;
 mod recording;
 mod repeat;
 mod replay;
+mod report;
 mod select;
 mod slots;
 mod style;
@@ -41,6 +42,7 @@ use crate::inference::InferenceError;
 use crate::model::ModelError;
 use crate::probe::ProbeError;
 use crate::receipt::ReceiptError;
+use crate::report::ReportError;
 use crate::synth::SynthError;
 
 /// Decides whether a quantized kernel still agrees with llama.cpp, and if not, where, by how much and whose fault it is
@@ -67,6 +69,7 @@ enum Command {
     Merge(merge::MergeArgs),
     Gate(gate::GateArgs),
     Baseline(baseline::BaselineArgs),
+    Report(report::ReportArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
 }
@@ -118,6 +121,9 @@ pub enum CliError {
     /// A baseline cannot be read, believed or written.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
+    /// Receipts do not become a report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// Receipts are not of the same work, or some are missing.
     #[error("{0}")]
     Merge(String),
@@ -200,6 +206,7 @@ impl Cli {
             Command::Merge(args) => merge::run(args, out),
             Command::Gate(args) => gate::run(args, out),
             Command::Baseline(args) => baseline::run(args, out),
+            Command::Report(args) => report::run(args, out),
             Command::Worker(args) => worker::run(args),
         }
     }

@@ -9,6 +9,7 @@ use crate::finding::{Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{LogitMeasures, Measures, TOP_K};
 use crate::outcome::{LogitComparison, Outcome};
 use crate::verdict::Verdict;
+pub(super) use crate::wording::{count, measure};
 
 /// A table with these headings; the columns of `numbers` are right-aligned.
 pub(super) fn table(headings: &[&str], numbers: impl IntoIterator<Item = usize>) -> Table {
@@ -36,28 +37,6 @@ pub(super) fn verdict(verdict: Verdict) -> String {
         Verdict::Divergent => 31,
     };
     format!("\x1b[1;{colour}m{verdict}\x1b[0m")
-}
-
-/// Thousands apart.
-pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
-        .collect();
-    groups.join(",")
-}
-
-/// A measure in a few digits; exactly 0 and 1 stand out.
-pub(super) fn measure(value: f64) -> String {
-    match value {
-        0.0 => "0".into(),
-        1.0 => "1".into(),
-        _ if (0.001..1000.0).contains(&value.abs()) => format!("{value:.6}"),
-        _ => format!("{value:.2e}"),
-    }
 }
 
 /// A difference in four lines: where, what, why, and the command that shows it again.

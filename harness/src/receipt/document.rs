@@ -149,6 +149,24 @@ impl Harness {
     }
 }
 
+impl Harness {
+    /// What a section comes to, if it is here.
+    pub fn verdict_of(&self, section: Section) -> Option<Verdict> {
+        // A bench asks no more of products than to be near: how near they have to be, the rungs say.
+        let near = |verdict| match verdict {
+            Verdict::WithinNoiseFloor => Verdict::Exact,
+            verdict => verdict,
+        };
+        match section {
+            Section::Check => self.check.as_ref().map(|check| check.verdict),
+            Section::Fuzz => self.fuzz.as_ref().map(|fuzz| fuzz.verdict),
+            Section::Mistakes => self.mistakes.as_ref().map(|mistakes| mistakes.verdict),
+            Section::Bench => self.bench.as_ref().map(|bench| near(bench.verdict)),
+            Section::BenchModel => self.bench_model.as_ref().map(|bench| near(bench.verdict)),
+        }
+    }
+}
+
 impl Receipt {
     /// The shards that are missing until all sections are whole, such as `check 2/4`.
     pub fn missing(&self) -> Vec<String> {

@@ -94,7 +94,8 @@ pub(super) fn follow(receipt: &mut Receipt) {
         bench.add_up();
     }
     harness.skips = skips(harness);
-    harness.verdict = verdict(harness);
+    let verdicts = Section::ALL.map(|section| harness.verdict_of(section));
+    harness.verdict = Verdict::overall(verdicts.into_iter().flatten());
     let timestamps = harness.runs.iter().map(|run| &run.timestamp);
     receipt.timestamp = timestamps.max().cloned().unwrap_or_default();
     if let Some(first) = harness.runs.first() {
@@ -140,24 +141,6 @@ fn add_up(check: &mut CheckSection) {
         check.rungs = pool(&check.parts);
     }
     check.verdict = Verdict::overall(check.rungs.iter().map(|report| report.verdict));
-}
-
-fn verdict(harness: &Harness) -> Verdict {
-    let check = harness.check.as_ref().map(|section| section.verdict);
-    let fuzz = harness.fuzz.as_ref().map(|section| section.verdict);
-    let mistakes = harness.mistakes.as_ref().map(|section| section.verdict);
-    // A bench asks no more of products than to be near: how near they have to be, the rungs say.
-    let near = |verdict| match verdict {
-        Verdict::WithinNoiseFloor => Verdict::Exact,
-        verdict => verdict,
-    };
-    let bench = harness.bench.as_ref().map(|section| near(section.verdict));
-    let model = harness
-        .bench_model
-        .as_ref()
-        .map(|section| near(section.verdict));
-    let verdicts = [check, fuzz, mistakes, bench, model];
-    Verdict::overall(verdicts.into_iter().flatten())
 }
 
 fn parity(harness: &Harness, cpp_available: bool) -> Parity {

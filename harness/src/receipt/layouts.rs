@@ -102,7 +102,8 @@ impl LayoutRecord {
     }
 }
 
-fn written(slot: &SlotReading) -> String {
+/// Where a weight sits, in the fewest letters: see [`LayoutRecord::slots`].
+pub(crate) fn written(slot: &SlotReading) -> String {
     match slot {
         SlotReading::At(Slot { byte, digit }) => match digit {
             Digit::Bits { shift } => format!("{byte}:{shift}"),

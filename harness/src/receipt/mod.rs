@@ -35,6 +35,7 @@ pub use environment::{Environment, is_looked_for};
 pub use error::ReceiptError;
 pub use file::MOST_BYTES;
 pub use flaw::Flaw;
+pub(crate) use layouts::written;
 pub use layouts::{DECLARED, LayoutRecord, ScaleRecord};
 pub use merge::{MergeError, merge};
 pub use run::{Recorder, Run, Section};

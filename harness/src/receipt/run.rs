@@ -31,6 +31,15 @@ pub enum Section {
 }
 
 impl Section {
+    /// Every section, in the order of a receipt.
+    pub const ALL: [Section; 5] = [
+        Section::Check,
+        Section::Fuzz,
+        Section::Mistakes,
+        Section::Bench,
+        Section::BenchModel,
+    ];
+
     /// Stable name, as receipts and the command line show it.
     pub const fn name(self) -> &'static str {
         match self {

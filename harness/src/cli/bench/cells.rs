@@ -1,7 +1,7 @@
 //! What the cells of bench tables show.
 
-use crate::bench::report::{Roof, Roofs, Versus};
-use crate::bench::statistics::Median;
+use crate::bench::report::{Roofs, Versus};
+use crate::wording::{percent, ratio};
 
 /// The columns that every bench table ends with: the oracles, the roofs and the gain of threads.
 pub(super) struct Comparisons<'r>(Vec<&'r str>);
@@ -34,22 +34,13 @@ impl<'r> Comparisons<'r> {
 /// The ratio to an oracle, with its interval.
 fn versus(all: &[Versus], oracle: &str) -> String {
     let versus = all.iter().find(|versus| versus.oracle == oracle);
-    versus.map_or("-".into(), |versus| {
-        let Median {
-            value, low, high, ..
-        } = versus.ratio;
-        format!("{value:.2}x [{low:.2}, {high:.2}]")
-    })
+    versus.map_or("-".into(), |versus| ratio(&versus.ratio))
 }
 
 /// The share of the lower roof.
 fn roof(roofs: &Roofs) -> String {
     let (roof, share) = roofs.nearest();
-    let name = match roof {
-        Roof::Read => "read",
-        Roof::MultiplyAdd => "multiply-add",
-    };
-    format!("{:.0} % {name}", 100.0 * share.value)
+    format!("{} {}", percent(share.value), roof.name())
 }
 
 /// What more threads gain: the row, and reading alone.
@@ -57,36 +48,4 @@ fn scaling(scaling: Option<(f64, f64)>) -> String {
     scaling.map_or("-".into(), |(own, read)| {
         format!("{own:.2}x (read {read:.2}x)")
     })
-}
-
-/// A time in three digits.
-pub(super) fn seconds(value: f64) -> String {
-    let (scaled, unit) = match value {
-        _ if value < 1e-6 => (value * 1e9, "ns"),
-        _ if value < 1e-3 => (value * 1e6, "µs"),
-        _ if value < 1.0 => (value * 1e3, "ms"),
-        _ => (value, "s"),
-    };
-    let digits = match scaled {
-        _ if scaled < 9.995 => 2,
-        _ if scaled < 99.95 => 1,
-        _ => 0,
-    };
-    format!("{scaled:.digits$} {unit}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_easy_to_read() {
-        let times = [2.5e-7, 4.2e-5, 1.234e-4, 0.00999, 0.0999, 1.5].map(seconds);
-        assert_eq!(
-            times,
-            [
-                "250 ns", "42.0 µs", "123 µs", "9.99 ms", "99.9 ms", "1.50 s"
-            ]
-        );
-    }
 }

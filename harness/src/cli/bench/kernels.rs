@@ -4,7 +4,7 @@ use std::io::Write;
 
 use qk256::kernel::{self, Kernel};
 
-use super::cells::{Comparisons, seconds};
+use super::cells::Comparisons;
 use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::Bench;
 use crate::bench::plan::FORMATS;
@@ -18,6 +18,7 @@ use crate::receipt::{
 };
 use crate::shard::Shard;
 use crate::side::Reference;
+use crate::wording::seconds;
 
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let timed = time(args, args.receipt.is_wanted())?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cpp_shim::Oracle;
 
-use super::cells::{Comparisons, seconds};
+use super::cells::Comparisons;
 use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::model::ModelBench;
 use crate::bench::model::report::ModelReport;
@@ -18,6 +18,7 @@ use crate::receipt::{
     Work,
 };
 use crate::shard::Shard;
+use crate::wording::seconds;
 
 /// The recipe of the model where none was named: real layers in a file that is quickly made.
 pub(super) const DEFAULT_RECIPE: &str = "2b-4t-small-vocab";

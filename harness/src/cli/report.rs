@@ -1,0 +1,85 @@
+//! `harness report`: receipts as a page for people.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{CliError, style};
+use crate::exit::Exit;
+use crate::report::{Collection, ReportError, html, markdown, page_of};
+use crate::verdict::Verdict;
+use crate::whole_file::WholeFile;
+
+/// Write a report of receipts: one HTML file that needs nothing else, and the same in Markdown
+///
+/// Receipts are files, or folders with `*.json` at any depth. Each is verified before anything is written. Where several
+/// hold the same work, the newest counts, and the others show in the trend. The exit code says whether the report was
+/// written, not what it says.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  harness report receipt.json -o report
+  harness report check.json fuzz.json bench.json -o report
+  harness report reports/nightly -o trend")]
+pub(super) struct ReportArgs {
+    /// Receipts, or folders of them
+    #[arg(required = true, value_name = "RECEIPT")]
+    paths: Vec<PathBuf>,
+    /// Folder for index.html and report.md
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+/// Names of the files of a report.
+const FILES: [&str; 2] = ["index.html", "report.md"];
+
+pub(super) fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let written = report(&args.paths, &args.output)?;
+    let Written { receipts, verdict } = written;
+    let plural = if receipts == 1 { "" } else { "s" };
+    let verdict = style::verdict(verdict);
+    writeln!(out, "{receipts} receipt{plural}, verdict {verdict}")?;
+    for file in FILES {
+        writeln!(out, "{}", args.output.join(file).display())?;
+    }
+    Ok(Exit::Agreement)
+}
+
+/// What a report was written of.
+pub(super) struct Written {
+    receipts: usize,
+    pub(super) verdict: Verdict,
+}
+
+/// Writes the report of these receipts into a folder, which is made where there is none.
+///
+/// # Errors
+///
+/// [`ReportError`]; nothing is written if a receipt is not to be believed.
+pub(super) fn report(paths: &[PathBuf], folder: &Path) -> Result<Written, ReportError> {
+    let collection = Collection::read(paths)?;
+    let page = page_of(&collection)?;
+    let texts = [html::write(&page)?, markdown::write(&page)];
+    fs::create_dir_all(folder).map_err(|source| ReportError::Write {
+        path: folder.into(),
+        source,
+    })?;
+    for (name, text) in FILES.into_iter().zip(texts) {
+        let path = folder.join(name);
+        let write = || {
+            let mut file = WholeFile::create(&path)?;
+            file.write_all(text.as_bytes())?;
+            file.finish()
+        };
+        write().map_err(|source| ReportError::Write {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(Written {
+        receipts: collection.points().len(),
+        verdict: page.verdict,
+    })
+}

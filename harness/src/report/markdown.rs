@@ -1,0 +1,187 @@
+//! The page as Markdown, for summaries and issues: tables of GitHub's kind, and figures in words.
+
+use super::page::{Block, Inline, Line, Page, Table, symbol, words};
+
+/// Writes a page down.
+pub fn write(page: &Page) -> String {
+    let mut text = format!("# {}\n\n", escaped(&page.title));
+    let verdict = format!("**{} {}**", symbol(page.verdict), words(page.verdict));
+    text.push_str(&format!("{verdict} – {}\n", line(&page.lead)));
+    for section in &page.sections {
+        text.push_str(&format!("\n## {}\n", escaped(section.title)));
+        section
+            .blocks
+            .iter()
+            .for_each(|part| block(part, &mut text));
+    }
+    text
+}
+
+fn block(block: &Block, text: &mut String) {
+    text.push('\n');
+    match block {
+        Block::Heading(heading) => text.push_str(&format!("### {}\n", escaped(heading))),
+        Block::Text(words) => text.push_str(&format!("{}\n", line(words))),
+        Block::List(lines) => {
+            for words in lines {
+                text.push_str(&format!("- {}\n", line(words)));
+            }
+        }
+        Block::Tiles(tiles) => {
+            for tile in tiles {
+                let (label, figure, note) =
+                    (escaped(&tile.label), line(&tile.figure), line(&tile.note));
+                text.push_str(&format!("- {label}: {figure} ({note})\n"));
+            }
+        }
+        Block::Table(rows) => table(rows, text),
+        Block::Figures(figures) => {
+            for figure in figures {
+                let (title, words) = (escaped(&figure.title), escaped(&figure.words));
+                text.push_str(&format!("- **{title}**: {words}\n"));
+            }
+        }
+        Block::Command(command) => {
+            let fence = "`".repeat(longest_run(command).max(2) + 1);
+            text.push_str(&format!("{fence}sh\n{command}\n{fence}\n"));
+        }
+        Block::Fold { summary, blocks } => {
+            // Within an HTML block Markdown is not read, so that the summary is HTML.
+            let summary = entities(&plain(summary));
+            text.push_str(&format!("<details><summary>{summary}</summary>\n"));
+            blocks.iter().for_each(|part| self::block(part, text));
+            text.push_str("\n</details>\n");
+        }
+    }
+}
+
+fn table(table: &Table, text: &mut String) {
+    text.push_str(&format!("**{}**\n\n", escaped(&table.caption)));
+    let mut row = |cells: Vec<String>| text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    row(table
+        .columns
+        .iter()
+        .map(|column| escaped(&column.heading))
+        .collect());
+    let rule = |is_number: bool| if is_number { "---:" } else { "---" };
+    row(table
+        .columns
+        .iter()
+        .map(|column| rule(column.is_number).into())
+        .collect());
+    for cells in &table.rows {
+        row(cells.iter().map(cell).collect());
+    }
+}
+
+/// A line in a table, where a bar ends the cell even in code.
+fn cell(words: &Line) -> String {
+    let parts = words.0.iter().map(|part| match part {
+        Inline::Code(text) => code(text).replace('|', "\\|"),
+        other => inline(other),
+    });
+    parts.collect()
+}
+
+fn line(words: &Line) -> String {
+    words.0.iter().map(inline).collect()
+}
+
+fn inline(part: &Inline) -> String {
+    match part {
+        Inline::Text(text) => escaped(text),
+        Inline::Code(text) => code(text),
+        Inline::Strong(text) => format!("**{}**", escaped(text)),
+        Inline::Verdict(verdict) => format!("{} {}", symbol(*verdict), words(*verdict)),
+        Inline::Mark(true, word) => format!("✓ {word}"),
+        Inline::Mark(false, word) => format!("· {word}"),
+        Inline::Link { text, id } => format!("[{}](#{id})", escaped(text)),
+    }
+}
+
+/// A line without marks.
+fn plain(words: &Line) -> String {
+    let parts = words.0.iter().map(|part| match part {
+        Inline::Text(text)
+        | Inline::Code(text)
+        | Inline::Strong(text)
+        | Inline::Link { text, .. } => text.clone(),
+        Inline::Verdict(verdict) => self::words(*verdict),
+        Inline::Mark(_, word) => (*word).to_owned(),
+    });
+    parts.collect()
+}
+
+/// Text in which nothing means anything to Markdown, or to the HTML within.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\\' | '`' | '*' | '[' | ']' | '|' | '~' | '_' => escaped.extend(['\\', c]),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn entities(text: &str) -> String {
+    let mut entities = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => entities.push_str("&lt;"),
+            '>' => entities.push_str("&gt;"),
+            '&' => entities.push_str("&amp;"),
+            c => entities.push(c),
+        }
+    }
+    entities
+}
+
+/// A code span whose fence is longer than any run of backticks in it.
+fn code(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let fence = "`".repeat(longest_run(text) + 1);
+    let space = if text.starts_with('`') || text.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
+    format!("{fence}{space}{text}{space}{fence}")
+}
+
+fn longest_run(text: &str) -> usize {
+    let mut longest = 0;
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stays_text() {
+        assert_eq!(escaped("<b>|*x*"), "&lt;b&gt;\\|\\*x\\*");
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(code("`"), "`` ` ``");
+        let words = Line::code("a|b").and(" c|d");
+        assert_eq!(cell(&words), "`a\\|b` c\\|d");
+        assert_eq!(line(&words), "`a|b` c\\|d");
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_what_it_holds() {
+        let mut text = String::new();
+        block(&Block::Command("x ```` y".into()), &mut text);
+        assert_eq!(text, "\n`````sh\nx ```` y\n`````\n");
+    }
+}

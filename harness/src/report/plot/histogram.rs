@@ -1,0 +1,120 @@
+//! How many values are how far apart, by powers of two.
+
+use plotters::prelude::*;
+
+use super::canvas::{Area, DrawError, Scale, WIDTH, WORDS, centred, draw, line, words};
+use super::ink::Ink;
+
+const HEIGHT: i32 = 230;
+const LEFT: i32 = 64;
+const RIGHT: i32 = WIDTH - 12;
+const TOP: i32 = 28;
+const BOTTOM: i32 = HEIGHT - 44;
+
+/// Draws the counts of a pair as bars, and those of its noise floor, where there is one, as steps over them. Counts are
+/// on a logarithmic scale: identical values first, then those from `2^(i - 1)` to below `2^i` ULP apart.
+///
+/// # Errors
+///
+/// As [`draw`].
+pub(crate) fn draw_histograms(pair: &[u64], floor: Option<&[u64]>) -> Result<String, String> {
+    draw((WIDTH, HEIGHT), |area| {
+        let buckets = pair.len().max(floor.map_or(0, <[u64]>::len)).max(8);
+        let all = pair.iter().chain(floor.into_iter().flatten());
+        let most = all.copied().max().unwrap_or(1).max(10) as f64;
+        let across = Scale::linear((0.0, buckets as f64), (LEFT, RIGHT));
+        let up = Scale::logarithmic((0.5, most), (BOTTOM, TOP));
+        axes(area, buckets, most, (across, up))?;
+        let edge = |bucket: usize| across.place(bucket as f64);
+        for (bucket, &count) in pair.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let corners = [
+                (edge(bucket) + 1, up.place(count as f64)),
+                (edge(bucket + 1) - 1, BOTTOM),
+            ];
+            area.draw(&Rectangle::new(corners, Ink::First.colour().filled()))?;
+        }
+        if let Some(floor) = floor {
+            let mut steps = Vec::new();
+            for (bucket, &count) in floor.iter().enumerate() {
+                let height = up.place(count as f64);
+                steps.extend([(edge(bucket), height), (edge(bucket + 1), height)]);
+            }
+            line(area, steps, Ink::Second, 3)?;
+        }
+        legend(area, floor.is_some())
+    })
+}
+
+fn axes(
+    area: &Area<'_>,
+    buckets: usize,
+    most: f64,
+    (across, up): (Scale, Scale),
+) -> Result<(), DrawError> {
+    let mut power = 1.0;
+    while power <= most {
+        let y = up.place(power);
+        line(area, [(LEFT, y), (RIGHT, y)], Ink::Grid, 1)?;
+        let at = (LEFT - 8, y - 7);
+        let right = plotters::style::text_anchor::Pos::new(
+            plotters::style::text_anchor::HPos::Right,
+            plotters::style::text_anchor::VPos::Top,
+        );
+        let style = words(WORDS, Ink::Muted).pos(right);
+        area.draw(&Text::new(short(power), at, style))?;
+        power *= if most > 1e4 { 100.0 } else { 10.0 };
+    }
+    line(area, [(LEFT, BOTTOM), (RIGHT, BOTTOM)], Ink::Muted, 1)?;
+    for bucket in (0..buckets).filter(|bucket| bucket % 4 == 0 || *bucket == 1) {
+        let label = match bucket {
+            0 => "0".into(),
+            n => short(2f64.powi(n as i32 - 1)),
+        };
+        let at = (across.place(bucket as f64 + 0.5), BOTTOM + 12);
+        area.draw(&Text::new(label, at, centred(WORDS, Ink::Muted)))?;
+    }
+    let at = ((LEFT + RIGHT) / 2, HEIGHT - 12);
+    let label = "distance in ULP, from this to below its double";
+    area.draw(&Text::new(label, at, centred(WORDS, Ink::Muted)))
+}
+
+fn legend(area: &Area<'_>, has_floor: bool) -> Result<(), DrawError> {
+    let swatch = [(LEFT, 8), (LEFT + 14, 18)];
+    area.draw(&Rectangle::new(swatch, Ink::First.colour().filled()))?;
+    area.draw(&Text::new(
+        "values of the pair",
+        (LEFT + 20, 6),
+        words(WORDS, Ink::Text),
+    ))?;
+    if has_floor {
+        let left = LEFT + 190;
+        line(area, [(left, 13), (left + 20, 13)], Ink::Second, 3)?;
+        let label = "its noise floor: two builds of the reference";
+        area.draw(&Text::new(label, (left + 26, 6), words(WORDS, Ink::Text)))?;
+    }
+    Ok(())
+}
+
+/// A large number in few letters.
+fn short(n: f64) -> String {
+    match n {
+        _ if n >= 1e9 => format!("{:.0}G", n / 1e9),
+        _ if n >= 1e6 => format!("{:.0}M", n / 1e6),
+        _ if n >= 1e4 => format!("{:.0}k", n / 1e3),
+        _ => format!("{n:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_bar_for_each_count_that_is_not_zero() {
+        let svg = draw_histograms(&[100, 0, 7], None).unwrap();
+        // The paper, the swatch and two bars.
+        assert_eq!(svg.matches("<rect").count(), 4);
+        let with_floor = draw_histograms(&[100, 0, 7], Some(&[100, 5])).unwrap();
+        assert!(with_floor.contains("noise floor") && !svg.contains("noise floor"));
+    }
+}

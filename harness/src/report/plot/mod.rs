@@ -1,0 +1,14 @@
+//! Plots, as SVG documents in the colours of a light page; [`on_page`] makes them follow the page that they are put on.
+
+mod canvas;
+mod histogram;
+mod ink;
+mod layout_map;
+mod rows;
+mod trend;
+
+pub(super) use histogram::draw_histograms;
+pub(super) use ink::on_page;
+pub use layout_map::{LayoutMap, draw_maps};
+pub(super) use rows::{Axis, Measured, PlotRow, draw_rows};
+pub(super) use trend::{Moment, Series, draw_trend};

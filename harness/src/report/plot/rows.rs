@@ -1,0 +1,238 @@
+//! Rows of marks along one axis: ratios with their intervals, or distances.
+
+use plotters::prelude::*;
+
+use super::canvas::{Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, draw, line, words};
+use super::ink::Ink;
+
+/// What the axis shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Axis {
+    /// Ratios, with a line at 1.
+    Ratio,
+    /// Distances; 0 has a place of its own at the left end.
+    Distance,
+}
+
+/// A row of a plot.
+pub(crate) struct PlotRow {
+    /// What it is about.
+    pub(crate) label: String,
+    /// A mark for each series, where it has one.
+    pub(crate) marks: Vec<Option<Measured>>,
+}
+
+/// A value and the interval around it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Measured {
+    /// The value.
+    pub(crate) value: f64,
+    /// The ends of the interval, if it has one.
+    pub(crate) interval: Option<(f64, f64)>,
+}
+
+const LEFT: i32 = 14;
+const RIGHT: i32 = WIDTH - 14;
+const LEGEND: i32 = 24;
+const LABEL: i32 = 20;
+const SERIES: i32 = 14;
+const AXIS: i32 = 44;
+
+/// Draws rows under a legend of the series, at most as many as there are inks for.
+///
+/// # Errors
+///
+/// As [`draw`].
+pub(crate) fn draw_rows(
+    series: &[String],
+    rows: &[PlotRow],
+    axis: Axis,
+    title: &str,
+) -> Result<String, String> {
+    let series = &series[..series.len().min(Ink::SERIES.len())];
+    let tall = LABEL + SERIES * series.len() as i32;
+    let height = LEGEND + tall * rows.len() as i32 + AXIS;
+    draw((WIDTH, height), |area| {
+        let scale = scale(rows, axis);
+        let bottom = height - AXIS;
+        grid(area, &scale, axis, (LEGEND, bottom), title)?;
+        let mut left = LEFT;
+        for (i, name) in series.iter().enumerate() {
+            Mark::SERIES[i].draw(area, (left + 6, 11), Ink::SERIES[i])?;
+            area.draw(&Text::new(
+                name.clone(),
+                (left + 18, 4),
+                words(WORDS, Ink::Text),
+            ))?;
+            left += 40 + 8 * name.chars().count() as i32;
+        }
+        for (row, top) in rows
+            .iter()
+            .zip((LEGEND..).step_by(tall.unsigned_abs() as usize))
+        {
+            area.draw(&Text::new(
+                row.label.clone(),
+                (LEFT, top + 4),
+                words(WORDS, Ink::Text),
+            ))?;
+            for (i, measured) in row.marks.iter().take(series.len()).enumerate() {
+                let Some(measured) = measured else { continue };
+                let y = top + LABEL + SERIES * i as i32 + SERIES / 2;
+                if let Some((low, high)) = measured.interval {
+                    let (from, to) = (scale.place(low), scale.place(high));
+                    line(area, [(from, y), (to, y)], Ink::SERIES[i], 2)?;
+                    for end in [from, to] {
+                        line(area, [(end, y - 4), (end, y + 4)], Ink::SERIES[i], 2)?;
+                    }
+                }
+                Mark::SERIES[i].draw(area, (scale.place(measured.value), y), Ink::SERIES[i])?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// From the smallest value to the largest, rounded to powers of ten; ratios around 1 to halves and doubles.
+fn scale(rows: &[PlotRow], axis: Axis) -> Ends {
+    let marks = rows.iter().flat_map(|row| row.marks.iter().flatten());
+    let values = marks.flat_map(|mark| {
+        let (low, high) = mark.interval.unwrap_or((mark.value, mark.value));
+        [mark.value, low, high]
+    });
+    let above: Vec<f64> = values.filter(|value| *value > 0.0).collect();
+    let low = above.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = above.iter().copied().fold(0.0, f64::max);
+    match axis {
+        Axis::Ratio => {
+            let down = low.clamp(1e-6, 0.9).log2().floor();
+            let up = high.clamp(1.1, 1e6).log2().ceil();
+            Ends::new((down.exp2(), up.exp2()), 2.0, (LEFT + 24, RIGHT - 24))
+        }
+        Axis::Distance => {
+            let (low, high) = if above.is_empty() {
+                (1e-7, 1.0)
+            } else {
+                (low, high)
+            };
+            let down = low.clamp(1e-30, 1e30).log10().floor();
+            let up = high.clamp(1e-30, 1e30).log10().ceil().max(down + 1.0);
+            let ends = (10f64.powf(down), 10f64.powf(up));
+            Ends::new(ends, 10.0, (LEFT + 90, RIGHT - 24))
+        }
+    }
+}
+
+/// A logarithmic axis, and the steps of its grid.
+struct Ends {
+    scale: Scale,
+    ends: (f64, f64),
+    step: f64,
+}
+
+impl Ends {
+    fn new(ends: (f64, f64), step: f64, places: (i32, i32)) -> Ends {
+        // So few lines that their labels stand apart.
+        const MOST: f64 = 9.0;
+        let lines = (ends.1 / ends.0).ln() / step.ln();
+        Ends {
+            scale: Scale::logarithmic(ends, places),
+            ends,
+            step: step.powf((lines / MOST).ceil().max(1.0)),
+        }
+    }
+
+    /// The place of a value; what is not above 0 stands at the left end.
+    fn place(&self, value: f64) -> i32 {
+        if value > 0.0 {
+            self.scale.place(value)
+        } else {
+            LEFT + 24
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = f64> {
+        let count = ((self.ends.1 / self.ends.0).ln() / self.step.ln()).round() as i32;
+        (0..=count).map(|i| self.ends.0 * self.step.powi(i))
+    }
+}
+
+fn grid(
+    area: &Area<'_>,
+    ends: &Ends,
+    axis: Axis,
+    (top, bottom): (i32, i32),
+    title: &str,
+) -> Result<(), DrawError> {
+    let label = |x: i32, text: String, ink: Ink| {
+        line(area, [(x, top), (x, bottom)], ink, 1)?;
+        area.draw(&Text::new(
+            text,
+            (x, bottom + 12),
+            centred(WORDS, Ink::Muted),
+        ))
+    };
+    for value in ends.lines() {
+        let x = ends.place(value);
+        match axis {
+            Axis::Ratio => label(x, times(value), Ink::Grid)?,
+            Axis::Distance => label(x, format!("{value:.0e}"), Ink::Grid)?,
+        }
+    }
+    if axis == Axis::Ratio {
+        let x = ends.place(1.0);
+        line(area, [(x, top), (x, bottom)], Ink::Muted, 2)?;
+    } else {
+        label(LEFT + 24, "identical".into(), Ink::Muted)?;
+    }
+    let at = (WIDTH / 2, bottom + 32);
+    area.draw(&Text::new(title.to_owned(), at, centred(WORDS, Ink::Muted)))
+}
+
+fn times(ratio: f64) -> String {
+    let digits = usize::from(ratio < 1.0) * 3;
+    let text = format!("{ratio:.digits$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0')
+    } else {
+        &text
+    };
+    format!("{text}x")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(marks: &[(f64, Option<(f64, f64)>)]) -> PlotRow {
+        let mark = |&(value, interval)| Some(Measured { value, interval });
+        PlotRow {
+            label: "gemv".into(),
+            marks: marks.iter().map(mark).collect(),
+        }
+    }
+
+    #[test]
+    fn ratios_have_a_line_at_one_wherever_they_lie() {
+        for value in [1e-9, 0.3, 1.0, 40.0, 1e9] {
+            let ends = scale(&[row(&[(value, None)])], Axis::Ratio);
+            assert!(ends.ends.0 < 1.0 && ends.ends.1 > 1.0, "{value}");
+            assert!(ends.lines().count() <= 12, "{value}");
+        }
+    }
+
+    #[test]
+    fn nothing_apart_stands_at_the_left_end() {
+        let ends = scale(&[row(&[(0.0, None), (1e-6, None)])], Axis::Distance);
+        assert!(ends.place(0.0) < ends.place(1e-6));
+        let svg = draw_rows(&["a".into()], &[row(&[(0.0, None)])], Axis::Distance, "far").unwrap();
+        assert!(svg.contains("identical") && svg.contains("gemv"), "{svg}");
+    }
+
+    #[test]
+    fn ratios_are_short() {
+        assert_eq!(
+            [0.125, 0.5, 1.0, 16.0].map(times),
+            ["0.125x", "0.5x", "1x", "16x"]
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Every difference, with its cause and the command that shows it again.
+
+use super::{outcomes, several};
+use crate::finding::{Finding, NodeFinding, Observed};
+use crate::receipt::Section as Work;
+use crate::report::collection::Collection;
+use crate::report::page::{Block, Line, Section};
+use crate::verdict::Verdict;
+use crate::wording::{count, measure};
+
+/// Anchor of the section.
+pub(super) const ID: &str = "findings";
+
+/// A finding, and where it was found.
+pub(super) struct Found<'a> {
+    /// Rung and model, or random case.
+    pub(super) place: String,
+    /// Who differs.
+    pub(super) candidate: &'a str,
+    /// From whom.
+    pub(super) reference: &'a str,
+    /// How.
+    pub(super) finding: &'a Finding,
+}
+
+/// All findings of the current receipts.
+pub(super) fn of(collection: &Collection) -> Vec<Found<'_>> {
+    let mut found = Vec::new();
+    for (model, outcome) in outcomes(collection).filter(|(_, o)| o.verdict == Verdict::Divergent) {
+        found.extend(outcome.findings.iter().map(|finding| Found {
+            place: format!("rung {} on {model}", outcome.rung),
+            candidate: &outcome.candidate,
+            reference: &outcome.reference,
+            finding,
+        }));
+    }
+    for receipt in collection.current(Work::Fuzz) {
+        let fuzz = receipt.harness.fuzz.iter();
+        found.extend(fuzz.flat_map(|fuzz| &fuzz.findings).map(|fuzzed| Found {
+            place: format!("random case {}", fuzzed.case),
+            candidate: &fuzzed.candidate,
+            reference: &fuzzed.reference,
+            finding: &fuzzed.finding,
+        }));
+    }
+    found
+}
+
+/// The section.
+pub(super) fn section(findings: &[Found<'_>]) -> Section {
+    const SHOWN: usize = 8;
+    let blocks = match findings {
+        [] => vec![Block::Text(Line::text(
+            "None: no pair of sides differs in a way that is not known or within the noise.",
+        ))],
+        all if all.len() <= SHOWN => all.iter().map(|found| told(found, false)).collect(),
+        all => {
+            let words = format!(
+                "{}, the first {SHOWN} below.",
+                several(all.len(), "finding")
+            );
+            let mut blocks = vec![Block::Text(Line::text(words))];
+            blocks.extend(all[..SHOWN].iter().map(|found| told(found, true)));
+            blocks.push(Block::Fold {
+                summary: Line::text(format!("The other {}", all.len() - SHOWN)),
+                blocks: all[SHOWN..].iter().map(|found| told(found, true)).collect(),
+            });
+            blocks
+        }
+    };
+    super::section(ID, "Findings", blocks)
+}
+
+/// One finding; what is beside the point folded away where there are many.
+fn told(found: &Found<'_>, _is_one_of_many: bool) -> Block {
+    let Found {
+        place,
+        candidate,
+        reference,
+        finding,
+    } = found;
+    let summary = Line::default()
+        .and_code(candidate)
+        .and(" against ")
+        .and_code(reference)
+        .and(format!(", {place}: "))
+        .and_strong(finding.blame.name().replace('_', " "));
+    let mut facts = vec![
+        Line::text("what: ")
+            .and_code(&finding.subject)
+            .and(", ")
+            .and(&finding.place),
+        Line::text("expected ")
+            .and_code(observed(&finding.expected))
+            .and(", got ")
+            .and_code(observed(&finding.actual)),
+    ];
+    if let Some(truth) = finding.truth {
+        facts.push(Line::text("arbiter: ").and_code(truth.to_string()));
+    }
+    if let Some(node) = &finding.node {
+        facts.extend(located(node));
+    }
+    Block::Fold {
+        summary,
+        blocks: vec![
+            Block::List(facts),
+            Block::Text(Line::text("Shown again by")),
+            Block::Command(crate::report::page::printable(&finding.reproduce)),
+        ],
+    }
+}
+
+fn observed(observed: &Observed) -> String {
+    match &observed.bits {
+        Some(bits) => format!("{} (0x{bits})", observed.value),
+        None => observed.value.clone(),
+    }
+}
+
+/// Where in the graph, how far apart, and what the inputs say.
+fn located(node: &NodeFinding) -> [Line; 3] {
+    let op = node
+        .op
+        .as_deref()
+        .unwrap_or("an operation that is not told");
+    let layer = node
+        .layer
+        .map_or("no layer".into(), |layer| format!("layer {layer}"));
+    let blamed = if node.op_blamed {
+        ": its inputs agree, the operation is to blame"
+    } else {
+        ""
+    };
+    let inputs: Vec<String> = node
+        .inputs
+        .iter()
+        .map(|input| format!("{} {}", input.name, input.agreement.name()))
+        .collect();
+    let inputs = match inputs.is_empty() {
+        true => "not told".into(),
+        false => inputs.join(", "),
+    };
+    let far = format!(
+        "{} of {} differ, nmse {}, at most {} ULP",
+        count(node.measures.mismatches),
+        count(node.measures.comparisons),
+        node.measures.nmse.map_or("-".into(), measure),
+        count(node.measures.max_ulp)
+    );
+    [
+        Line::text("node ")
+            .and_code(&node.name)
+            .and(format!(", {op}, {layer}, decode {}{blamed}", node.decode)),
+        Line::text(far),
+        Line::text("inputs: ").and(inputs),
+    ]
+}

@@ -1,0 +1,188 @@
+//! The ladder by kernel: who was compared with whom, on which rung, and how far they are apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{checks, outcomes, several};
+use crate::measure::Measures;
+use crate::outcome::{Outcome, Rung};
+use crate::report::collection::Collection;
+use crate::report::page::{Block, Line, Section, Table};
+use crate::verdict::Verdict;
+use crate::wording::{count, measure};
+
+/// Pairs of a candidate and a reference on a rung, over all models.
+#[derive(Default)]
+struct Pairs {
+    models: BTreeSet<String>,
+    verdicts: Vec<Verdict>,
+    measures: Option<Measures>,
+}
+
+impl Pairs {
+    fn add(&mut self, model: &str, outcome: &Outcome) {
+        self.models.insert(model.into());
+        self.verdicts.push(outcome.verdict);
+        if outcome.measures.comparisons > 0 {
+            self.measures = Some(match self.measures {
+                Some(known) => known.worst(outcome.measures),
+                None => outcome.measures,
+            });
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        Verdict::overall(self.verdicts.iter().copied())
+    }
+
+    fn compared(&self) -> String {
+        self.measures
+            .map_or("-".into(), |measures| count(measures.comparisons))
+    }
+}
+
+/// The section.
+pub(super) fn section(collection: &Collection) -> Section {
+    let mut by_rung: BTreeMap<(String, Rung), Pairs> = BTreeMap::new();
+    let mut by_pair: BTreeMap<(String, Rung, String), Pairs> = BTreeMap::new();
+    for (model, outcome) in outcomes(collection) {
+        let candidate = || outcome.candidate.clone();
+        let rung = by_rung.entry((candidate(), outcome.rung)).or_default();
+        rung.add(&model, outcome);
+        let key = (candidate(), outcome.rung, outcome.reference.clone());
+        by_pair.entry(key).or_default().add(&model, outcome);
+    }
+    if by_rung.is_empty() {
+        let words = "No receipt has a check: the ladder was not climbed.";
+        return super::section(
+            "ladder",
+            "Ladder by kernel",
+            vec![Block::Text(Line::text(words))],
+        );
+    }
+    let words = "Every kernel, and the forward pass of the Rust side, against every oracle. The reference build is held \
+                 to identity; another build to the distance between both builds (within noise floor).";
+    let mut blocks = vec![
+        Block::Text(Line::text(words)),
+        Block::Table(overview(&by_rung)),
+        models(collection).block(),
+    ];
+    blocks.push(Block::Fold {
+        summary: Line::text(format!(
+            "{} with all measures, by candidate",
+            several(by_pair.len(), "pair")
+        )),
+        blocks: details(&by_pair),
+    });
+    super::section("ladder", "Ladder by kernel", blocks)
+}
+
+/// A row for each candidate, a column for each rung.
+fn overview(by_rung: &BTreeMap<(String, Rung), Pairs>) -> Table {
+    let rungs: BTreeSet<Rung> = by_rung.keys().map(|(_, rung)| *rung).collect();
+    let candidates: BTreeSet<&String> = by_rung.keys().map(|(candidate, _)| candidate).collect();
+    let mut headings = vec!["candidate"];
+    headings.extend(rungs.iter().map(|rung| rung.name()));
+    let mut table = Table::new(
+        "Verdict and comparisons of each candidate, over all oracles and models",
+        &headings,
+    );
+    for candidate in candidates {
+        let mut row = vec![Line::code(candidate)];
+        row.extend(
+            rungs
+                .iter()
+                .map(|rung| match by_rung.get(&(candidate.clone(), *rung)) {
+                    Some(pairs) => {
+                        Line::from(pairs.verdict()).and(format!(" {}", pairs.compared()))
+                    }
+                    None => Line::text("-"),
+                }),
+        );
+        table.row(row);
+    }
+    table
+}
+
+/// A row for each model.
+fn models(collection: &Collection) -> Table {
+    let headings = [
+        "model",
+        "verdict",
+        "architecture",
+        "ternary tensors#",
+        "bytes#",
+        "SHA-256",
+        "tokens#",
+    ];
+    let mut table = Table::new("Models", &headings);
+    for (receipt, check) in checks(collection) {
+        let info = receipt.model_info.as_ref();
+        let decoding = check.inference.as_ref().and_then(|i| i.decoding.as_ref());
+        let or_none = |text: Option<String>| Line::text(text.unwrap_or("-".into()));
+        table.row([
+            Line::code(super::model_of(receipt, crate::receipt::Section::Check)),
+            check.verdict.into(),
+            or_none(info.and_then(|info| info.architecture.clone())),
+            or_none(info.map(|info| count(info.tensors.len() as u64))),
+            or_none(info.map(|info| count(info.bytes))),
+            info.map_or(Line::text("-"), |info| {
+                Line::code(info.sha256.get(..12).unwrap_or(""))
+            }),
+            or_none(decoding.map(|decoding| count(decoding.tokens.len() as u64))),
+        ]);
+    }
+    table
+}
+
+/// All pairs of each candidate, folded.
+fn details(by_pair: &BTreeMap<(String, Rung, String), Pairs>) -> Vec<Block> {
+    let candidates: BTreeSet<&String> = by_pair.keys().map(|(candidate, _, _)| candidate).collect();
+    let table_of = |candidate: &String| {
+        let headings = [
+            "rung",
+            "oracle",
+            "verdict",
+            "models#",
+            "compared#",
+            "differ#",
+            "lowest cosine#",
+            "nmse#",
+            "max abs#",
+            "max ULP#",
+        ];
+        let mut table = Table::new(format!("{candidate}: the worst of each measure"), &headings);
+        let pairs = by_pair
+            .iter()
+            .filter(|((known, _, _), _)| known == candidate);
+        for ((_, rung, reference), pairs) in pairs {
+            let figures = match &pairs.measures {
+                None => ["-"; 6].map(String::from),
+                Some(m) => [
+                    count(m.comparisons),
+                    count(m.mismatches),
+                    measure(m.cosine_similarity),
+                    m.nmse.map_or("-".into(), measure),
+                    measure(m.max_abs),
+                    count(m.max_ulp),
+                ],
+            };
+            let mut row = vec![
+                Line::text(rung.name()),
+                Line::code(reference),
+                pairs.verdict().into(),
+                Line::text(count(pairs.models.len() as u64)),
+            ];
+            row.extend(figures.map(Line::text));
+            table.row(row);
+        }
+        table
+    };
+    let folded = |candidate: &String| {
+        let table = table_of(candidate);
+        Block::Fold {
+            summary: Line::code(candidate).and(format!(": {}", several(table.rows.len(), "pair"))),
+            blocks: vec![Block::Table(table)],
+        }
+    };
+    candidates.into_iter().map(folded).collect()
+}

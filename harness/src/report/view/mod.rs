@@ -1,0 +1,101 @@
+//! From receipts to the page: a file for each section, none of which knows how it will look.
+
+mod findings;
+mod ladder;
+mod layouts;
+mod mistakes;
+mod nodes;
+mod provenance;
+mod speed;
+mod trend;
+mod ulp;
+mod verdict;
+
+use super::collection::{Collection, model_of};
+use super::error::ReportError;
+use super::page::{Figure, Page, Section};
+use super::plot::on_page;
+use crate::outcome::Outcome;
+use crate::receipt::{self, CheckSection, Receipt};
+use crate::verdict::Verdict;
+
+/// The page of some receipts.
+///
+/// # Errors
+///
+/// [`ReportError::Draw`] if a figure cannot be drawn; none is known that cannot.
+pub fn page_of(collection: &Collection) -> Result<Page, ReportError> {
+    let findings = findings::of(collection);
+    let sections = [
+        verdict::section(collection, &findings),
+        findings::section(&findings),
+        ladder::section(collection),
+        layouts::section(collection)?,
+        nodes::section(collection)?,
+        ulp::section(collection)?,
+        mistakes::section(collection),
+        speed::section(collection)?,
+        trend::section(collection)?,
+        provenance::section(collection),
+    ];
+    let verdict = verdict::overall(collection);
+    Ok(Page {
+        title: "qk256: parity of ternary kernels with llama.cpp".into(),
+        verdict,
+        lead: verdict::lead(collection, verdict),
+        sections: sections.into(),
+    })
+}
+
+/// A section that says why it is empty, or what it holds.
+fn section(id: &'static str, title: &'static str, blocks: Vec<super::page::Block>) -> Section {
+    Section { id, title, blocks }
+}
+
+/// The current checks, each with the receipt that it stands in.
+fn checks(collection: &Collection) -> impl Iterator<Item = (&Receipt, &CheckSection)> {
+    let receipts = collection.current(receipt::Section::Check);
+    receipts.filter_map(|receipt| Some((receipt, receipt.harness.check.as_ref()?)))
+}
+
+/// Every pair of every current check, with the name of its model.
+fn outcomes(collection: &Collection) -> impl Iterator<Item = (String, &Outcome)> {
+    checks(collection).flat_map(|(receipt, check)| {
+        let model = model_of(receipt, receipt::Section::Check);
+        let outcomes = check.rungs.iter().flat_map(|report| &report.outcomes);
+        outcomes.map(move |outcome| (model.clone(), outcome))
+    })
+}
+
+/// A figure of a drawing.
+fn figure(
+    title: String,
+    words: String,
+    svg: Result<String, String>,
+) -> Result<Figure, ReportError> {
+    let title = super::page::printable(&title);
+    let words = super::page::printable(&words);
+    match svg {
+        Ok(svg) => Ok(Figure {
+            svg: on_page(&svg, &format!("{title}. {words}")),
+            title,
+            words,
+        }),
+        Err(reason) => Err(ReportError::Draw {
+            figure: title,
+            reason,
+        }),
+    }
+}
+
+/// `1 kernel`, `2 kernels`.
+fn several(n: usize, one: &str) -> String {
+    let n = n as u64;
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", crate::wording::count(n))
+}
+
+/// A verdict that is worth a word of its own.
+fn is_bad(verdict: Verdict) -> bool {
+    verdict == Verdict::Divergent
+}

@@ -1,0 +1,70 @@
+//! Numbers as people read them, on the command line and in reports.
+
+use crate::bench::statistics::Median;
+
+/// Thousands apart.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
+        .collect();
+    groups.join(",")
+}
+
+/// A measure in a few digits; exactly 0 and 1 stand out.
+pub(crate) fn measure(value: f64) -> String {
+    match value {
+        0.0 => "0".into(),
+        1.0 => "1".into(),
+        _ if (0.001..1000.0).contains(&value.abs()) => format!("{value:.6}"),
+        _ => format!("{value:.2e}"),
+    }
+}
+
+/// A ratio with its interval.
+pub(crate) fn ratio(median: &Median) -> String {
+    let Median {
+        value, low, high, ..
+    } = median;
+    format!("{value:.2}x [{low:.2}, {high:.2}]")
+}
+
+/// A share in whole percent.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
+/// A time in three digits.
+pub(crate) fn seconds(value: f64) -> String {
+    let (scaled, unit) = match value {
+        _ if value < 1e-6 => (value * 1e9, "ns"),
+        _ if value < 1e-3 => (value * 1e6, "µs"),
+        _ if value < 1.0 => (value * 1e3, "ms"),
+        _ => (value, "s"),
+    };
+    let digits = match scaled {
+        _ if scaled < 9.995 => 2,
+        _ if scaled < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{scaled:.digits$} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_easy_to_read() {
+        let times = [2.5e-7, 4.2e-5, 1.234e-4, 0.00999, 0.0999, 1.5].map(seconds);
+        assert_eq!(
+            times,
+            [
+                "250 ns", "42.0 µs", "123 µs", "9.99 ms", "99.9 ms", "1.50 s"
+            ]
+        );
+    }
+}

@@ -1,0 +1,444 @@
+//! Reports: what receipts say stands in them, whatever it is and in whatever order they come; and nothing else does.
+
+mod common;
+#[path = "receipts/generated.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod generated;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use harness::receipt::Receipt;
+use harness::report::{Collection, html, markdown, page_of};
+use harness::shard::Shard;
+use harness::verdict::Verdict;
+use roxmltree::{Document, Node, ParsingOptions};
+use tempfile::{TempDir, tempdir};
+
+use common::{assert_code, harness, stderr, stdout};
+
+/// The documents of receipts.
+fn documents(receipts: Vec<Receipt>) -> (String, String) {
+    let collections = receipts.into_iter().map(Collection::of);
+    let collection = collections.reduce(Collection::and).unwrap();
+    let page = page_of(&collection).unwrap();
+    (html::write(&page).unwrap(), markdown::write(&page))
+}
+
+/// A page as XML, which it is besides being HTML.
+fn parse(page: &str) -> Document<'_> {
+    let options = ParsingOptions {
+        allow_dtd: true,
+        ..ParsingOptions::default()
+    };
+    Document::parse_with_options(page, options).unwrap()
+}
+
+fn text(node: Node<'_, '_>) -> String {
+    let texts = node.descendants().filter(Node::is_text);
+    texts.filter_map(|node| node.text()).collect()
+}
+
+fn elements<'a>(document: &'a Document<'a>, name: &'a str) -> impl Iterator<Item = Node<'a, 'a>> {
+    let all = document.descendants();
+    all.filter(move |node| node.tag_name().name() == name)
+}
+
+/// The cells of the row that begins with `first`, in the table of this caption.
+fn row(page: &Document<'_>, caption: &str, first: &str) -> Vec<String> {
+    let table = elements(page, "table").find(|table| {
+        table
+            .descendants()
+            .any(|node| node.has_tag_name("caption") && text(node) == caption)
+    });
+    let table = table.unwrap_or_else(|| panic!("there is no table `{caption}`"));
+    let rows = table.descendants().filter(|node| node.has_tag_name("tr"));
+    let cells = |row: Node<'_, '_>| -> Vec<String> {
+        row.children().filter(Node::is_element).map(text).collect()
+    };
+    rows.map(cells)
+        .find(|cells| cells.first().is_some_and(|cell| cell == first))
+        .unwrap_or_else(|| panic!("`{caption}` has no row `{first}`"))
+}
+
+/// A receipt without anything of this machine and this minute.
+fn anywhere(mut receipt: Receipt, timestamp: &str) -> Receipt {
+    receipt.harness.commit = "0123456789abcdef0123456789abcdef01234567".into();
+    for run in &mut receipt.harness.runs {
+        run.timestamp = timestamp.into();
+        run.seconds = 1.5;
+        run.command = vec!["harness".into(), "check".into()];
+        run.environment.os = "linux".into();
+        run.environment.arch = "x86_64".into();
+        run.environment.cpu = "a CPU".into();
+        run.environment.cpu_features = vec!["avx2".into()];
+        run.environment.threads = 2;
+        run.environment.rustc = "a compiler".into();
+        run.environment.sum_order = "serial".into();
+    }
+    receipt.reseal();
+    receipt.verify().unwrap();
+    receipt
+}
+
+fn of_a_shard(timestamp: &str, off: i8) -> Receipt {
+    let pairs = vec![(5i16, off), (9, 0), (-4, 0)];
+    let found = generated::Found {
+        block: pairs.clone(),
+        tensor: pairs,
+    };
+    anywhere(generated::check(Shard::WHOLE, &found), timestamp)
+}
+
+const EARLY: &str = "2026-01-02T03:04:05Z";
+const LATE: &str = "2026-02-03T04:05:06Z";
+
+fn write(receipt: &Receipt, folder: &TempDir, name: &str) -> String {
+    let path = folder.path().join(name);
+    receipt.write(&path).unwrap();
+    path.to_str().unwrap().into()
+}
+
+#[test]
+fn figures_are_those_of_the_receipts() {
+    let check = anywhere(generated::rich_check(), LATE);
+    let fuzz = anywhere(generated::fuzz(Shard::WHOLE), LATE);
+    let mistakes = anywhere(generated::mistakes(), LATE);
+    let (page, _) = documents(vec![check.clone(), fuzz, mistakes]);
+    let page = parse(&page);
+
+    let block = &check.harness.check.as_ref().unwrap().rungs[0];
+    assert_eq!(block.verdict, Verdict::Divergent);
+    let caption = "Verdict and comparisons of each candidate, over all oracles and models";
+    let cells = row(&page, caption, "i2_s.group128.scalar");
+    assert_eq!(
+        cells[1],
+        format!("✗ divergent {}", block.measures.comparisons)
+    );
+
+    let outcome = &block.outcomes[0];
+    let cells = row(
+        &page,
+        "i2_s.group128.scalar: the worst of each measure",
+        "block",
+    );
+    assert_eq!(cells[1..3], ["first/build", "✗ divergent"]);
+    assert_eq!(cells[5], outcome.measures.mismatches.to_string());
+    assert_eq!(cells[9], outcome.measures.max_ulp.to_string());
+
+    let cells = row(
+        &page,
+        "Mistakes in kernels, and which measure alone catches them",
+        "tail-dropped",
+    );
+    assert_eq!(cells[1..4], ["1", "0.9700", "✓ caught"]);
+    assert_eq!(cells[7..9], ["· missed", "✓ caught"]);
+    let calls = row(
+        &page,
+        "Kernels that executed, as the dispatcher counted",
+        "i2_s.group128.scalar",
+    );
+    assert_eq!(calls[1], "36");
+
+    let tiles: Vec<String> = elements(&page, "dd").map(text).collect();
+    assert!(
+        tiles.contains(&"50 cases, 2 known divergences".into()),
+        "{tiles:?}"
+    );
+    assert!(tiles.contains(&"2 of 2 caught".into()), "{tiles:?}");
+}
+
+#[test]
+fn every_finding_says_where_what_and_how_it_is_shown_again() {
+    let (page, markdown) = documents(vec![anywhere(generated::rich_check(), LATE)]);
+    let page = parse(&page);
+    let findings = elements(&page, "section")
+        .find(|node| node.attribute("aria-labelledby") == Some("findings"));
+    let words = text(findings.unwrap());
+    for told in [
+        "i2_s.group128.scalar against first/build, rung node on the default model: candidate wrong",
+        "expected 1.0 (0x3f800000), got 1.5 (0x3fc00000)",
+        "MUL, layer 1, decode 0: its inputs agree, the operation is to blame",
+        "inputs: inp_embd identical",
+        "harness check",
+    ] {
+        assert!(words.contains(told), "`{told}` is not in:\n{words}");
+    }
+    assert!(markdown.contains("```sh\nharness check\n```"), "{markdown}");
+}
+
+#[test]
+fn what_a_receipt_says_stays_text() {
+    const HOSTILE: &str =
+        "<script>alert(1)</script>|`x`|</title></details>&amp;\u{1b}[31m\u{202e}\n# h";
+    let mut receipt = generated::rich_check();
+    let run = &mut receipt.harness.runs[0];
+    run.model = Some(HOSTILE.into());
+    run.command = vec![HOSTILE.into()];
+    let check = receipt.harness.check.as_mut().unwrap();
+    check.not_available = vec![HOSTILE.into()];
+    for outcome in check
+        .rungs
+        .iter_mut()
+        .flat_map(|report| &mut report.outcomes)
+    {
+        outcome.candidate = HOSTILE.into();
+        outcome.reference = HOSTILE.into();
+        for finding in &mut outcome.findings {
+            finding.subject = HOSTILE.into();
+            finding.reproduce = HOSTILE.into();
+            finding.expected.value = HOSTILE.into();
+        }
+        for node in &mut outcome.nodes {
+            node.kind = HOSTILE.into();
+        }
+    }
+    receipt.reseal();
+    receipt.verify().unwrap();
+    let (page, markdown) = documents(vec![receipt]);
+    let page = parse(&page);
+    assert_eq!(elements(&page, "script").count(), 0);
+    assert!(text(page.root()).contains("<script>alert(1)</script>|`x`|"));
+    assert!(!text(page.root()).contains(['\u{1b}', '\u{202e}']));
+
+    // In Markdown it is in code, or escaped; and a bar in it ends no cell.
+    for line in markdown.lines().filter(|line| line.contains("<script")) {
+        let code = line.starts_with(HOSTILE.get(..8).unwrap()) || line.contains('`');
+        assert!(code, "{line}");
+    }
+    assert!(!markdown.contains("\n# h"), "{markdown}");
+    let mut columns = 0;
+    for line in markdown.lines() {
+        let bars = line.replace("\\|", "").matches('|').count();
+        match line.starts_with("| ") {
+            true if columns == 0 => columns = bars,
+            true => assert_eq!(bars, columns, "{line}"),
+            false => columns = 0,
+        }
+    }
+}
+
+#[test]
+fn a_page_can_be_read_by_everyone() {
+    let (page, _) = documents(vec![
+        anywhere(generated::rich_check(), LATE),
+        of_a_shard(EARLY, 0),
+        anywhere(generated::mistakes(), EARLY),
+    ]);
+    assert!(!page.contains("http://") || page.matches("http://").all(|m| m == "http://"));
+    let page = parse(&page);
+    let mut level = 0;
+    for heading in page.descendants().filter(Node::is_element) {
+        let name = heading.tag_name().name();
+        if let Some(next) = name
+            .strip_prefix('h')
+            .and_then(|digit| digit.parse::<u32>().ok())
+        {
+            assert!(
+                next <= level + 1,
+                "{name} after h{level}: {}",
+                text(heading)
+            );
+            level = next;
+        }
+        for attribute in ["src", "href", "action", "data"] {
+            let Some(link) = heading.attribute(attribute) else {
+                continue;
+            };
+            assert!(
+                link.starts_with('#') || link == "data:,",
+                "{name} {attribute}={link}"
+            );
+        }
+    }
+    assert_eq!(elements(&page, "h1").count(), 1);
+    assert!(elements(&page, "th").all(|cell| cell.has_attribute("scope")));
+    assert!(elements(&page, "svg").count() >= 3);
+    for drawing in elements(&page, "svg") {
+        assert_eq!(drawing.attribute("role"), Some("img"));
+        let title = drawing.first_element_child().unwrap();
+        assert!(
+            title.has_tag_name(("http://www.w3.org/2000/svg", "title")) && !text(title).is_empty()
+        );
+        let shapes = drawing.descendants();
+        let colours = shapes.flat_map(|node| [node.attribute("fill"), node.attribute("stroke")]);
+        for colour in colours.flatten() {
+            assert!(colour.starts_with("var(--") || colour == "none", "{colour}");
+        }
+    }
+    let ids: Vec<&str> = page
+        .descendants()
+        .filter_map(|node| node.attribute("id"))
+        .collect();
+    assert_eq!(BTreeSet::from_iter(&ids).len(), ids.len());
+    for link in elements(&page, "a").filter_map(|link| link.attribute("href")) {
+        assert!(ids.contains(&link.trim_start_matches('#')), "{link}");
+    }
+    let headings: Vec<String> = elements(&page, "h2").map(text).collect();
+    let wanted = [
+        "Verdict",
+        "Findings",
+        "Ladder by kernel",
+        "Layout maps",
+        "Divergence along the layers",
+        "ULP histograms",
+        "Kill matrix",
+        "Speed",
+        "Trend",
+        "Provenance",
+    ];
+    assert_eq!(headings, wanted);
+}
+
+/// Relative luminance of `#rrggbb`, as the Web Content Accessibility Guidelines 2.2 define it.
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = u8::from_str_radix(&colour[at..at + 2], 16).unwrap();
+        let value = f64::from(value) / 255.0;
+        if value <= 0.04045 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
+        }
+    };
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+}
+
+#[test]
+fn words_stand_out_by_day_and_by_night() {
+    let style = include_str!("../templates/report/style.css");
+    let (light, dark) = style.split_once("prefers-color-scheme: dark").unwrap();
+    let papers = ["--paper", "--soft"];
+    let mut pairs: Vec<(String, &str)> = Vec::new();
+    for ink in [
+        "--text", "--muted", "--good", "--fair", "--bad", "--first", "--second", "--third",
+    ] {
+        pairs.extend(papers.map(|paper| (paper.to_owned(), ink)));
+    }
+    for ink in ["--good", "--fair", "--bad"] {
+        pairs.push((format!("{ink}-soft"), ink));
+    }
+    pairs.extend((0..5).map(|step| (format!("--step-{step}"), "--on-cell")));
+    pairs.push(("--odd".into(), "--on-cell"));
+    for theme in [light, dark] {
+        let colour = |name: &str| {
+            let (_, rest) = theme.split_once(&format!("{name}: ")).unwrap();
+            luminance(&rest[..7])
+        };
+        for (paper, ink) in &pairs {
+            let (a, b) = (colour(paper), colour(ink));
+            let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+            assert!(contrast >= 4.5, "{ink} on {paper}: {contrast:.2}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_receipts_is_of_no_matter() {
+    let folder = tempdir().unwrap();
+    let files = [
+        write(&anywhere(generated::rich_check(), LATE), &folder, "a.json"),
+        write(&of_a_shard(EARLY, 3), &folder, "b.json"),
+        write(
+            &anywhere(generated::fuzz(Shard::WHOLE), EARLY),
+            &folder,
+            "c.json",
+        ),
+        write(&anywhere(generated::mistakes(), LATE), &folder, "d.json"),
+    ];
+    let report = |paths: &[&str], name: &str| {
+        let output = folder.path().join(name);
+        let mut args = vec!["report"];
+        args.extend(paths);
+        args.extend(["-o", output.to_str().unwrap()]);
+        assert_code(&harness(&args), 0);
+        ["index.html", "report.md"].map(|file| std::fs::read_to_string(output.join(file)).unwrap())
+    };
+    let [a, b, c, d] = files.each_ref().map(String::as_str);
+    let forth = report(&[a, b, c, d], "forth");
+    assert_eq!(forth, report(&[d, b, a, c], "back"));
+    assert_eq!(forth, report(&[folder.path().to_str().unwrap()], "folder"));
+    // The same receipt twice is one receipt.
+    assert_eq!(forth, report(&[a, b, c, d, a], "twice"));
+}
+
+#[test]
+fn of_the_same_work_the_newest_counts_and_the_rest_is_trend() {
+    let (bad, good) = (of_a_shard(EARLY, 3), of_a_shard(LATE, 0));
+    let verdicts = [&bad, &good].map(|receipt| receipt.harness.verdict);
+    assert_eq!(verdicts, [Verdict::Divergent, Verdict::Exact]);
+    let (page, markdown) = documents(vec![bad.clone(), good.clone()]);
+    assert!(markdown.contains("**✓ exact**"), "{markdown}");
+    assert!(markdown.contains("2 receipts of 1 commit"), "{markdown}");
+    let rate = 100.0 * bad.parity.exact_match_rate.unwrap();
+    assert!(markdown.contains(&format!("{rate:.4} %")), "{markdown}");
+    assert!(page.contains("Exact match rate and verdict"));
+    // Another machine is another piece of work: what failed there is not mended here.
+    let mut elsewhere = bad;
+    elsewhere.harness.runs[0].environment.cpu = "another CPU".into();
+    elsewhere.reseal();
+    let (_, markdown) = documents(vec![elsewhere, good]);
+    assert!(markdown.contains("**✗ divergent**"), "{markdown}");
+}
+
+#[test]
+fn shards_that_nobody_gave_are_missing() {
+    let shard = Shard { index: 2, count: 3 };
+    let (_, markdown) = documents(vec![anywhere(generated::fuzz(shard), LATE)]);
+    assert!(
+        markdown.contains("2 parts of the work missing"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("- fuzz 1/3\n- fuzz 3/3\n"), "{markdown}");
+}
+
+#[test]
+fn a_small_report_in_markdown() {
+    let receipt = anywhere(generated::rich_check(), LATE);
+    let seal = receipt.harness.seal[..12].to_owned();
+    let (_, markdown) = documents(vec![receipt]);
+    insta::assert_snapshot!(markdown.replace(&seal, "SEAL"));
+}
+
+#[test]
+fn nothing_is_written_of_what_is_not_to_be_believed() {
+    let folder = tempdir().unwrap();
+    let good = write(&of_a_shard(EARLY, 0), &folder, "good.json");
+    let text = std::fs::read_to_string(&good).unwrap();
+    let edited = text.replacen("\"exact\"", "\"divergent\"", 1);
+    let output = folder.path().join("report");
+    let report = |path: &str| harness(&["report", &good, path, "-o", output.to_str().unwrap()]);
+    for (name, content) in [
+        ("cut.json", &text[..text.len() / 2]),
+        ("edited.json", &edited),
+        ("foreign.json", "{}"),
+    ] {
+        let bad = folder.path().join(name);
+        std::fs::write(&bad, content).unwrap();
+        let result = report(bad.to_str().unwrap());
+        assert_code(&result, 3);
+        assert!(stderr(&result).contains(name), "{}", stderr(&result));
+        assert!(!output.exists(), "{name}");
+    }
+    let empty = tempdir().unwrap();
+    let result = harness(&[
+        "report",
+        empty.path().to_str().unwrap(),
+        "-o",
+        output.to_str().unwrap(),
+    ]);
+    assert_code(&result, 3);
+    assert!(
+        stderr(&result).contains("no receipt"),
+        "{}",
+        stderr(&result)
+    );
+    assert!(!Path::exists(&output));
+    let result = report(&good);
+    assert_code(&result, 0);
+    assert!(
+        stdout(&result).starts_with("1 receipt, verdict exact"),
+        "{}",
+        stdout(&result)
+    );
+}
