@@ -132,7 +132,7 @@ fn figures_are_those_of_the_receipts() {
         "tail-dropped",
     );
     assert_eq!(cells[1..4], ["1", "0.9700", "✓ caught"]);
-    assert_eq!(cells[7..9], ["· missed", "✓ caught"]);
+    assert_eq!(cells[7..10], ["· missed", "✓ caught", "✓ named"]);
     let calls = row(
         &page,
         "Kernels that executed, as the dispatcher counted",
@@ -160,6 +160,9 @@ fn every_finding_says_where_what_and_how_it_is_shown_again() {
         "expected 1.0 (0x3f800000), got 1.5 (0x3fc00000)",
         "MUL, layer 1, decode 0: its inputs agree, the operation is to blame",
         "inputs: inp_embd identical",
+        "cause: scale wrong: 1.5 times what it should be (in i2_s.group128.scalar, only in results of batches from 2; \
+         explains 3 of 4 wrong results looked at)",
+        "smallest input found: 1 x 128 weights in ",
         "harness check",
     ] {
         assert!(words.contains(told), "`{told}` is not in:\n{words}");

@@ -9,7 +9,9 @@ use qk256::format::Format;
 
 use super::decoding::DecodingSelection;
 use super::recording::ReceiptOption;
-use super::select::{KernelSelection, OracleSelection, open_model, oracle_ids, oracle_infos};
+use super::select::{
+    KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
+};
 use super::{CliError, style};
 use crate::exit::Exit;
 use crate::fuzz;
@@ -36,13 +38,15 @@ use crate::verdict::Verdict;
 #[command(after_help = "\
 Examples:
   harness check
+  harness check tiny-llama-tq2_0
   harness check model.gguf --receipt receipt.json --findings findings
   harness check model.gguf --rung node,logits --tokens 1,5,7,9 --threads 2
   harness check model.gguf --rung logits --prompt \"The capital of France is\"
   harness check model.gguf --shard 1/4 --receipt part-1.json
   harness check model.gguf --rung block,tensor --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict")]
 pub(super) struct CheckArgs {
-    /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors
+    /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors, or the recipe of one (see `harness synth --list`), which is written
+    /// to a temporary file
     model: Option<PathBuf>,
     /// Rungs to climb, separated by commas
     #[arg(long = "rung", value_name = "RUNG", value_enum, value_delimiter = ',', default_values_t = Rung::ALL)]
@@ -97,7 +101,10 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     let candidates = args.kernels.candidates()?;
     let mut oracles = args.oracles.load()?;
     oracles.references = args.decoding.isolate(oracles.references);
-    let open = open_model(args.model.as_ref())?;
+    let open = match &args.model {
+        Some(model) => open_named(model)?,
+        None => open_model(None)?,
+    };
     let tensors = open.model.ternary_tensors(reference_layout())?;
     let is_of = |tensor: &TernaryTensor<'_>, format: &Format| {
         reference_format(tensor.weights.format()) == reference_format(format)

@@ -13,6 +13,7 @@ mod kernels;
 mod logits;
 mod merge;
 mod mistakes;
+mod nightly;
 mod oracles;
 mod receipts;
 mod recording;
@@ -70,6 +71,7 @@ enum Command {
     Gate(gate::GateArgs),
     Baseline(baseline::BaselineArgs),
     Report(report::ReportArgs),
+    Nightly(nightly::NightlyArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
 }
@@ -207,6 +209,7 @@ impl Cli {
             Command::Gate(args) => gate::run(args, out),
             Command::Baseline(args) => baseline::run(args, out),
             Command::Report(args) => report::run(args, out),
+            Command::Nightly(args) => nightly::run(args, out),
             Command::Worker(args) => worker::run(args),
         }
     }

@@ -1,6 +1,6 @@
 //! Options that several commands share: which model, which oracles, which kernels.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use qk256::kernel::{self, Kernel};
@@ -203,6 +203,23 @@ pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> 
     Ok(model)
 }
 
+/// Opens the file of this name, or else generates the model of the recipe.
+///
+/// # Errors
+///
+/// As [`open_model`].
+pub(super) fn open_named(path: &Path) -> Result<OpenModel, CliError> {
+    let is_recipe = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("gguf") => false,
+        Some("toml") => true,
+        _ => !path.is_file(),
+    };
+    match path.to_str().filter(|_| is_recipe) {
+        Some(recipe) => generate(recipe),
+        None => open_model(Some(&path.into())),
+    }
+}
+
 /// Generates the model of a recipe, by name or path, for as long as it is open.
 ///
 /// # Errors
@@ -215,4 +232,24 @@ pub(super) fn generate(recipe: &str) -> Result<OpenModel, CliError> {
         argument: recipe.into(),
         _generated: Some(generated),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_a_recipe() {
+        for (name, told) in [
+            ("no-such-model.gguf", "no-such-model.gguf"),
+            ("no-such-recipe", "2b-4t-small-vocab"),
+            ("no-such-recipe.toml", "no-such-recipe.toml"),
+        ] {
+            let error = open_named(Path::new(name))
+                .err()
+                .expect("there is no such model")
+                .to_string();
+            assert!(error.contains(told), "{error}");
+        }
+    }
 }

@@ -13,6 +13,9 @@ use super::history::Point;
 use crate::receipt::{Receipt, Run, Section};
 use crate::verdict::Verdict;
 
+/// Folders of this name hold inputs that show a difference, and no receipts.
+pub const FINDINGS: &str = "findings";
+
 /// Receipts, each once, in an order of their own.
 ///
 /// A piece of work is a section of a receipt with its model, parameters, shards and machine. Where several receipts hold
@@ -36,7 +39,7 @@ struct Key {
 type Age = (String, Verdict, String);
 
 impl Collection {
-    /// Reads and verifies receipts: files, and all `*.json` in folders and the folders there.
+    /// Reads and verifies receipts: files, and all `*.json` in folders and the folders there but for [`FINDINGS`].
     ///
     /// # Errors
     ///
@@ -202,7 +205,9 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReportError> {
     for entry in entries {
         let path = entry.path();
         if entry.file_type().map_err(failed)?.is_dir() {
-            find(&path, files)?;
+            if entry.file_name() != FINDINGS {
+                find(&path, files)?;
+            }
         } else if path
             .extension()
             .is_some_and(|extension| extension == "json")

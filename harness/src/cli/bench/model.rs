@@ -9,7 +9,7 @@ use super::cells::Comparisons;
 use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::model::ModelBench;
 use crate::bench::model::report::ModelReport;
-use crate::cli::select::{LoadedOracles, OpenModel, generate, open_model};
+use crate::cli::select::{LoadedOracles, open_named};
 use crate::cli::{CliError, style};
 use crate::exit::Exit;
 use crate::interrupt;
@@ -59,7 +59,7 @@ pub(super) fn time(
         .collect::<Result<_, _>>()?;
     let of_oracle = |oracle: &Oracle| OracleInfo::from(oracle.description());
     let infos: Vec<OracleInfo> = oracles.iter().map(of_oracle).collect();
-    let opened = open(name)?;
+    let opened = open_named(Path::new(name))?;
     let bench = ModelBench {
         model: &opened.model,
         name: name.into(),
@@ -89,18 +89,6 @@ pub(super) fn time(
         oracles: compared,
         receipt,
     })
-}
-
-/// The file of this name, or else the model of the recipe.
-fn open(name: &str) -> Result<OpenModel, CliError> {
-    let path = Path::new(name);
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    match extension {
-        Some("gguf") => open_model(Some(&path.into())),
-        Some("toml") => generate(name),
-        _ if path.is_file() => open_model(Some(&path.into())),
-        _ => generate(name),
-    }
 }
 
 fn print(timed: &Timed<ModelReport>, out: &mut dyn Write) -> Result<(), CliError> {
@@ -143,24 +131,4 @@ fn print(timed: &Timed<ModelReport>, out: &mut dyn Write) -> Result<(), CliError
         )?;
     }
     Ok(warn(out)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_file_is_a_recipe() {
-        for (name, told) in [
-            ("no-such-model.gguf", "no-such-model.gguf"),
-            ("no-such-recipe", DEFAULT_RECIPE),
-            ("no-such-recipe.toml", "no-such-recipe.toml"),
-        ] {
-            let error = open(name)
-                .err()
-                .expect("there is no such model")
-                .to_string();
-            assert!(error.contains(told), "{error}");
-        }
-    }
 }

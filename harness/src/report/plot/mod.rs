@@ -11,4 +11,4 @@ pub(super) use histogram::draw_histograms;
 pub(super) use ink::on_page;
 pub use layout_map::{LayoutMap, draw_maps};
 pub(super) use rows::{Axis, Measured, PlotRow, draw_rows};
-pub(super) use trend::{Moment, Series, draw_trend};
+pub(super) use trend::{Heights, Moment, Series, draw_trend};

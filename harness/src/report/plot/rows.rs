@@ -34,9 +34,29 @@ pub(crate) struct Measured {
 const LEFT: i32 = 14;
 const RIGHT: i32 = WIDTH - 14;
 const LEGEND: i32 = 24;
-const LABEL: i32 = 20;
 const SERIES: i32 = 14;
 const AXIS: i32 = 44;
+const GAP: i32 = 6;
+/// Width of the labels of distances.
+const COLUMN: i32 = 210;
+
+impl Axis {
+    /// Height of the label above the marks of a row: labels of ratios are long, those of distances stand beside.
+    const fn label(self) -> i32 {
+        match self {
+            Axis::Ratio => 18,
+            Axis::Distance => 0,
+        }
+    }
+
+    /// Where the axis begins.
+    const fn left(self) -> i32 {
+        match self {
+            Axis::Ratio => LEFT + 24,
+            Axis::Distance => LEFT + COLUMN,
+        }
+    }
+}
 
 /// Draws rows under a legend of the series, at most as many as there are inks for.
 ///
@@ -50,7 +70,8 @@ pub(crate) fn draw_rows(
     title: &str,
 ) -> Result<String, String> {
     let series = &series[..series.len().min(Ink::SERIES.len())];
-    let tall = LABEL + SERIES * series.len() as i32;
+    let label = axis.label();
+    let tall = label + SERIES * series.len() as i32 + GAP;
     let height = LEGEND + tall * rows.len() as i32 + AXIS;
     draw((WIDTH, height), |area| {
         let scale = scale(rows, axis);
@@ -70,14 +91,17 @@ pub(crate) fn draw_rows(
             .iter()
             .zip((LEGEND..).step_by(tall.unsigned_abs() as usize))
         {
+            let width = 15 * row.label.chars().count() as i32 / 2;
+            let behind = [(LEFT - 2, top + 2), (LEFT + width, top + 18)];
+            area.draw(&Rectangle::new(behind, Ink::Paper.colour().filled()))?;
             area.draw(&Text::new(
                 row.label.clone(),
-                (LEFT, top + 4),
+                (LEFT, top + 3),
                 words(WORDS, Ink::Text),
             ))?;
             for (i, measured) in row.marks.iter().take(series.len()).enumerate() {
                 let Some(measured) = measured else { continue };
-                let y = top + LABEL + SERIES * i as i32 + SERIES / 2;
+                let y = top + label + 2 + SERIES * i as i32 + SERIES / 2;
                 if let Some((low, high)) = measured.interval {
                     let (from, to) = (scale.place(low), scale.place(high));
                     line(area, [(from, y), (to, y)], Ink::SERIES[i], 2)?;
@@ -106,7 +130,7 @@ fn scale(rows: &[PlotRow], axis: Axis) -> Ends {
         Axis::Ratio => {
             let down = low.clamp(1e-6, 0.9).log2().floor();
             let up = high.clamp(1.1, 1e6).log2().ceil();
-            Ends::new((down.exp2(), up.exp2()), 2.0, (LEFT + 24, RIGHT - 24))
+            Ends::new((down.exp2(), up.exp2()), 2.0, (axis.left(), RIGHT - 24))
         }
         Axis::Distance => {
             let (low, high) = if above.is_empty() {
@@ -117,7 +141,7 @@ fn scale(rows: &[PlotRow], axis: Axis) -> Ends {
             let down = low.clamp(1e-30, 1e30).log10().floor();
             let up = high.clamp(1e-30, 1e30).log10().ceil().max(down + 1.0);
             let ends = (10f64.powf(down), 10f64.powf(up));
-            Ends::new(ends, 10.0, (LEFT + 90, RIGHT - 24))
+            Ends::new(ends, 10.0, (axis.left() + 70, RIGHT - 24))
         }
     }
 }
@@ -146,7 +170,7 @@ impl Ends {
         if value > 0.0 {
             self.scale.place(value)
         } else {
-            LEFT + 24
+            Axis::Distance.left()
         }
     }
 
@@ -182,7 +206,7 @@ fn grid(
         let x = ends.place(1.0);
         line(area, [(x, top), (x, bottom)], Ink::Muted, 2)?;
     } else {
-        label(LEFT + 24, "identical".into(), Ink::Muted)?;
+        label(Axis::Distance.left(), "identical".into(), Ink::Muted)?;
     }
     let at = (WIDTH / 2, bottom + 32);
     area.draw(&Text::new(title.to_owned(), at, centred(WORDS, Ink::Muted)))

@@ -17,6 +17,47 @@ pub(crate) struct Series {
     pub(crate) moments: Vec<Moment>,
 }
 
+/// What the heights of a trend are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heights {
+    /// Shares of one, which is the top.
+    Share,
+    /// Ratios, on a logarithmic scale.
+    Ratio,
+}
+
+impl Heights {
+    /// From the smallest to the largest value, with some room.
+    fn scale(self, (low, high): (f64, f64)) -> (Scale, (f64, f64)) {
+        let places = (BOTTOM, TOP);
+        match self {
+            Heights::Share => {
+                let ends = (low - (1.0 - low).max(0.01) * 0.1, 1.0);
+                (Scale::linear(ends, places), ends)
+            }
+            Heights::Ratio => {
+                let ends = (low.clamp(1e-6, 0.95), high.clamp(1.05, 1e6));
+                (Scale::logarithmic(ends, places), ends)
+            }
+        }
+    }
+
+    /// So far up from the lower end to the upper one.
+    fn at(self, (low, high): (f64, f64), share: f64) -> f64 {
+        match self {
+            Heights::Share => low + (high - low) * share,
+            Heights::Ratio => low * (high / low).powf(share),
+        }
+    }
+
+    fn label(self, value: f64) -> String {
+        match self {
+            Heights::Share => format!("{:.2} %", 100.0 * value),
+            Heights::Ratio => format!("{value:.2}x"),
+        }
+    }
+}
+
 /// A value at a time.
 pub(crate) struct Moment {
     /// Seconds since 1970.
@@ -38,31 +79,29 @@ const BOTTOM: i32 = HEIGHT - 36;
 /// # Errors
 ///
 /// As [`draw`].
-pub(crate) fn draw_trend(
-    series: &[Series],
-    value: &dyn Fn(f64) -> String,
-) -> Result<String, String> {
+pub(crate) fn draw_trend(series: &[Series], heights: Heights) -> Result<String, String> {
     let series = &series[..series.len().min(Ink::SERIES.len())];
     draw((WIDTH, HEIGHT), |area| {
         let moments = || series.iter().flat_map(|series| &series.moments);
-        let across = Scale::linear(ends(moments().map(|m| m.seconds), 0.0), (LEFT, RIGHT));
-        let heights = moments().flat_map(|moment| {
-            let (low, high) = moment
-                .measured
-                .interval
-                .unwrap_or((moment.measured.value, moment.measured.value));
-            [low, moment.measured.value, high]
+        let across = Scale::linear(ends(moments().map(|m| m.seconds)), (LEFT, RIGHT));
+        let values = moments().flat_map(|moment| {
+            let value = moment.measured.value;
+            let (low, high) = moment.measured.interval.unwrap_or((value, value));
+            [low, value, high]
         });
-        let range = ends(heights, 0.05);
-        let up = Scale::linear(range, (BOTTOM, TOP));
+        let (up, range) = heights.scale(ends(values));
         let right = words(WORDS, Ink::Muted).pos(Pos::new(HPos::Right, VPos::Center));
         for step in 0..=4 {
-            let height = range.0 + (range.1 - range.0) * f64::from(step) / 4.0;
-            let y = up.place(height);
+            let value = heights.at(range, f64::from(step) / 4.0);
+            let y = up.place(value);
             line(area, [(LEFT, y), (RIGHT, y)], Ink::Grid, 1)?;
-            area.draw(&Text::new(value(height), (LEFT - 8, y), right.clone()))?;
+            area.draw(&Text::new(
+                heights.label(value),
+                (LEFT - 8, y),
+                right.clone(),
+            ))?;
         }
-        dates(area, ends(moments().map(|m| m.seconds), 0.0), &across)?;
+        dates(area, ends(moments().map(|m| m.seconds)), &across)?;
         let mut left = LEFT;
         for (i, one) in series.iter().enumerate() {
             Mark::SERIES[i].draw(area, (left + 6, 13), Ink::SERIES[i])?;
@@ -117,19 +156,11 @@ fn draw_series(
     Ok(())
 }
 
-/// The smallest and the largest, and a share of the range beyond both.
-fn ends(values: impl Iterator<Item = f64>, beyond: f64) -> (f64, f64) {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
-    if low > high {
-        return (0.0, 1.0);
-    }
-    let margin = match high - low {
-        0.0 => high.abs().max(1.0) * 0.01,
-        range => range * beyond,
-    };
-    (low - margin, high + margin)
+/// The smallest and the largest; from 0 to 1 of none.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let ends = values.map(|value| (value, value));
+    let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
+    ends.reduce(wider).unwrap_or((0.0, 1.0))
 }
 
 fn dates(area: &Area<'_>, (first, last): (f64, f64), across: &Scale) -> Result<(), DrawError> {
@@ -139,10 +170,10 @@ fn dates(area: &Area<'_>, (first, last): (f64, f64), across: &Scale) -> Result<(
         let seconds = first + (last - first) * f64::from(step) / 3.0;
         let time = UNIX_EPOCH + Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let text = humantime::format_rfc3339_seconds(time).to_string();
-        let label = if last - first < 3.0 * DAY {
-            text.get(5..16)
-        } else {
-            text.get(..10)
+        let label = match last - first {
+            range if range < 600.0 => text.get(11..19),
+            range if range < 3.0 * DAY => text.get(5..16),
+            _ => text.get(..10),
         };
         let label = label.unwrap_or(&text).replace('T', " ");
         let at = (across.place(seconds), BOTTOM + 16);
@@ -167,7 +198,7 @@ mod tests {
         };
         let trend = |moments| {
             let name = "rate".into();
-            draw_trend(&[Series { name, moments }], &|value| format!("{value:.2}")).unwrap()
+            draw_trend(&[Series { name, moments }], Heights::Share).unwrap()
         };
         let crosses = |svg: &str| svg.matches("stroke-width=\"3\"").count();
         let good = trend(vec![moment(0.0, false), moment(1e6, false)]);

@@ -53,17 +53,17 @@ pub(super) fn section(findings: &[Found<'_>]) -> Section {
         [] => vec![Block::Text(Line::text(
             "None: no pair of sides differs in a way that is not known or within the noise.",
         ))],
-        all if all.len() <= SHOWN => all.iter().map(|found| told(found, false)).collect(),
+        all if all.len() <= SHOWN => all.iter().map(told).collect(),
         all => {
             let words = format!(
                 "{}, the first {SHOWN} below.",
                 several(all.len(), "finding")
             );
             let mut blocks = vec![Block::Text(Line::text(words))];
-            blocks.extend(all[..SHOWN].iter().map(|found| told(found, true)));
+            blocks.extend(all[..SHOWN].iter().map(told));
             blocks.push(Block::Fold {
                 summary: Line::text(format!("The other {}", all.len() - SHOWN)),
-                blocks: all[SHOWN..].iter().map(|found| told(found, true)).collect(),
+                blocks: all[SHOWN..].iter().map(told).collect(),
             });
             blocks
         }
@@ -71,8 +71,8 @@ pub(super) fn section(findings: &[Found<'_>]) -> Section {
     super::section(ID, "Findings", blocks)
 }
 
-/// One finding; what is beside the point folded away where there are many.
-fn told(found: &Found<'_>, _is_one_of_many: bool) -> Block {
+/// One finding, folded behind who differs from whom.
+fn told(found: &Found<'_>) -> Block {
     let Found {
         place,
         candidate,
@@ -100,6 +100,19 @@ fn told(found: &Found<'_>, _is_one_of_many: bool) -> Block {
     }
     if let Some(node) = &finding.node {
         facts.extend(located(node));
+    }
+    facts.push(match &finding.cause {
+        Some(cause) => Line::text("cause: ").and_strong(cause.to_string()),
+        None => Line::text("cause: not shown by the evidence"),
+    });
+    if let Some(input) = &finding.input {
+        facts.push(Line::text(format!(
+            "smallest input found: {} x {} weights in {}, {}; in the receipt, for harness replay",
+            input.rows,
+            input.cols,
+            input.flavour,
+            several(input.batch, "activation row")
+        )));
     }
     Block::Fold {
         summary,

@@ -26,10 +26,22 @@ pub(super) fn section(collection: &Collection) -> Section {
         let Some(matrix) = &receipt.harness.mistakes else {
             continue;
         };
+        let alone = MEASURES.iter().filter(|(name, _)| *name != "gate");
+        let alone: Vec<String> = alone
+            .map(|(name, catches)| {
+                let caught = matrix.kernels.iter().filter(|row| catches(&row.caught));
+                format!("{name} {}", caught.count())
+            })
+            .collect();
         let words = format!(
-            "Every mistake below was planted on purpose, to show that the harness can fail. The gate, which is all rungs \
-             together, caught {} of {}; no single measure does.",
-            matrix.caught, matrix.planted
+            "Every mistake below was planted on purpose, to show that the harness can fail. The gate, which is all \
+             rungs together, caught {} of {}, and the diagnosis named the cause of {}. Of {} in kernels, a measure \
+             alone would have caught: {}.",
+            matrix.caught,
+            matrix.planted,
+            matrix.named,
+            matrix.kernels.len(),
+            alone.join(", ")
         );
         blocks.push(Block::Text(Line::text(words)));
         blocks.push(kernels(&matrix.kernels));
@@ -50,7 +62,7 @@ fn kernels(rows: &[KernelMistake]) -> Block {
     }
     let mut headings = vec!["mistake in a kernel", "formats#", "lowest cosine#"];
     headings.extend(MEASURES.map(|(name, _)| name));
-    headings.push("how it comes about");
+    headings.extend(["cause", "how it comes about"]);
     let mut table = Table::new(
         "Mistakes in kernels, and which measure alone catches them",
         &headings,
@@ -65,11 +77,13 @@ fn kernels(rows: &[KernelMistake]) -> Block {
         cells.extend(MEASURES.map(|(_, catches)| {
             let n = rows.iter().filter(|row| catches(&row.caught)).count();
             match n {
-                0 => mark(false, "missed"),
-                n if n == rows.len() => mark(true, "caught"),
+                0 => word(false, "caught", "missed"),
+                n if n == rows.len() => word(true, "caught", "missed"),
                 n => Line::text(format!("{n} of {}", rows.len())),
             }
         }));
+        let named = rows.iter().all(|row| row.named);
+        cells.push(word(named, "named", "not named"));
         cells.push(Line::text(
             rows.first().map_or("", |row| row.story.as_str()),
         ));
@@ -89,6 +103,7 @@ fn models(rows: &[ModelMistakeRecord]) -> Block {
         "operation",
         "located",
         "gate",
+        "cause",
         "how it comes about",
     ];
     let mut table = Table::new(
@@ -97,9 +112,6 @@ fn models(rows: &[ModelMistakeRecord]) -> Block {
     );
     for row in rows {
         let node = row.first_node.as_ref();
-        let word = |yes: bool, is: &'static str, is_not: &'static str| {
-            mark(yes, if yes { is } else { is_not })
-        };
         table.row([
             Line::code(&row.mistake),
             Line::text(format!("{:.4}", row.cosine_similarity)),
@@ -109,12 +121,13 @@ fn models(rows: &[ModelMistakeRecord]) -> Block {
             Line::text(node.and_then(|node| node.op.as_deref()).unwrap_or("-")),
             word(row.located, "located", "not located"),
             word(row.gate, "caught", "missed"),
+            word(row.named, "named", "not named"),
             Line::text(&row.story),
         ]);
     }
     Block::Table(table)
 }
 
-fn mark(yes: bool, word: &'static str) -> Line {
-    Line(vec![Inline::Mark(yes, word)])
+fn word(yes: bool, is: &'static str, is_not: &'static str) -> Line {
+    Line(vec![Inline::Mark(yes, if yes { is } else { is_not })])
 }

@@ -7,7 +7,7 @@ use crate::report::collection::Collection;
 use crate::report::error::ReportError;
 use crate::report::history::Point;
 use crate::report::page::{Block, Figure, Line, Section, Table};
-use crate::report::plot::{Measured, Moment, Series, draw_trend};
+use crate::report::plot::{Heights, Measured, Moment, Series, draw_trend};
 use crate::wording::percent;
 
 /// The section.
@@ -49,13 +49,17 @@ fn draw(
     title: String,
     words: String,
     series: &[Series],
-    value: &dyn Fn(f64) -> String,
+    heights: Heights,
 ) -> Result<Option<Figure>, ReportError> {
-    let moments = || series.iter().flat_map(|series| &series.moments);
-    let first = moments().next().map(|moment| moment.seconds);
-    let has_a_course = moments().any(|moment| Some(moment.seconds) != first);
-    has_a_course
-        .then(|| figure(title, words, draw_trend(series, value)))
+    let has_a_course = |series: &Series| {
+        let mut times = series.moments.iter().map(|moment| moment.seconds);
+        let first = times.next();
+        times.any(|seconds| Some(seconds) != first)
+    };
+    series
+        .iter()
+        .any(has_a_course)
+        .then(|| figure(title, words, draw_trend(series, heights)))
         .transpose()
 }
 
@@ -91,7 +95,7 @@ fn rates(points: &[&Point]) -> Result<Option<Figure>, ReportError> {
         "Exact match rate and verdict".into(),
         words,
         &series,
-        &|value| format!("{:.2} %", 100.0 * value),
+        Heights::Share,
     )
 }
 
@@ -134,9 +138,7 @@ fn speeds(points: &[&Point]) -> Result<Vec<Figure>, ReportError> {
             words.join("; ")
         );
         let title = format!("Speed against {oracle}");
-        figures.extend(draw(title, words, &series, &|value| {
-            format!("{value:.2}x")
-        })?);
+        figures.extend(draw(title, words, &series, Heights::Ratio)?);
     }
     Ok(figures)
 }
@@ -170,7 +172,7 @@ fn table(points: &[&Point]) -> Table {
             })
             .collect();
         table.row([
-            Line::text(&point.timestamp),
+            Line::code(&point.timestamp),
             Line::code(point.commit.get(..12).unwrap_or(&point.commit)),
             Line::text(sections.join(", ")),
             point.verdict.into(),

@@ -1,0 +1,183 @@
+//! `harness nightly`: everything once, each step a command of its own with a receipt of its own, and a report of them.
+
+mod plan;
+mod step;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+
+use self::plan::{Extent, plan};
+use self::step::{Ended, Step};
+use super::report::report;
+use super::{CliError, style};
+use crate::exit::Exit;
+use crate::interrupt;
+use crate::receipt::{self, ReceiptError};
+use crate::report::FINDINGS;
+use crate::shard::Shard;
+use crate::verdict::Verdict;
+
+/// Check every recipe on every rung with every oracle, fuzz, plant mistakes and time, then report
+///
+/// Each step is a command of its own, so that one that fails, or dies, does not stop the others, and leaves its receipt
+/// in the folder as soon as it is done: check-RECIPE.json, fuzz.json, mistakes.json, bench.json, bench-model.json. What
+/// they printed is beside them in logs/, and inputs that show a difference in findings/. The exit code is the worst of all: 1 if anything differs, then 3 if a step
+/// failed, then 4 if nothing was compared. Ctrl-C leaves finished receipts whole and says what was not done.
+///
+/// The recipes 2b-4t and 2b-4t-small-vocab write models of 1.2 and 0.5 GB to the temporary folder, take about as much
+/// memory again on each side, and minutes; all others take seconds. Name recipes to leave these out.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  harness nightly
+  harness nightly --out reports/nightly/2026-01-31 --fuzz-time 30m
+  harness nightly --recipe tiny-llama-tq2_0 --fuzz-cases 500 --no-mistakes --no-bench
+  harness nightly --shard 1/4 --out parts
+  harness report parts -o report")]
+pub(super) struct NightlyArgs {
+    /// Folder of the receipts and the report [default: reports/nightly/DATE, of today in UTC]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Do the i-th of n parts: whole steps, but for the random cases, of which every part tries its own; without a
+    /// report, which `harness report` makes of all parts
+    #[arg(long, value_name = "i/n", default_value_t)]
+    shard: Shard,
+    /// Check this recipe only (see `harness synth --list`); may be given several times
+    #[arg(long = "recipe", value_name = "NAME")]
+    recipes: Vec<String>,
+    /// Fuzz for so long
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10m")]
+    fuzz_time: Duration,
+    /// Fuzz so many cases instead
+    #[arg(long, value_name = "N", conflicts_with = "fuzz_time")]
+    fuzz_cases: Option<u64>,
+    /// Leave planted mistakes out
+    #[arg(long)]
+    no_mistakes: bool,
+    /// Leave times out
+    #[arg(long)]
+    no_bench: bool,
+    /// Time a few shapes and the smallest of the models, for a short time
+    #[arg(long, conflicts_with = "no_bench")]
+    quick_bench: bool,
+}
+
+pub(super) fn run(args: &NightlyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let extent = Extent {
+        recipes: &args.recipes,
+        fuzz_time: args.fuzz_time,
+        fuzz_cases: args.fuzz_cases,
+        mistakes: !args.no_mistakes,
+        bench: !args.no_bench,
+        quick_bench: args.quick_bench,
+    };
+    let folder = args.out.clone().unwrap_or_else(tonight);
+    let steps = plan(&extent, args.shard, &folder.join(FINDINGS))?;
+    receipt::built_from().ok_or(ReceiptError::CommitUnknown)?;
+    interrupt::watch()?;
+    fs::create_dir_all(folder.join(step::LOGS)).map_err(|source| CliError::Write {
+        path: folder.clone(),
+        source,
+    })?;
+
+    let progress = style::progress();
+    progress.set_length(steps.len() as u64);
+    let mut ended: Vec<(&Step, Ended)> = Vec::new();
+    for step in &steps {
+        progress.set_message(step.name.clone());
+        let end = step.run(&folder)?;
+        if interrupt::asked() {
+            break;
+        }
+        progress.suspend(|| print(step, &end, out))?;
+        progress.inc(1);
+        ended.push((step, end));
+    }
+    progress.finish_and_clear();
+    if interrupt::asked() {
+        let not_done = steps[ended.len()..].iter().map(|step| step.name.as_str());
+        let not_done: Vec<&str> = not_done.collect();
+        return Err(CliError::Interrupted(format!(
+            "interrupted; not done: {}; receipts of what was done are in {}",
+            not_done.join(", "),
+            folder.display()
+        )));
+    }
+
+    let receipts = ended.iter().filter(|(_, end)| end.verdict().is_some());
+    let receipts: Vec<PathBuf> = receipts.map(|(step, _)| step.receipt(&folder)).collect();
+    if args.shard == Shard::WHOLE && !receipts.is_empty() {
+        report(&receipts, &folder)?;
+        writeln!(out, "{}", folder.join("index.html").display())?;
+    }
+    let exit = exit(ended.iter().map(|(_, end)| end));
+    let verdict = Verdict::overall(ended.iter().filter_map(|(_, end)| end.verdict()));
+    writeln!(out, "verdict: {}", style::verdict(verdict))?;
+    Ok(exit)
+}
+
+/// A line for a step.
+fn print(step: &Step, ended: &Ended, out: &mut dyn Write) -> io::Result<()> {
+    let name = &step.name;
+    match ended {
+        Ended::Done { verdict, seconds } => {
+            let verdict = style::verdict(*verdict);
+            writeln!(out, "{name}: {verdict} ({seconds:.1} s)")?;
+        }
+        Ended::Failed { reason } => {
+            writeln!(out, "\x1b[1;31m{name}: failed\x1b[0m: {reason}")?;
+        }
+    }
+    // Whoever watches a long run sees each line when it is true.
+    out.flush()
+}
+
+/// A difference is worse than a step that failed, and that than nothing to compare.
+fn exit<'a>(ended: impl Iterator<Item = &'a Ended>) -> Exit {
+    let (mut verdicts, mut failed) = (Vec::new(), false);
+    for end in ended {
+        failed |= end.verdict().is_none();
+        verdicts.extend(end.verdict());
+    }
+    match Verdict::overall(verdicts) {
+        Verdict::Divergent => Exit::Divergence,
+        _ if failed => Exit::Setup,
+        verdict => verdict.into(),
+    }
+}
+
+fn tonight() -> PathBuf {
+    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let date = now.split('T').next().unwrap_or(&now);
+    PathBuf::from("reports/nightly").join(date)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_is_the_worst() {
+        let done = |verdict| Ended::Done {
+            verdict,
+            seconds: 1.0,
+        };
+        let failed = || Ended::Failed { reason: "x".into() };
+        let exit_of = |ended: &[Ended]| exit(ended.iter());
+        assert_eq!(
+            exit_of(&[done(Verdict::Exact), done(Verdict::Skipped)]),
+            Exit::Agreement
+        );
+        assert_eq!(exit_of(&[done(Verdict::Exact), failed()]), Exit::Setup);
+        assert_eq!(
+            exit_of(&[failed(), done(Verdict::Divergent)]),
+            Exit::Divergence
+        );
+        assert_eq!(exit_of(&[done(Verdict::Skipped)]), Exit::NothingCompared);
+        assert_eq!(exit_of(&[]), Exit::NothingCompared);
+    }
+}

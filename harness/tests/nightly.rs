@@ -1,0 +1,183 @@
+//! A short night, end to end: every kind of work, a receipt each, and the report of them.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use harness::receipt::{Receipt, Section};
+use harness::verdict::Verdict;
+use tempfile::tempdir;
+
+use common::{assert_code, harness_in, oracle_runs, stderr, stdout};
+
+const SHORT: [&str; 4] = [
+    "nightly",
+    "--recipe",
+    "tiny-llama-tq2_0",
+    "--fuzz-cases=200",
+];
+
+fn receipts(folder: &Path) -> BTreeSet<String> {
+    let names = folder
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names.filter(|name| name.ends_with(".json")).collect()
+}
+
+#[test]
+fn a_short_night_leaves_receipts_and_a_report() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let args = [
+        &SHORT[..],
+        &["--no-mistakes", "--no-bench", "--out", "night"],
+    ]
+    .concat();
+    let output = harness_in(folder.path(), &args);
+    assert_code(&output, 0);
+    let night = folder.path().join("night");
+    let names = receipts(&night);
+    assert_eq!(
+        names,
+        BTreeSet::from(["check-tiny-llama-tq2_0.json".into(), "fuzz.json".into()])
+    );
+    for name in &names {
+        assert_eq!(
+            Receipt::read(&night.join(name)).unwrap().harness.verdict,
+            Verdict::Exact
+        );
+        assert!(stdout(&output).contains(&format!("{}: exact (", name.trim_end_matches(".json"))));
+    }
+    // The recipe names the model, so that the receipt replays anywhere.
+    let check = Receipt::read(&night.join("check-tiny-llama-tq2_0.json")).unwrap();
+    assert_eq!(
+        check.harness.runs[0].model.as_deref(),
+        Some("tiny-llama-tq2_0")
+    );
+    let page = std::fs::read_to_string(night.join("index.html")).unwrap();
+    assert!(page.contains("200 cases") && page.contains("tiny-llama-tq2_0"));
+    assert!(night.join("report.md").is_file() && night.join("logs/fuzz.txt").is_file());
+}
+
+#[test]
+fn shards_have_no_report_and_add_up_to_one() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    for shard in ["1/2", "2/2"] {
+        let short = [
+            "--no-mistakes",
+            "--no-bench",
+            "--shard",
+            shard,
+            "--out",
+            "parts",
+        ];
+        let output = harness_in(folder.path(), &[&SHORT[..], &short].concat());
+        assert_code(&output, 0);
+    }
+    let parts = folder.path().join("parts");
+    let wanted = [
+        "check-tiny-llama-tq2_0.json",
+        "fuzz-1-of-2.json",
+        "fuzz-2-of-2.json",
+    ];
+    assert_eq!(receipts(&parts), wanted.map(String::from).into());
+    assert!(!parts.join("index.html").exists());
+    let merged = [
+        "merge",
+        "parts/fuzz-1-of-2.json",
+        "parts/fuzz-2-of-2.json",
+        "-o",
+        "fuzz.json",
+    ];
+    assert_code(&harness_in(folder.path(), &merged), 0);
+    let fuzz = Receipt::read(&folder.path().join("fuzz.json")).unwrap();
+    assert_eq!(fuzz.harness.fuzz.unwrap().cases, 400);
+}
+
+#[test]
+fn a_step_that_fails_does_not_stop_the_others() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    // A check writes the model of its recipe to the temporary folder, which is not there.
+    let output = Command::new(env!("CARGO_BIN_EXE_harness"))
+        .args([&SHORT[..], &["--no-mistakes", "--no-bench", "--out=night"]].concat())
+        .current_dir(folder.path())
+        .env("TMPDIR", folder.path().join("nowhere"))
+        .output()
+        .unwrap();
+    assert_code(&output, 3);
+    let told = stdout(&output);
+    assert!(told.contains("check-tiny-llama-tq2_0: failed: "), "{told}");
+    assert!(told.contains("fuzz: exact ("), "{told}");
+    let night = folder.path().join("night");
+    assert_eq!(receipts(&night), BTreeSet::from(["fuzz.json".into()]));
+    assert!(night.join("index.html").is_file());
+}
+
+/// Whether the process has a handler for SIGINT, as the kernel tells.
+#[cfg(target_os = "linux")]
+fn catches_interrupts(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.expect("the process ended before it was interrupted");
+    u64::from_str_radix(caught.trim(), 16).unwrap() >> (libc::SIGINT - 1) & 1 == 1
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_night_keeps_what_is_done_and_names_the_rest() {
+    if !oracle_runs() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let check = folder.path().join("night/check-tiny-llama-tq2_0.json");
+    let child = Command::new(env!("CARGO_BIN_EXE_harness"))
+        .args([
+            "nightly",
+            "--recipe",
+            "tiny-llama-tq2_0",
+            "--fuzz-cases=100000000",
+            "--out=night",
+        ])
+        .arg("--no-bench")
+        .arg("--no-mistakes")
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !check.exists() || !catches_interrupts(&child) {
+        sleep(Duration::from_millis(5));
+    }
+    let id = libc::pid_t::try_from(child.id()).unwrap();
+    // SAFETY: the process is our child, and has not been waited for.
+    assert_eq!(unsafe { libc::kill(id, libc::SIGINT) }, 0);
+    let output = child.wait_with_output().unwrap();
+    assert_code(&output, 130);
+    assert!(
+        stderr(&output).contains("not done: ") && stderr(&output).contains("fuzz"),
+        "{}",
+        stderr(&output)
+    );
+    let receipt = Receipt::read(&check).unwrap();
+    assert_eq!(receipt.harness.sections()[0].0, Section::Check);
+    let night = folder.path().join("night");
+    assert_eq!(
+        receipts(&night),
+        BTreeSet::from(["check-tiny-llama-tq2_0.json".into()])
+    );
+    assert!(!night.join("index.html").exists());
+}
