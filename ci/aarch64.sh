@@ -17,9 +17,9 @@ readonly TARGET=aarch64-unknown-linux-gnu
 readonly GNU=aarch64-linux-gnu
 readonly PACKAGES=(-p qk256 -p cpp-shim -p harness)
 # What runs here are the tests of the kernels and of rungs 1 to 3; a new test does too, unless it is named here. First
-# files of tests, as package/file. Time: emulation distorts it. Receipts: they are the same on every CPU, and their tests
-# repeat whole runs, measurements of time among them. Documentation: the same. Whole models, which are rungs 4 and 5: their reference is code of
-# x86-64, and programs that start each other, which emulated ones cannot.
+# files of tests, as package/file. Time: emulation distorts it. Receipts and documentation: they are the same on every
+# CPU, and their tests repeat whole runs, measurements of time among them. Whole models, which are rungs 4 and 5: their
+# reference is code of x86-64, and programs that start each other, which emulated ones cannot.
 readonly FILES_LEFT_OUT="
     harness/bench harness/docs harness/receipts
     harness/dense harness/graph harness/hostile harness/inference harness/isolation harness/model harness/sessions"
