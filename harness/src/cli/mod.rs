@@ -173,14 +173,19 @@ pub fn conclude(command: impl FnOnce(&mut dyn Write) -> Result<Exit, CliError>) 
     })
 }
 
+/// The table of exit codes after the examples, also of the commands of a command.
+fn with_exit_codes(command: clap::Command) -> clap::Command {
+    let examples = command.get_after_help().map(ToString::to_string);
+    let help: Vec<String> = examples.into_iter().chain([Exit::HELP.into()]).collect();
+    command
+        .after_help(help.join("\n\n"))
+        .mut_subcommands(with_exit_codes)
+}
+
 impl Cli {
     /// The command line of this process. Where it makes no sense or asks for help, this tells so and ends the process.
     pub fn of_this_process() -> Cli {
-        let command = Cli::command().mut_subcommands(|command| {
-            let examples = command.get_after_help().map(ToString::to_string);
-            let help = examples.into_iter().chain([Exit::HELP.into()]);
-            command.after_help(help.collect::<Vec<_>>().join("\n\n"))
-        });
+        let command = Cli::command().mut_subcommands(with_exit_codes);
         Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 
