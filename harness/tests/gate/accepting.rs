@@ -127,3 +127,12 @@ fn a_baseline_that_cannot_be_is_refused() {
     let cut = Baseline::parse(&text.as_bytes()[..text.len() / 2], Path::new("b.json")).unwrap_err();
     assert!(cut.to_string().contains("cut off"));
 }
+
+#[test]
+fn the_published_baseline_can_be_read_and_was_written_by_the_harness() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/baseline.json");
+    let baseline = Baseline::read(Path::new(path)).unwrap();
+    let again = serde_json::to_string_pretty(&baseline).unwrap() + "\n";
+    let published = std::fs::read_to_string(path).unwrap();
+    assert!(published == again, "accept it anew, do not edit it");
+}
