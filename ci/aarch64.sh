@@ -17,11 +17,11 @@ readonly TARGET=aarch64-unknown-linux-gnu
 readonly GNU=aarch64-linux-gnu
 readonly PACKAGES=(-p qk256 -p cpp-shim -p harness)
 # What runs here are the tests of the kernels and of rungs 1 to 3; a new test does too, unless it is named here. First
-# files of tests, as package/file. Time: emulation distorts it. Receipts and documentation: they are the same on every
-# CPU, and their tests repeat whole runs, measurements of time among them. Whole models, which are rungs 4 and 5: their
-# reference is code of x86-64, and programs that start each other, which emulated ones cannot.
+# files of tests, as folder/file. Time: emulation distorts it. Receipts, what is made of them, and documentation: they are
+# the same on every CPU, and their tests repeat whole runs, measurements of time among them. Whole models, which are rungs
+# 4 and 5: their reference is code of x86-64, and programs that start each other, which emulated ones cannot.
 readonly FILES_LEFT_OUT="
-    harness/bench harness/docs harness/receipts
+    harness/bench harness/docs harness/gate harness/nightly harness/receipts harness/report
     harness/dense harness/graph harness/hostile harness/inference harness/isolation harness/model harness/sessions"
 # Then single tests: the first measures the memory of the process, which is the emulator's; the second compares with
 # logits that were recorded on x86-64, where floats are added up in another order.
@@ -162,6 +162,22 @@ find_rust() {
     has_std "$RUSTC" || skip "Debian's rustc and its arm64 library are of different versions"
 }
 
+# Sets TESTS to the options by which cargo builds and runs all but the files that are left out. A name selects the file of
+# every package that has it, so that ci/emulate.sh looks again.
+select_tests() {
+    local file
+    TESTS=(--lib --bins)
+    for file in */tests/*.rs */tests/*/main.rs; do
+        file=${file%/main.rs}
+        file=${file%.rs}
+        if [[ " ${FILES_LEFT_OUT//[[:space:]]/ } " == *" ${file/\/tests/} "* ]]; then
+            echo "== left out: $file"
+        else
+            TESTS+=(--test "${file##*/}")
+        fi
+    done
+}
+
 [[ $(uname -m) == x86_64 ]] || skip "this is $(uname -m), the run is made for cross compiling on x86_64"
 install_cross_tools
 find_rust
@@ -180,14 +196,16 @@ export PROPTEST_CASES=${PROPTEST_CASES:-16}
 export INSTA_UPDATE=no
 
 echo "== $("${RUSTC:-rustc}" --version), $("$GNU-g++" --version | head -n 1), $(qemu-aarch64 --version | head -n 1)"
+select_tests
 echo "== build"
-within_budget cargo test --quiet --no-run "${PACKAGES[@]}" || fail "the build for $TARGET"
+within_budget cargo test --quiet --no-run "${PACKAGES[@]}" "${TESTS[@]}" || fail "the build for $TARGET"
 echo "== build: done after $SECONDS s"
 # Not by `cargo run`, which would build it again with other features of its dependencies.
 judge "oracles" ci/emulate.sh "$EMULATED_COMMAND" oracles
 judge "kernels" ci/emulate.sh "$EMULATED_COMMAND" kernels
 judge "rungs 1 to 3 on the default model" ci/emulate.sh "$EMULATED_COMMAND" check --rung lut,block,tensor
-judge "tests" cargo test --quiet --no-fail-fast "${PACKAGES[@]}" -- "${TESTS_LEFT_OUT[@]/#/--skip=}"
+judge "tests" cargo test --quiet --no-fail-fast "${PACKAGES[@]}" "${TESTS[@]}" -- "${TESTS_LEFT_OUT[@]/#/--skip=}"
+judge "doctests" cargo test --quiet --no-fail-fast "${PACKAGES[@]}" --doc
 for failure in "${FAILURES[@]}"; do
     echo "failed: $failure" >&2
 done

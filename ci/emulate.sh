@@ -7,7 +7,7 @@
 # EMULATOR          the emulator and its options
 # EMULATED_CPUS     the CPUs, by the emulator's names
 # EMULATED_COMMAND  cargo's file of the command `harness`, which tests start as a child
-# FILES_LEFT_OUT    test files that are not run, as package/file
+# FILES_LEFT_OUT    test files that are not run, as folder/file
 #
 # Exit code 0: it succeeded on every CPU. 1: it failed on one.
 
@@ -36,7 +36,6 @@ fi
 # Cargo runs a test in the folder of its package, under the name of its file with a hash.
 for left_out in $FILES_LEFT_OUT; do
     if [[ ${PWD##*/}/${NAME%-*} == "$left_out" ]]; then
-        echo "-- $left_out: left out"
         exit 0
     fi
 done
