@@ -122,7 +122,8 @@ impl Outcome {
     }
 }
 
-/// The nodes of one kind, those of all layers and decodes.
+/// The nodes of one kind, those of all layers and decodes. Nodes of the same name that belong to no layer are a kind of
+/// their own: what normalises the output is no part of a layer, though each layer may have a node of that name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSummary {
@@ -138,6 +139,42 @@ pub struct NodeSummary {
     pub lacking: u64,
     /// How far the values are apart.
     pub measures: Measures,
+    /// What each layer came to, in ascending order; empty if the nodes belong to no layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<LayerSummary>,
+}
+
+/// The nodes of one kind in one layer, those of all decodes: of [`Measures`] what shows where a difference begins and
+/// how it grows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayerSummary {
+    /// Number of the layer, from 0.
+    pub layer: usize,
+    /// Pairs of values that were compared.
+    pub comparisons: u64,
+    /// Pairs that are not identical.
+    pub mismatches: u64,
+    /// Pairs of which one side is NaN or infinite and the other is not the same.
+    pub non_finite: u64,
+    /// Normalised mean square error of the layer, where it has a finite value.
+    pub nmse: Option<f64>,
+    /// Largest distance in units in the last place.
+    pub max_ulp: u64,
+}
+
+impl LayerSummary {
+    /// What is kept of the measures of a layer.
+    pub fn new(layer: usize, measures: &Measures) -> LayerSummary {
+        LayerSummary {
+            layer,
+            comparisons: measures.comparisons,
+            mismatches: measures.mismatches,
+            non_finite: measures.non_finite,
+            nmse: measures.nmse,
+            max_ulp: measures.max_ulp,
+        }
+    }
 }
 
 /// How far two sides' opinions of the next token are apart.

@@ -3,13 +3,15 @@
 mod common;
 
 use common::{generate, harness, oracle_runs, stdout, strict_is_avx2};
+use harness::decoding::{Decoding, default_tokens};
 use harness::finding::Agreement;
 use harness::ladder::{self, Climb};
 use harness::mistaken::{Evaluator, Hooks, KillMatrix, MISTAKES, MODEL_MISTAKES, ModelKillMatrix};
 use harness::model::Model;
-use harness::outcome::Rung;
+use harness::outcome::{Outcome, Rung};
+use harness::shard::Shard;
 use harness::side::{Candidate, OracleSide, Reference, Sides, reference_layout};
-use harness::synth::DEFAULT_RECIPE;
+use harness::synth::{self, DEFAULT_RECIPE};
 use harness::task::Task;
 use harness::verdict::{Blame, Verdict};
 use indicatif::ProgressBar;
@@ -37,7 +39,7 @@ fn on_default_model<R>(work: impl FnOnce(&Task<'_>) -> R) -> R {
         tensors: model.ternary_tensors(reference_layout()).unwrap(),
         decoding: Err("kernels only".into()),
         seed: 1,
-        shard: harness::shard::Shard::WHOLE,
+        shard: Shard::WHOLE,
         progress: ProgressBar::hidden(),
     })
 }
@@ -113,6 +115,63 @@ fn every_mistake_in_a_model_is_caught_and_located_where_it_is() {
     }
     assert_eq!(matrix.survivors(), [""; 0]);
     assert_eq!(matrix.misnamed(), [""; 0]);
+}
+
+#[test]
+fn a_mistake_in_a_layer_shows_from_that_layer_on() {
+    if !strict_is_avx2() {
+        return;
+    }
+    let name = "scale-of-one-layer-doubled";
+    let mistake = MODEL_MISTAKES.iter().find(|mistake| mistake.name == name);
+    let mistake = mistake.expect("the mistake is planted");
+    let (planted, last) = (1, 3);
+    // Layers before it and after it, more than the recipe has.
+    let mut recipe = synth::find(mistake.recipe).unwrap();
+    recipe.sizes.layers = last as u32 + 1;
+    let tokens = default_tokens(recipe.sizes.vocabulary as usize);
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    let plan = synth::Plan::new(recipe).unwrap();
+    synth::create(&plan, &path, synth::Existing::Refuse).unwrap();
+    let sides = Sides {
+        references: references(),
+        candidates: Vec::new(),
+        engines: vec![mistake.engine()],
+    };
+    let task = Task {
+        model: String::new(),
+        tensors: Vec::new(),
+        decoding: Ok(Decoding::new(path, tokens, 1)),
+        seed: 1,
+        shard: Shard::WHOLE,
+        progress: ProgressBar::hidden(),
+    };
+    let climb = ladder::climb(&[Rung::Node], &sides, &task);
+    let outcomes = climb.rungs.iter().flat_map(|report| &report.outcomes);
+    let held: Vec<&Outcome> = outcomes.filter(|o| o.held_to_identity()).collect();
+    assert!(!held.is_empty());
+    for outcome in held {
+        let in_layers = outcome.nodes.iter().filter(|node| !node.layers.is_empty());
+        let differing = |wanted: usize| -> Vec<&str> {
+            let there = in_layers.clone().filter(|node| {
+                let mut layers = node.layers.iter();
+                layers.any(|of| of.layer == wanted && of.mismatches > 0)
+            });
+            there.map(|node| node.kind.as_str()).collect()
+        };
+        assert_eq!(differing(planted - 1), [""; 0]);
+        let (kind, _) = mistake.node.rsplit_once('-').unwrap();
+        assert!(differing(planted).contains(&kind));
+        assert!(!differing(planted).contains(&"attn_norm"));
+        for after in planted + 1..=last {
+            assert_eq!(differing(after).len(), in_layers.clone().count(), "{after}");
+        }
+        for node in in_layers.clone() {
+            let numbers: Vec<usize> = node.layers.iter().map(|of| of.layer).collect();
+            assert_eq!(numbers, [0, 1, 2, 3], "{}", node.kind);
+        }
+    }
 }
 
 #[test]

@@ -149,6 +149,33 @@ fn figures_are_those_of_the_receipts() {
 }
 
 #[test]
+fn layers_are_drawn_and_told_as_the_receipt_has_them() {
+    let check = anywhere(generated::rich_check(), LATE);
+    let outcomes = &check.harness.check.as_ref().unwrap().rungs[2].outcomes;
+    let layer = outcomes[0].nodes[0].layers[1].clone();
+    let (page, markdown) = documents(vec![check.clone()]);
+    let page = parse(&page);
+    let caption = "the default model: layer by layer";
+    let first = row(&page, caption, "0");
+    assert_eq!(first[3..], ["0", "none", "0", "0"]);
+    let second = row(&page, caption, "1");
+    assert_eq!(second[2], layer.comparisons.to_string());
+    assert_eq!(second[3..5], ["8", "attn_norm"]);
+    let distance: f64 = second[5].parse().unwrap();
+    assert!((distance - layer.nmse.unwrap().sqrt()).abs() < 1e-6);
+    let words = "first/build: 1 of 2 layers differ, from layer 1 on; the farthest is layer 1";
+    assert!(markdown.contains(words), "{markdown}");
+
+    // A NaN has no distance, and is no agreement either.
+    let mut broken = check;
+    let section = broken.harness.check.as_mut().unwrap();
+    let of = &mut section.rungs[2].outcomes[0].nodes[0].layers[1];
+    (of.non_finite, of.nmse) = (of.mismatches, Some(0.0));
+    let (page, _) = documents(vec![broken]);
+    assert_eq!(row(&parse(&page), caption, "1")[5], "none");
+}
+
+#[test]
 fn every_finding_says_where_what_and_how_it_is_shown_again() {
     let (page, markdown) = documents(vec![anywhere(generated::rich_check(), LATE)]);
     let page = parse(&page);

@@ -6,7 +6,7 @@ use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::known;
 use crate::measure::{LogitMeasures, Measures, Meter, UlpHistogram};
-use crate::outcome::{MAX_FINDINGS, NodeSummary, Outcome};
+use crate::outcome::{LayerSummary, MAX_FINDINGS, NodeSummary, Outcome};
 use crate::verdict::Verdict;
 
 /// Holds the outcome that stands `at` a field against itself.
@@ -196,7 +196,55 @@ fn of_nodes(node: &NodeSummary, at: &str) -> Result<(), Flaw> {
         possible,
         &format!("{at}.identical"),
         "does not go with nodes, lacking and mismatches",
+    )?;
+    of_layers(&node.layers, &node.measures, &format!("{at}.layers"))
+}
+
+/// Layers in order, each possible, that add up to the measures of all of them; of no layers nothing is asked.
+fn of_layers(layers: &[LayerSummary], all: &Measures, at: &str) -> Result<(), Flaw> {
+    if layers.is_empty() {
+        return Ok(());
+    }
+    let ascend = layers.windows(2).all(|two| two[0].layer < two[1].layer);
+    require(ascend, at, "are not in ascending order")?;
+    for (i, layer) in layers.iter().enumerate() {
+        let at_a_distance = layer.max_ulp > 0 || layer.nmse != Some(0.0) || layer.non_finite > 0;
+        let possible = layer.mismatches <= layer.comparisons
+            && layer.non_finite <= layer.mismatches
+            && layer.nmse.is_none_or(|nmse| nmse >= 0.0)
+            && (layer.mismatches > 0 || !at_a_distance);
+        require(possible, &format!("{at}[{i}]"), "cannot be")?;
+    }
+    let sum = |of: fn(&LayerSummary) -> u64| layers.iter().map(of).fold(0, u64::saturating_add);
+    let counted = sum(|layer| layer.comparisons) == all.comparisons
+        && sum(|layer| layer.mismatches) == all.mismatches
+        && sum(|layer| layer.non_finite) == all.non_finite
+        && layers.iter().map(|layer| layer.max_ulp).max() == Some(all.max_ulp);
+    require(counted, at, "do not add up to the measures")?;
+    require(
+        averages(layers, all.nmse),
+        at,
+        "have an nmse that does not go with that of the measures",
     )
+}
+
+/// Whether an error can be the average of those of the layers, weighted by the squares of their references. One
+/// without a value has a reference of zero: it adds to the error, and not to the weights.
+fn averages(layers: &[LayerSummary], all: Option<f64>) -> bool {
+    const ROUNDING: f64 = 1e-9;
+    let finite = || layers.iter().filter_map(|layer| layer.nmse);
+    let are_all_finite = finite().count() == layers.len();
+    let (low, high) = (
+        finite().fold(f64::INFINITY, f64::min),
+        finite().fold(0.0, f64::max),
+    );
+    match all {
+        Some(all) if are_all_finite => {
+            low <= all * (1.0 + ROUNDING) && all <= high * (1.0 + ROUNDING)
+        }
+        Some(all) => low <= all * (1.0 + ROUNDING),
+        None => !are_all_finite && high == 0.0,
+    }
 }
 
 fn of_logits(logits: &LogitMeasures, at: &str) -> Result<(), Flaw> {

@@ -1,11 +1,11 @@
 //! Which nodes agree, where the first difference is, and which operation is to blame for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::stream::{Arrived, NodeKey};
 use crate::finding::{Agreement, Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{Measures, Meter};
-use crate::outcome::{MAX_FINDINGS, NodeSummary};
+use crate::outcome::{LayerSummary, MAX_FINDINGS, NodeSummary};
 use crate::verdict::Blame;
 
 /// What a pair of sides has come to, node by node. Of the values nothing is kept.
@@ -18,7 +18,8 @@ pub(super) struct Ledger {
 
 struct Kind {
     summary: NodeSummary,
-    meter: Meter,
+    /// By layer. Nodes of no layer are a kind of their own, which has a single meter.
+    meters: BTreeMap<Option<usize>, Meter>,
 }
 
 struct Divergence {
@@ -85,8 +86,11 @@ impl Ledger {
     }
 
     fn count(&mut self, told: &Arrived, identical: bool, lacking: bool, meter: &Meter) {
-        let (name, _) = kind_and_layer(&told.node.name);
-        let at = self.kinds.iter().position(|kind| kind.summary.kind == name);
+        let (name, layer) = kind_and_layer(&told.node.name);
+        let is_of_it = |kind: &Kind| {
+            kind.summary.kind == name && kind.meters.contains_key(&None) == layer.is_none()
+        };
+        let at = self.kinds.iter().position(is_of_it);
         let at = at.unwrap_or_else(|| {
             self.kinds.push(Kind {
                 summary: NodeSummary {
@@ -96,8 +100,9 @@ impl Ledger {
                     identical: 0,
                     lacking: 0,
                     measures: Measures::default(),
+                    layers: Vec::new(),
                 },
-                meter: Meter::default(),
+                meters: BTreeMap::new(),
             });
             self.kinds.len() - 1
         });
@@ -105,14 +110,22 @@ impl Ledger {
         kind.summary.nodes += 1;
         kind.summary.identical += u64::from(identical);
         kind.summary.lacking += u64::from(lacking);
-        kind.meter.merge(meter);
+        kind.meters.entry(layer).or_default().merge(meter);
     }
 
     /// Each kind of node, in the order of computation.
     pub(super) fn summaries(&self) -> Vec<NodeSummary> {
-        let summary = |kind: &Kind| NodeSummary {
-            measures: kind.meter.measures(),
-            ..kind.summary.clone()
+        let summary = |kind: &Kind| {
+            let mut all = Meter::default();
+            kind.meters.values().for_each(|meter| all.merge(meter));
+            let of_layer = |(layer, meter): (&Option<usize>, &Meter)| {
+                Some(LayerSummary::new((*layer)?, &meter.measures()))
+            };
+            NodeSummary {
+                measures: all.measures(),
+                layers: kind.meters.iter().filter_map(of_layer).collect(),
+                ..kind.summary.clone()
+            }
         };
         self.kinds.iter().map(summary).collect()
     }
@@ -312,6 +325,38 @@ mod tests {
         assert_eq!(findings[0].node.as_ref().unwrap().layer, Some(4));
         assert_eq!(findings[0].actual.value, "no such node");
         assert_eq!(findings[1].expected.value, "no such node");
+    }
+
+    #[test]
+    fn a_kind_is_the_sum_of_its_layers_and_what_belongs_to_no_layer_stands_apart() {
+        let nodes = [
+            (0, "norm-10", &[][..], true),
+            (1, "norm-2", &[][..], false),
+            (2, "norm", &[][..], true),
+            (3, "norm-10", &[][..], true),
+        ];
+        let summaries = ledger(nodes).summaries();
+        let layer = |layer, comparisons, mismatches| (layer, comparisons, mismatches);
+        let told = |summary: &NodeSummary| {
+            let layers = summary.layers.iter();
+            layers
+                .map(|of| layer(of.layer, of.comparisons, of.mismatches))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(&summaries[0]), [layer(2, 2, 0), layer(10, 4, 2)]);
+        assert_eq!(summaries[0].measures.comparisons, 6);
+        assert_eq!(summaries[0].measures.mismatches, 2);
+        assert_eq!(summaries[0].layers[0].nmse, Some(0.0));
+        assert_eq!(summaries[0].layers[1].nmse, Some(0.25 / 5.0));
+        assert_eq!(
+            summaries[0].layers[1].max_ulp,
+            summaries[0].measures.max_ulp
+        );
+        assert_eq!(
+            (summaries[1].kind.as_str(), summaries[1].nodes),
+            ("norm", 1)
+        );
+        assert_eq!(told(&summaries[1]), []);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use harness::cause::{Cause, Extent, Fault};
 use harness::finding::{Agreement, Finding, NodeFinding, NodeInput, Observed};
 use harness::ladder::{RungReport, Timing};
 use harness::measure::{LogitMeter, Measures, Meter};
-use harness::outcome::{LogitComparison, NodeSummary, Outcome, Rung};
+use harness::outcome::{LayerSummary, LogitComparison, NodeSummary, Outcome, Rung};
 use harness::probe::Lut;
 use harness::receipt::{
     Caught, CheckParameters, CheckSection, DECLARED, FuzzFinding, FuzzParameters, FuzzPart,
@@ -213,6 +213,7 @@ pub(crate) fn rich_check() -> Receipt {
         .collect();
     let same: Pairs = pairs.iter().map(|&(a, _)| (a, 0)).collect();
     let (off, equal) = (measures(&pairs), measures(&same));
+    let (before, after): (Pairs, Pairs) = pairs.iter().partition(|(_, off)| *off == 0);
     let mut node = outcome(Rung::Node, "first/build", off, None);
     node.graph = Some("llama.cpp".into());
     node.nodes = vec![NodeSummary {
@@ -222,6 +223,10 @@ pub(crate) fn rich_check() -> Receipt {
         identical: 2,
         lacking: 0,
         measures: off,
+        layers: vec![
+            LayerSummary::new(0, &measures(&before)),
+            LayerSummary::new(1, &measures(&after)),
+        ],
     }];
     node.findings[0].node = Some(NodeFinding {
         name: "attn_norm-1".into(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use harness::outcome::LayerSummary;
 use harness::receipt::{Receipt, ReceiptError, SCHEMA_VERSION, merge};
 use harness::shard::Shard;
 use serde_json::{Value, json};
@@ -185,7 +186,9 @@ fn a_forged_figure_contradicts_the_others() {
         let held_to_noise = path.starts_with("/harness/check/rungs/3/outcomes/");
         let loose = held_to_noise || ["/nodes/", "/noise_floor/"].into_iter().any(stands_in);
         let counted = stands_in("/ulp_histogram/") && !stands_in("/nodes/");
-        let bounded = loose && (counted || BOUNDED.contains(&field));
+        // Without the weights of its layers an average says no more than that they lie on both sides of it.
+        let averaged = stands_in("/layers/") && field == "nmse";
+        let bounded = loose && (counted || averaged || BOUNDED.contains(&field));
         let is_fact = bounded
             || stands_in("/findings/")
             || FACTS.iter().any(|fact| path.starts_with(fact))
@@ -207,6 +210,37 @@ fn a_forged_figure_contradicts_the_others() {
         );
     });
     assert!(forged > 300, "{forged}");
+}
+
+#[test]
+fn layers_are_those_of_their_kind() {
+    type Change = fn(&mut Vec<LayerSummary>);
+    let refused = |change: Change| {
+        let mut receipt = rich();
+        let section = receipt.harness.check.as_mut().unwrap();
+        change(&mut section.rungs[2].outcomes[0].nodes[0].layers);
+        receipt.harness.seal = receipt.hash();
+        receipt.verify().expect_err("a contradiction").to_string()
+    };
+    let cases: &[(&str, Change)] = &[
+        ("ascending", |layers| layers.reverse()),
+        ("ascending", |layers| layers[1].layer = layers[0].layer),
+        ("add up", |layers| layers.truncate(1)),
+        ("add up", |layers| layers[1].max_ulp -= 1),
+        ("add up", |layers| layers[0].comparisons += 1),
+        ("layers[0]: cannot be", |layers| layers[0].nmse = None),
+        ("layers[0]: cannot be", |layers| layers[0].max_ulp = 1),
+        ("layers[1]: cannot be", |layers| layers[1].nmse = Some(-1.0)),
+        ("nmse", |layers| layers[1].nmse = Some(0.0)),
+        ("nmse", |layers| layers[1].nmse = Some(1e-12)),
+    ];
+    for (told, change) in cases {
+        let flaw = refused(*change);
+        assert!(
+            flaw.contains("nodes[0].layers") && flaw.contains(told),
+            "{told}: {flaw}"
+        );
+    }
 }
 
 #[test]
@@ -247,7 +281,8 @@ fn versions_are_told_apart() {
         )
     };
     assert!(refused(&of("3.0.0")).contains("newer"));
-    assert!(refused(&of("2.1.0")).contains("newer"));
+    assert!(refused(&of("2.999.0")).contains("newer"));
+    assert!(refused(&of("2.0.0")).contains("older"));
     assert!(refused(&of("1.9.9")).contains("older"));
     assert!(refused(&of("two")).contains("no version"));
     assert!(refused(r#"{"schema_version": "1.1.0", "rungs": []}"#).contains("older"));

@@ -91,6 +91,16 @@ pub(super) fn line(
     area.draw(&PathElement::new(points, style))
 }
 
+/// Two thick bars across a point where something is wrong.
+///
+/// # Errors
+///
+/// As [`draw`].
+pub(super) fn cross_out(area: &Area<'_>, (x, y): (i32, i32)) -> Result<(), DrawError> {
+    line(area, [(x - 8, y - 8), (x + 8, y + 8)], Ink::Bad, 3)?;
+    line(area, [(x - 8, y + 8), (x + 8, y - 8)], Ink::Bad, 3)
+}
+
 /// From values to places: linear between the ends, on a logarithmic scale of the values if so wished.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {

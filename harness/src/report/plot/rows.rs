@@ -2,8 +2,9 @@
 
 use plotters::prelude::*;
 
-use super::canvas::{Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, draw, line, words};
+use super::canvas::{Area, DrawError, Mark, WIDTH, WORDS, centred, draw, line, words};
 use super::ink::Ink;
+use super::logarithmic::Logarithmic;
 
 /// What the axis shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,73 +117,23 @@ pub(crate) fn draw_rows(
     })
 }
 
-/// From the smallest value to the largest, rounded to powers of ten; ratios around 1 to halves and doubles.
-fn scale(rows: &[PlotRow], axis: Axis) -> Ends {
+/// From the smallest value to the largest.
+fn scale(rows: &[PlotRow], axis: Axis) -> Logarithmic {
     let marks = rows.iter().flat_map(|row| row.marks.iter().flatten());
     let values = marks.flat_map(|mark| {
         let (low, high) = mark.interval.unwrap_or((mark.value, mark.value));
         [mark.value, low, high]
     });
-    let above: Vec<f64> = values.filter(|value| *value > 0.0).collect();
-    let low = above.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = above.iter().copied().fold(0.0, f64::max);
+    let left = axis.left();
     match axis {
-        Axis::Ratio => {
-            let down = low.clamp(1e-6, 0.9).log2().floor();
-            let up = high.clamp(1.1, 1e6).log2().ceil();
-            Ends::new((down.exp2(), up.exp2()), 2.0, (axis.left(), RIGHT - 24))
-        }
-        Axis::Distance => {
-            let (low, high) = if above.is_empty() {
-                (1e-7, 1.0)
-            } else {
-                (low, high)
-            };
-            let down = low.clamp(1e-30, 1e30).log10().floor();
-            let up = high.clamp(1e-30, 1e30).log10().ceil().max(down + 1.0);
-            let ends = (10f64.powf(down), 10f64.powf(up));
-            Ends::new(ends, 10.0, (axis.left() + 70, RIGHT - 24))
-        }
-    }
-}
-
-/// A logarithmic axis, and the steps of its grid.
-struct Ends {
-    scale: Scale,
-    ends: (f64, f64),
-    step: f64,
-}
-
-impl Ends {
-    fn new(ends: (f64, f64), step: f64, places: (i32, i32)) -> Ends {
-        // So few lines that their labels stand apart.
-        const MOST: f64 = 9.0;
-        let lines = (ends.1 / ends.0).ln() / step.ln();
-        Ends {
-            scale: Scale::logarithmic(ends, places),
-            ends,
-            step: step.powf((lines / MOST).ceil().max(1.0)),
-        }
-    }
-
-    /// The place of a value; what is not above 0 stands at the left end.
-    fn place(&self, value: f64) -> i32 {
-        if value > 0.0 {
-            self.scale.place(value)
-        } else {
-            Axis::Distance.left()
-        }
-    }
-
-    fn lines(&self) -> impl Iterator<Item = f64> {
-        let count = ((self.ends.1 / self.ends.0).ln() / self.step.ln()).round() as i32;
-        (0..=count).map(|i| self.ends.0 * self.step.powi(i))
+        Axis::Ratio => Logarithmic::ratios(values, (left, RIGHT - 24)),
+        Axis::Distance => Logarithmic::distances(values, left, (left + 70, RIGHT - 24)),
     }
 }
 
 fn grid(
     area: &Area<'_>,
-    ends: &Ends,
+    scale: &Logarithmic,
     axis: Axis,
     (top, bottom): (i32, i32),
     title: &str,
@@ -195,15 +146,15 @@ fn grid(
             centred(WORDS, Ink::Muted),
         ))
     };
-    for value in ends.lines() {
-        let x = ends.place(value);
+    for value in scale.lines() {
+        let x = scale.place(value);
         match axis {
             Axis::Ratio => label(x, times(value), Ink::Grid)?,
             Axis::Distance => label(x, format!("{value:.0e}"), Ink::Grid)?,
         }
     }
     if axis == Axis::Ratio {
-        let x = ends.place(1.0);
+        let x = scale.place(1.0);
         line(area, [(x, top), (x, bottom)], Ink::Muted, 2)?;
     } else {
         label(Axis::Distance.left(), "identical".into(), Ink::Muted)?;
@@ -236,18 +187,9 @@ mod tests {
     }
 
     #[test]
-    fn ratios_have_a_line_at_one_wherever_they_lie() {
-        for value in [1e-9, 0.3, 1.0, 40.0, 1e9] {
-            let ends = scale(&[row(&[(value, None)])], Axis::Ratio);
-            assert!(ends.ends.0 < 1.0 && ends.ends.1 > 1.0, "{value}");
-            assert!(ends.lines().count() <= 12, "{value}");
-        }
-    }
-
-    #[test]
     fn nothing_apart_stands_at_the_left_end() {
-        let ends = scale(&[row(&[(0.0, None), (1e-6, None)])], Axis::Distance);
-        assert!(ends.place(0.0) < ends.place(1e-6));
+        let scale = scale(&[row(&[(0.0, None), (1e-6, None)])], Axis::Distance);
+        assert!(scale.place(0.0) < scale.place(1e-6));
         let svg = draw_rows(&["a".into()], &[row(&[(0.0, None)])], Axis::Distance, "far").unwrap();
         assert!(svg.contains("identical") && svg.contains("gemv"), "{svg}");
     }

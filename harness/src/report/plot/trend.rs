@@ -5,7 +5,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::canvas::{Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, draw, line, words};
+use super::canvas::{
+    Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, cross_out, draw, line, words,
+};
 use super::ink::Ink;
 use super::rows::Measured;
 
@@ -149,8 +151,7 @@ fn draw_series(
         }
         Mark::SERIES[i].draw(area, (x, y), Ink::SERIES[i])?;
         if moment.is_bad {
-            line(area, [(x - 8, y - 8), (x + 8, y + 8)], Ink::Bad, 3)?;
-            line(area, [(x - 8, y + 8), (x + 8, y - 8)], Ink::Bad, 3)?;
+            cross_out(area, (x, y))?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod findings;
 mod ladder;
+mod layers;
 mod layouts;
 mod mistakes;
 mod nodes;
@@ -93,6 +94,17 @@ fn several(n: usize, one: &str) -> String {
     let n = n as u64;
     let plural = if n == 1 { "" } else { "s" };
     format!("{} {one}{plural}", crate::wording::count(n))
+}
+
+/// How far values are apart, as a share of the reference: the root of the normalised mean square error. None if they
+/// differ and no number says how far: one side is NaN or infinite, or has another shape or no such node, or the
+/// reference is zero.
+fn relative_distance(mismatches: u64, non_finite: u64, nmse: Option<f64>) -> Option<f64> {
+    match nmse {
+        _ if mismatches == 0 => Some(0.0),
+        Some(nmse) if nmse > 0.0 && non_finite == 0 => Some(nmse.sqrt()),
+        _ => None,
+    }
 }
 
 /// A verdict that is worth a word of its own.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{figure, outcomes, several};
-use crate::outcome::{Outcome, Rung};
+use super::{figure, layers, outcomes, relative_distance, several};
+use crate::measure::Measures;
+use crate::outcome::{NodeSummary, Outcome, Rung};
 use crate::report::collection::Collection;
 use crate::report::error::ReportError;
 use crate::report::page::{Block, Figure, Line, Section, Table};
@@ -67,17 +68,19 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     });
     let left_out = drawn.len().saturating_sub(DRAWN);
     drawn.truncate(DRAWN);
-    let mut figures = drawn
-        .into_iter()
-        .map(|(model, outcomes)| draw(model, &outcomes))
-        .collect::<Result<Vec<Figure>, ReportError>>()?;
-    let more = figures.split_off(figures.len().min(SHOWN));
-    blocks.extend((!figures.is_empty()).then_some(Block::Figures(figures)));
+    let more = drawn.split_off(drawn.len().min(SHOWN));
+    for (model, outcomes) in &drawn {
+        blocks.extend(of_model(model, outcomes)?);
+    }
     if !more.is_empty() {
         let summary = Line::text(format!("{} more", several(more.len(), "model")));
+        let mut folded = Vec::new();
+        for (model, outcomes) in &more {
+            folded.extend(of_model(model, outcomes)?);
+        }
         blocks.push(Block::Fold {
             summary,
-            blocks: vec![Block::Figures(more)],
+            blocks: folded,
         });
     }
     if left_out > 0 {
@@ -88,6 +91,14 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
         blocks.push(Block::Text(Line::text(words)));
     }
     Ok(super::section("nodes", title, blocks))
+}
+
+/// A model along its layers, layer by layer, and kind by kind.
+fn of_model(model: &str, outcomes: &[&Outcome]) -> Result<Vec<Block>, ReportError> {
+    let along = layers::draw(model, outcomes)?;
+    let figures = along.into_iter().chain([draw(model, outcomes)?]).collect();
+    let table = layers::table(model, outcomes).map(Table::block);
+    Ok([Block::Figures(figures)].into_iter().chain(table).collect())
 }
 
 fn are(n: usize) -> String {
@@ -121,7 +132,7 @@ fn table(models: &BTreeMap<String, Vec<&Outcome>>) -> Table {
     let mut table = Table::new("Nodes of each model", &headings);
     for (model, outcomes) in models {
         for outcome in outcomes {
-            let sum = |of: fn(&crate::outcome::NodeSummary) -> u64| {
+            let sum = |of: fn(&NodeSummary) -> u64| {
                 count(outcome.nodes.iter().map(of).fold(0, u64::saturating_add))
             };
             let first = outcome
@@ -149,12 +160,18 @@ fn table(models: &BTreeMap<String, Vec<&Outcome>>) -> Table {
 fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Figure, ReportError> {
     let longest = outcomes.iter().max_by_key(|outcome| outcome.nodes.len());
     let kinds = longest.map_or(&[][..], |outcome| &outcome.nodes);
-    let far = |outcome: &Outcome, kind: &str| {
-        let node = outcome.nodes.iter().find(|node| node.kind == kind)?;
-        // A reference of zeros has no relative distance; anything else than zero is as far as can be.
-        let nmse = node.measures.nmse.unwrap_or(1.0);
+    let far = |outcome: &Outcome, kind: &NodeSummary| {
+        let key = |node: &NodeSummary| (node.kind.clone(), node.layers.is_empty());
+        let node = outcome.nodes.iter().find(|node| key(node) == key(kind))?;
+        let Measures {
+            mismatches,
+            non_finite,
+            nmse,
+            ..
+        } = node.measures;
         Some(Measured {
-            value: nmse.max(0.0).sqrt(),
+            // What no number says is as far as can be.
+            value: relative_distance(mismatches, non_finite, nmse).unwrap_or(1.0),
             interval: None,
         })
     };
@@ -165,10 +182,7 @@ fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Figure, ReportError> {
                 Some(op) => format!("{} ({op})", node.kind),
                 None => node.kind.clone(),
             },
-            marks: outcomes
-                .iter()
-                .map(|outcome| far(outcome, &node.kind))
-                .collect(),
+            marks: outcomes.iter().map(|outcome| far(outcome, node)).collect(),
         })
         .collect();
     let series: Vec<String> = outcomes

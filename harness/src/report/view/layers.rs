@@ -1,0 +1,149 @@
+//! How far both sides of a model are apart in each layer.
+
+use std::collections::BTreeMap;
+
+use super::{figure, relative_distance, several};
+use crate::outcome::Outcome;
+use crate::report::error::ReportError;
+use crate::report::page::{Figure, Line, Table};
+use crate::report::plot::{Curve, draw_layers};
+use crate::wording::{count, measure};
+
+/// What all kinds of node came to in a layer.
+#[derive(Default)]
+struct Layer<'a> {
+    comparisons: u64,
+    mismatches: u64,
+    max_ulp: u64,
+    /// The kind that is the farthest apart, and how far; a difference without a distance is the farthest.
+    worst: Option<(&'a str, Option<f64>)>,
+}
+
+impl Layer<'_> {
+    fn distance(&self) -> Option<f64> {
+        self.worst.map_or(Some(0.0), |(_, distance)| distance)
+    }
+}
+
+/// The layers of a pair of sides, in order.
+fn layers_of(outcome: &Outcome) -> BTreeMap<usize, Layer<'_>> {
+    let mut layers: BTreeMap<usize, Layer<'_>> = BTreeMap::new();
+    let rank = |distance: Option<f64>| distance.unwrap_or(f64::INFINITY);
+    for node in &outcome.nodes {
+        for of_kind in &node.layers {
+            let layer = layers.entry(of_kind.layer).or_default();
+            layer.comparisons = layer.comparisons.saturating_add(of_kind.comparisons);
+            layer.mismatches = layer.mismatches.saturating_add(of_kind.mismatches);
+            layer.max_ulp = layer.max_ulp.max(of_kind.max_ulp);
+            if of_kind.mismatches == 0 {
+                continue;
+            }
+            let distance = relative_distance(of_kind.mismatches, of_kind.non_finite, of_kind.nmse);
+            let farther = |(_, worst): (&str, Option<f64>)| rank(distance) > rank(worst);
+            if layer.worst.is_none_or(farther) {
+                layer.worst = Some((&node.kind, distance));
+            }
+        }
+    }
+    layers
+}
+
+/// Whether a layer of one of these differs.
+fn is_apart(outcomes: &[&Outcome]) -> bool {
+    let layers = outcomes
+        .iter()
+        .flat_map(|outcome| &outcome.nodes)
+        .flat_map(|node| &node.layers);
+    layers.into_iter().any(|layer| layer.mismatches > 0)
+}
+
+/// A curve for each oracle; none if no layer differs.
+///
+/// # Errors
+///
+/// [`ReportError::Draw`].
+pub(super) fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Option<Figure>, ReportError> {
+    if !is_apart(outcomes) {
+        return Ok(None);
+    }
+    let curve = |outcome: &&Outcome| Curve {
+        name: outcome.reference.clone(),
+        points: layers_of(outcome)
+            .iter()
+            .map(|(number, layer)| (*number, layer.distance()))
+            .collect(),
+    };
+    let curves: Vec<Curve> = outcomes.iter().map(curve).collect();
+    let words: Vec<String> = outcomes.iter().map(|outcome| words(outcome)).collect();
+    let axis = "layer; upwards: relative distance (root of the nmse) of the kind that is the farthest apart";
+    figure(
+        format!("{model}: divergence along the layers"),
+        format!("{}.", words.join("; ")),
+        draw_layers(&curves, axis),
+    )
+    .map(Some)
+}
+
+/// Where a difference begins, and where it is the largest.
+fn words(outcome: &Outcome) -> String {
+    let layers = layers_of(outcome);
+    let mut apart = layers.iter().filter(|(_, layer)| layer.mismatches > 0);
+    let differ = apart.clone().count();
+    let reference = &outcome.reference;
+    let Some((first, of_first)) = apart.next() else {
+        return format!("{reference}: exact on every layer");
+    };
+    let rank = |layer: &Layer<'_>| layer.distance().unwrap_or(f64::INFINITY);
+    let (worst, of_worst) = apart.fold((first, of_first), |worst, other| {
+        if rank(other.1) > rank(worst.1) {
+            other
+        } else {
+            worst
+        }
+    });
+    let (kind, distance) = of_worst.worst.unwrap_or_default();
+    let far = distance.map_or("without a distance".into(), |distance| {
+        format!("by {}", measure(distance))
+    });
+    format!(
+        "{reference}: {differ} of {} differ, from layer {first} on; the farthest is layer {worst} ({kind}, {far})",
+        several(layers.len(), "layer")
+    )
+}
+
+/// A row for each layer and oracle; none if no layer differs.
+pub(super) fn table(model: &str, outcomes: &[&Outcome]) -> Option<Table> {
+    let headings = [
+        "layer",
+        "oracle",
+        "compared#",
+        "differ#",
+        "farthest kind",
+        "relative distance#",
+        "max ULP#",
+    ];
+    if !is_apart(outcomes) {
+        return None;
+    }
+    let mut rows: Vec<(usize, &str, Layer<'_>)> = Vec::new();
+    for outcome in outcomes {
+        let layers = layers_of(outcome).into_iter();
+        rows.extend(layers.map(|(number, layer)| (number, outcome.reference.as_str(), layer)));
+    }
+    rows.sort_by_key(|(number, ..)| *number);
+    let mut table = Table::new(format!("{model}: layer by layer"), &headings);
+    for (number, reference, layer) in rows {
+        let farthest = layer.worst.map(|(kind, _)| kind);
+        let distance = layer.distance().map_or("none".into(), measure);
+        table.row([
+            Line::text(number.to_string()),
+            Line::code(reference),
+            Line::text(count(layer.comparisons)),
+            Line::text(count(layer.mismatches)),
+            farthest.map_or(Line::text("none"), Line::code),
+            Line::text(distance),
+            Line::text(count(layer.max_ulp)),
+        ]);
+    }
+    Some(table)
+}
