@@ -355,6 +355,92 @@ fn a_fault_of_one_operation_alone_is_found_in_it() {
     assert_eq!((of("products"), of("dots")), (12, 12), "{found:?}");
 }
 
+/// A side with a path for few activation rows and another for many.
+struct TwoPaths {
+    few: Box<dyn Implementation>,
+    many: Box<dyn Implementation>,
+}
+
+impl TwoPaths {
+    /// The most activation rows that are few.
+    const FEW: usize = 3;
+
+    fn path(&self, weights: &Weights<'_>, activations: usize) -> &dyn Implementation {
+        let path = if activations <= TwoPaths::FEW * weights.cols() {
+            &self.few
+        } else {
+            &self.many
+        };
+        path.as_ref()
+    }
+}
+
+impl Implementation for TwoPaths {
+    fn id(&self) -> &str {
+        "two-paths"
+    }
+
+    fn defined_on(&self, storage: &Storage) -> Result<(), SideError> {
+        self.few.defined_on(storage)
+    }
+
+    fn dots(&self, weights: &Weights<'_>, a: &[i8], out: &mut [i64]) -> Result<(), SideError> {
+        self.path(weights, a.len()).dots(weights, a, out)
+    }
+
+    fn products(
+        &self,
+        weights: &Weights<'_>,
+        activations: &[f32],
+        threads: usize,
+        out: &mut [f32],
+    ) -> Result<(), SideError> {
+        self.path(weights, activations.len())
+            .products(weights, activations, threads, out)
+    }
+}
+
+/// Kernels multiply few activation rows otherwise than many: a fault of one path alone is found there, and said to be
+/// there.
+#[test]
+fn a_fault_of_one_path_alone_is_found_in_it() {
+    let named = [
+        "values-3-1-1-3",
+        "sequential-unpack",
+        "last-block-dropped",
+        "tail-dropped",
+    ];
+    let mistakes: Vec<&Mistake> = MISTAKES
+        .iter()
+        .filter(|mistake| named.contains(&mistake.name))
+        .collect();
+    assert_eq!(mistakes.len(), named.len());
+    for mistake in mistakes {
+        let format = mistake.formats[0];
+        let right = || Box::new(Evaluator::new("right", format, Hooks::RIGHT));
+        let wrong = || mistake.candidates().next().expect("a format").side;
+        let paths = [
+            (wrong(), right() as Box<dyn Implementation>, true),
+            (right(), wrong(), false),
+        ];
+        for (few, many, is_few) in paths {
+            let cause = cause(&TwoPaths { few, many }, format);
+            let cause = cause.unwrap_or_else(|| panic!("{}: nothing is named", mistake.name));
+            assert_eq!(cause.fault, mistake.fault_in(format.id), "{cause}");
+            let only_in = cause.only_in.as_ref().expect("one path alone");
+            // Tails are tried with batches of 2 and 5 alone.
+            let found = (only_in.least_batch, only_in.most_batch);
+            let right = match found {
+                (None, Some(most)) => is_few && (3..5).contains(&most),
+                (Some(least), None) => !is_few && (3..=5).contains(&least),
+                _ => false,
+            };
+            assert!(right, "{}: {cause}", mistake.name);
+            assert!(cause.is_whole(), "{cause}");
+        }
+    }
+}
+
 /// Where two faults meet in the same results, one is named for what it explains alone, and the cause says so.
 #[test]
 fn of_two_faults_one_is_part_of_the_cause() {

@@ -52,9 +52,11 @@ pub(super) fn sit(subject: &Subject<'_>) -> Vec<Work> {
         batch,
     };
     let few = 2 * subject.panel();
-    let tails = TAILS.map(|(flavour, cols)| Shape {
-        flavour,
-        ..native(few, cols, 2)
+    let tails = TAILS.iter().flat_map(|&(flavour, cols)| {
+        [2, BATCH].map(|batch| Shape {
+            flavour,
+            ..native(few, cols, batch)
+        })
     });
     let served = |shape: &Shape| subject.serves(shape.flavour, shape.rows, shape.cols);
     let mut cases = Vec::new();

@@ -7,6 +7,7 @@ use qk256::format::Format;
 use super::by_products::ByProducts;
 use super::exam;
 use super::kind::{self, Kind};
+use super::paths::{EachRow, FEW, MANY};
 use super::scope::Scope;
 use super::subject::Subject;
 use super::suspect::{Score, Suspect};
@@ -54,7 +55,7 @@ impl<'a> Examination<'a> {
         if examination.wrong > 0 {
             let found = kind::ALL.iter().flat_map(|kind| match kind {
                 Kind::Probed(suspects) => suspects(&examination.subject),
-                Kind::ProbedTwice(suspects) => examination.twice(*suspects),
+                Kind::ProbedInEachPath(suspects) => examination.in_each_path(*suspects),
                 Kind::Seen(suspects) => suspects(&examination.subject, &examination.works),
             });
             let charge = |suspect| examination.charge(suspect);
@@ -91,7 +92,7 @@ impl<'a> Examination<'a> {
     fn shown_by(&self, own: &Work) -> Option<Cause> {
         let works = std::slice::from_ref(own);
         let found = kind::ALL.iter().flat_map(|kind| match kind {
-            Kind::Probed(_) | Kind::ProbedTwice(_) => Vec::new(),
+            Kind::Probed(_) | Kind::ProbedInEachPath(_) => Vec::new(),
             Kind::Seen(suspects) => suspects(&self.subject, works),
         });
         found
@@ -104,16 +105,36 @@ impl<'a> Examination<'a> {
             .next()
     }
 
-    /// What probes of dots show, and what the same probes of products show.
-    fn twice(&self, suspects: fn(&Subject<'_>) -> Vec<Suspect>) -> Vec<Suspect> {
-        let mut found = suspects(&self.subject);
-        let by_products = Subject {
-            side: &ByProducts(self.subject.side),
-            format: self.subject.format,
+    /// What probes show of dots and of products: each fault once. Where only few activation rows go wrong, or only many,
+    /// the probes are put in that way too.
+    fn in_each_path(&self, suspects: fn(&Subject<'_>) -> Vec<Suspect>) -> Vec<Suspect> {
+        let side = self.subject.side;
+        let wrong_with = |is_asked: fn(usize) -> bool| {
+            let mut works = self.works.iter();
+            works.any(|work| is_asked(work.case.batch) && wrong(work) > 0)
         };
-        let is_new = |suspect: &Suspect| found.iter().all(|known| known.fault != suspect.fault);
-        let others: Vec<Suspect> = suspects(&by_products).into_iter().filter(is_new).collect();
-        found.extend(others);
+        let copies = match (
+            wrong_with(|batch| batch <= FEW),
+            wrong_with(|batch| batch > 2 * FEW),
+        ) {
+            (true, false) => Some(1),
+            (false, true) => Some(MANY),
+            _ => None,
+        };
+        let each = copies.map(|copies| EachRow { side, copies });
+        let mut paths = vec![side];
+        paths.extend(each.as_ref().map(|each| each as &dyn Implementation));
+        let by_products: Vec<ByProducts<'_>> = paths.iter().map(|&side| ByProducts(side)).collect();
+        paths.extend(by_products.iter().map(|side| side as &dyn Implementation));
+        let mut found: Vec<Suspect> = Vec::new();
+        for side in paths {
+            let format = self.subject.format;
+            for suspect in suspects(&Subject { side, format }) {
+                if found.iter().all(|known| known.fault != suspect.fault) {
+                    found.push(suspect);
+                }
+            }
+        }
         found
     }
 

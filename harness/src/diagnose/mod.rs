@@ -17,6 +17,7 @@ mod examination;
 mod explain;
 mod kind;
 mod number;
+mod paths;
 mod scope;
 mod steps;
 mod subject;

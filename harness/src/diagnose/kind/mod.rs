@@ -25,29 +25,29 @@ use super::work::Work;
 pub(super) enum Kind {
     /// In what a side answers to probes made for this kind.
     Probed(fn(&Subject<'_>) -> Vec<Suspect>),
-    /// In the dots that a side answers to probes, or in products of the same.
-    ProbedTwice(fn(&Subject<'_>) -> Vec<Suspect>),
+    /// In the dots that a side answers to probes, or in products of the same, one activation row at a time or many.
+    ProbedInEachPath(fn(&Subject<'_>) -> Vec<Suspect>),
     /// In the results of any case: those of the exam, or of a finding.
     Seen(fn(&Subject<'_>, &[Work]) -> Vec<Suspect>),
 }
 
-use Kind::{Probed, ProbedTwice, Seen};
+use Kind::{Probed, ProbedInEachPath, Seen};
 
 /// Every kind: what predicts each number before what predicts that there is some, and of those the most specific first.
 pub(super) const ALL: &[Kind] = &[
-    ProbedTwice(code_three::suspects),
+    ProbedInEachPath(code_three::suspects),
     // Before the codebook, for which products of a side with one of these faults can be taken.
     Probed(activation_sum::suspects),
     Probed(scale::suspects),
-    ProbedTwice(codebook::suspects),
-    ProbedTwice(layout::suspects),
-    ProbedTwice(columns::suspects),
+    ProbedInEachPath(codebook::suspects),
+    ProbedInEachPath(layout::suspects),
+    ProbedInEachPath(columns::suspects),
     Probed(activation_code::suspects),
     Seen(rows::suspects),
     Seen(batch_order::suspects),
     Seen(batch_stride::suspects),
     Seen(wrap::suspects),
-    ProbedTwice(overread::suspects),
+    ProbedInEachPath(overread::suspects),
     Probed(zero_activations::suspects),
     Probed(not_finite::suspects),
     Probed(threads::suspects),
@@ -70,7 +70,7 @@ mod tests {
                     format: candidate.format,
                 };
                 let suspects = match kind {
-                    Probed(suspects) | ProbedTwice(suspects) => suspects(&subject),
+                    Probed(suspects) | ProbedInEachPath(suspects) => suspects(&subject),
                     Seen(suspects) => suspects(&subject, &exam::sit(&subject)),
                 };
                 let declared = mistake.fault_in(candidate.format.id);
