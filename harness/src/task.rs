@@ -21,3 +21,15 @@ pub struct Task<'a> {
     /// Takes a step for each piece of work; hidden where nobody looks.
     pub progress: ProgressBar,
 }
+
+impl Task<'_> {
+    /// The command that checks the model again, with these options.
+    pub fn command(&self, options: &str) -> String {
+        let words = ["harness check", &self.model, options];
+        words
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}

@@ -215,10 +215,7 @@ fn compare(
         cause: None,
         input: None,
         case: excerpt(case, row),
-        reproduce: format!(
-            "harness check {} --rung block --seed {}",
-            task.model, task.seed
-        ),
+        reproduce: task.command(&format!("--rung block --seed {}", task.seed)),
     });
 }
 

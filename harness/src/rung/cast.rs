@@ -60,11 +60,7 @@ impl<'a> Cast<'a> {
                 engines,
                 pairs,
                 decoding,
-                reproduce: format!(
-                    "harness check {} --rung {rung} {}",
-                    task.model,
-                    decoding.options()
-                ),
+                reproduce: task.command(&format!("--rung {rung} {}", decoding.options())),
             }),
             Err(reason) => Err(pairs
                 .into_iter()

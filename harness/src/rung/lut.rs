@@ -118,7 +118,7 @@ fn judge(
                 cause: None,
                 input: None,
                 case: None,
-                reproduce: format!("harness check {} --rung lut", task.model),
+                reproduce: task.command("--rung lut"),
             });
         }
     }

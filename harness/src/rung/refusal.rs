@@ -48,7 +48,7 @@ pub(super) fn climb(
                     cause: None,
                     input: None,
                     case: case.clone(),
-                    reproduce: format!("harness check {} --rung tensor", task.model),
+                    reproduce: task.command("--rung tensor"),
                 });
             }
         }

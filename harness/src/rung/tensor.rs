@@ -240,10 +240,7 @@ impl<'a> Work<'a> {
             }
         };
         let runs = RUNS.iter().map(run).collect();
-        let reproduce = format!(
-            "harness check {} --rung tensor --seed {}",
-            task.model, task.seed
-        );
+        let reproduce = task.command(&format!("--rung tensor --seed {}", task.seed));
         Work {
             name,
             rows,
