@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
+use std::time::SystemTime;
 use std::{env, ffi::OsString};
 
 use super::common::{harness, stdout};
+use super::page;
 
 /// The folders of the command and of the examples.
 pub(crate) struct Programs {
@@ -12,19 +15,50 @@ pub(crate) struct Programs {
     pub(crate) examples: PathBuf,
 }
 
-/// The programs as they were built; an example that was not, or was before the command, is built now.
+/// The sources that programs are built of, in the workspace.
+const SOURCES: [&str; 5] = [
+    "cpp-shim/include",
+    "cpp-shim/src",
+    "harness/examples",
+    "harness/src",
+    "rust-kernel/src",
+];
+
+/// The programs as they were built; an example that was not, or not since its sources changed, is built now.
 pub(crate) fn find() -> Programs {
+    static EXAMPLE: Once = Once::new();
     let harness = Path::new(env!("CARGO_BIN_EXE_harness"));
     let bin = harness.parent().expect("a program is in a folder");
     let programs = Programs {
         bin: bin.into(),
         examples: bin.join("examples"),
     };
-    let built = |program: &Path| program.metadata().and_then(|data| data.modified()).ok();
-    if built(&programs.examples.join("own_kernel")) < built(harness) {
-        build_example(bin);
-    }
+    EXAMPLE.call_once(|| {
+        let sources = SOURCES.map(|folder| page::root().join(folder));
+        let changed = sources.iter().filter_map(|folder| newest(folder)).max();
+        if written(&programs.examples.join("own_kernel")) < changed {
+            build_example(bin);
+        }
+    });
     programs
+}
+
+fn written(file: &Path) -> Option<SystemTime> {
+    file.metadata().and_then(|data| data.modified()).ok()
+}
+
+/// When the last of all files below a folder was written.
+fn newest(folder: &Path) -> Option<SystemTime> {
+    let entries = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
+    entries
+        .filter_map(|path| {
+            if path.is_dir() {
+                newest(&path)
+            } else {
+                written(&path)
+            }
+        })
+        .max()
 }
 
 /// `cargo test` builds examples, `cargo test --test docs` does not.
