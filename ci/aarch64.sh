@@ -196,6 +196,8 @@ export EMULATED_CPUS="${CPUS[*]}" FILES_LEFT_OUT
 export EMULATED_COMMAND=$CARGO_TARGET_DIR/$TARGET/debug/harness
 export PROPTEST_CASES=${PROPTEST_CASES:-16}
 export INSTA_UPDATE=no
+# Nobody debugs these programs, and to write what a debugger wants takes its share of the budget.
+export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
 
 echo "== $("${RUSTC:-rustc}" --version), $("$GNU-g++" --version | head -n 1), $(qemu-aarch64 --version | head -n 1)"
 select_tests
