@@ -89,8 +89,7 @@ fn cases(file: &Path) -> Result<Vec<Told>, CliError> {
         }
         Err(error) => return Err(error.into()),
     };
-    let of_check = harness.check.iter().flat_map(|check| &check.rungs);
-    let of_check = of_check.flat_map(|report| &report.outcomes).flat_map(|o| {
+    let of_check = harness.outcomes().flat_map(|o| {
         let pair = format!("{} against {} on rung {}", o.candidate, o.reference, o.rung);
         o.findings
             .iter()

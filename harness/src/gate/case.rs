@@ -3,7 +3,7 @@
 use qk256::kernel::Isa;
 use thiserror::Error;
 
-use crate::baseline::{Baseline, Fact, OracleBuild};
+use crate::baseline::{Baseline, Fact, OracleBuild, model_name};
 use crate::receipt::{Environment, Receipt, is_looked_for};
 
 /// What the criteria look at.
@@ -15,6 +15,15 @@ pub struct Case<'a> {
     pub now: Baseline,
     /// The receipts, each once, in an order that does not depend on the one that they were given in.
     pub receipts: Vec<&'a Receipt>,
+}
+
+/// What the model of a receipt is called; nothing if it has none.
+pub(super) fn model_of(receipt: &Receipt) -> String {
+    receipt
+        .model_info
+        .as_ref()
+        .map(model_name)
+        .unwrap_or_default()
 }
 
 /// Why receipts are no case.

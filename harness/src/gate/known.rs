@@ -1,7 +1,7 @@
 //! Criterion: listed divergences of the oracles still reproduce, so that the list stays true.
 
+use super::case::model_of;
 use super::{Case, Criterion, Point, Status};
-use crate::baseline::model_name;
 use crate::known;
 use crate::verdict::Verdict;
 
@@ -14,13 +14,8 @@ pub(super) const CRITERION: Criterion = Criterion {
 fn judge(case: &Case<'_>) -> Vec<Point> {
     let mut points = Vec::new();
     for receipt in &case.receipts {
-        let name = receipt
-            .model_info
-            .as_ref()
-            .map(model_name)
-            .unwrap_or_default();
-        let reports = receipt.harness.check.iter().flat_map(|check| &check.rungs);
-        for outcome in reports.flat_map(|report| &report.outcomes) {
+        let name = model_of(receipt);
+        for outcome in receipt.harness.outcomes() {
             let reproduces = outcome.verdict == Verdict::KnownDivergence;
             if !reproduces && !known::is_listed(&outcome.candidate) {
                 continue;

@@ -1,7 +1,7 @@
 //! Criterion: candidates agree with oracles on every rung.
 
+use super::case::model_of;
 use super::{Case, Criterion, Point, Status};
-use crate::baseline::model_name;
 use crate::known;
 use crate::outcome::Outcome;
 use crate::verdict::Verdict;
@@ -15,13 +15,8 @@ pub(super) const CRITERION: Criterion = Criterion {
 fn judge(case: &Case<'_>) -> Vec<Point> {
     let mut points = Vec::new();
     for receipt in &case.receipts {
-        let name = receipt
-            .model_info
-            .as_ref()
-            .map(model_name)
-            .unwrap_or_default();
-        let reports = receipt.harness.check.iter().flat_map(|check| &check.rungs);
-        for outcome in reports.flat_map(|report| &report.outcomes) {
+        let name = model_of(receipt);
+        for outcome in receipt.harness.outcomes() {
             let what = pair(&name, outcome);
             match outcome.verdict {
                 // Listed divergences and skips have criteria of their own.

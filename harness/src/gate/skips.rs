@@ -1,8 +1,8 @@
 //! What took no part, told so that nobody takes it for a pass.
 
+use super::case::model_of;
 use super::ladder::pair;
 use super::{Case, Criterion, Point, Status};
-use crate::baseline::model_name;
 use crate::verdict::Verdict;
 
 pub(super) const CRITERION: Criterion = Criterion {
@@ -14,11 +14,7 @@ pub(super) const CRITERION: Criterion = Criterion {
 fn judge(case: &Case<'_>) -> Vec<Point> {
     let mut points = Vec::new();
     for receipt in &case.receipts {
-        let name = receipt
-            .model_info
-            .as_ref()
-            .map(model_name)
-            .unwrap_or_default();
+        let name = model_of(receipt);
         // Those of a rung are told pair by pair.
         for skip in receipt
             .harness
@@ -32,8 +28,7 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
                 Status::Skipped(skip.reason.clone()),
             ));
         }
-        let reports = receipt.harness.check.iter().flat_map(|check| &check.rungs);
-        for outcome in reports.flat_map(|report| &report.outcomes) {
+        for outcome in receipt.harness.outcomes() {
             if let Some(reason) = &outcome.skipped {
                 let in_part = match outcome.verdict {
                     Verdict::Skipped => "",

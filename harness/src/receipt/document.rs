@@ -9,7 +9,7 @@ use super::section::{
     BenchSection, CheckSection, FuzzSection, MistakesSection, ModelBenchSection, Shards,
 };
 use super::subject::{ModelInfo, OracleInfo};
-use crate::outcome::Rung;
+use crate::outcome::{Outcome, Rung};
 use crate::shard::Shard;
 use crate::verdict::Verdict;
 
@@ -127,6 +127,12 @@ pub enum Work {
 }
 
 impl Harness {
+    /// The pairs of all rungs of its check, the lowest rung first.
+    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        let rungs = self.check.iter().flat_map(|check| &check.rungs);
+        rungs.flat_map(|report| &report.outcomes)
+    }
+
     /// Which shards of each section are here, those that cannot be split as a whole.
     pub fn sections(&self) -> Vec<(Section, Shards)> {
         let whole = || Shards::from(Shard::WHOLE);
@@ -147,9 +153,7 @@ impl Harness {
             .filter_map(|(section, shards)| Some((section, shards?)))
             .collect()
     }
-}
 
-impl Harness {
     /// What a section comes to, if it is here.
     pub fn verdict_of(&self, section: Section) -> Option<Verdict> {
         // A bench asks no more of products than to be near: how near they have to be, the rungs say.

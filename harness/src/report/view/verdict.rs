@@ -181,10 +181,7 @@ fn reason(receipt: &Receipt, work: Work) -> String {
     let harness = &receipt.harness;
     match work {
         Work::Check => {
-            let rungs = harness.check.iter().flat_map(|check| &check.rungs);
-            let pairs = rungs
-                .flat_map(|report| &report.outcomes)
-                .filter(|o| is_bad(o.verdict));
+            let pairs = harness.outcomes().filter(|o| is_bad(o.verdict));
             let pairs: Vec<String> = pairs
                 .map(|outcome| {
                     let share = outcome.measures.mismatches as f64
