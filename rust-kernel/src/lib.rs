@@ -19,4 +19,5 @@ pub mod gguf;
 pub mod kernel;
 pub mod matmul;
 pub mod model;
+mod prefetch;
 pub mod threads;

@@ -37,10 +37,6 @@ pub(super) trait Vector: Copy {
     /// Writes a step.
     fn store(self, step: Self::Step, bytes: &mut [u8; STEP]);
 
-    /// Hints that the cache line at `address` will be read soon. Any address will do; nothing is read.
-    #[inline(always)]
-    fn prefetch(self, _address: *const u8) {}
-
     /// `byte & mask` for each byte.
     fn and(self, step: Self::Step, mask: u8) -> Self::Step;
     /// `byte >> SHIFT` for each byte in its low `8 - SHIFT` bits; those above may hold anything.

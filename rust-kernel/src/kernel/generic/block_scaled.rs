@@ -14,6 +14,7 @@ use crate::activation::Activations;
 use crate::format::{QK256, Weights};
 use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::vector::Vector;
+use crate::prefetch;
 
 /// `Q8_K` activations, with what the codebook's offset takes from each lane of a block, which is the same for all rows.
 pub(in super::super) struct Quantized<'a> {
@@ -79,7 +80,7 @@ pub(in super::super) fn block_gemv<V: Vector, D: Decode>(
                 .zip(batch.offsets(b))
                 .zip(batch.scales(b));
             for (block, ((a, offsets), scale)) in blocks.iter().zip(a) {
-                v.prefetch(std::ptr::from_ref(block).cast::<u8>().wrapping_add(AHEAD));
+                prefetch::line(std::ptr::from_ref(block).cast::<u8>().wrapping_add(AHEAD));
                 let narrow = mul_add_half::<V, D>(v, [v.narrow(); 2], block, a, 0);
                 let [even, odd] = mul_add_half::<V, D>(v, narrow, block, a, 1);
                 let wide = [v.widen(v.wide(), even), v.widen(v.wide(), odd)];

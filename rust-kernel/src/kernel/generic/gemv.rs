@@ -6,6 +6,7 @@ use super::batch::{Batch, BatchRow, Sink};
 use super::decode::{Codes, Decode, Row, load_activations};
 use crate::format::Weights;
 use crate::kernel::vector::Vector;
+use crate::prefetch;
 
 /// Bytes by which codes are asked for before they are needed. Hardware stops at the end of each 4096-byte page.
 pub(super) const AHEAD: usize = 8192;
@@ -63,7 +64,7 @@ fn blocks<V: Vector, D: Decode>(v: V, row: &[D::Block], a: &[Codes<i8>]) -> i32 
         let mut first = [v.narrow(); 2];
         let mut second = [v.narrow(); 2];
         for (block, a) in row.iter().zip(a) {
-            v.prefetch(std::ptr::from_ref(block).cast::<u8>().wrapping_add(AHEAD));
+            prefetch::line(std::ptr::from_ref(block).cast::<u8>().wrapping_add(AHEAD));
             first = mul_add_half::<V, D>(v, first, block, a, 0);
             second = mul_add_half::<V, D>(v, second, block, a, 1);
         }

@@ -71,12 +71,6 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn prefetch(self, address: *const u8) {
-            // SAFETY: a prefetch accesses no memory as far as the program can tell, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
-        }
-
-        #[inline(always)]
         fn and(self, [low, high]: Self::Step, mask: u8) -> Self::Step {
             // SAFETY: the token proves AVX2.
             unsafe {

@@ -38,12 +38,6 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn prefetch(self, address: *const u8) {
-            // SAFETY: a prefetch accesses no memory as far as the program can tell, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
-        }
-
-        #[inline(always)]
         fn and(self, step: __m512i, mask: u8) -> __m512i {
             // SAFETY: the token proves AVX-512F.
             unsafe { _mm512_and_si512(step, _mm512_set1_epi8(mask as i8)) }
