@@ -1,5 +1,8 @@
 //! Asking for memory before it is read: hints that change no result.
 
+/// Bytes of a cache line on the CPUs that the hints are written for.
+const LINE: usize = 64;
+
 /// Asks for the cache line at `address`. Any address will do; nothing is read.
 #[inline(always)]
 pub(crate) fn line(address: *const u8) {
@@ -13,4 +16,12 @@ pub(crate) fn line(address: *const u8) {
     // Stable Rust has no such hint elsewhere.
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
+}
+
+/// Asks for all of `bytes`.
+#[inline(always)]
+pub(crate) fn bytes(bytes: &[u8]) {
+    for part in bytes.chunks(LINE) {
+        line(part.as_ptr());
+    }
 }

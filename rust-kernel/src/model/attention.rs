@@ -15,6 +15,10 @@ use crate::threads::Threads;
 /// Keys, or rows of values, that are read together and multiplied with all queries while they are in the first cache.
 const TILE: usize = 8;
 
+/// Keys, or rows of values, that are asked for before they are read. A decoded token finds none of them in a cache
+/// after the weights of a layer, and they lie too far apart for hardware to foresee.
+const AHEAD: usize = 2 * TILE;
+
 /// Queries of a head that are computed together, with the keys and values that were read for them.
 const TOKENS: usize = 32;
 
@@ -129,7 +133,9 @@ impl Group<'_> {
         let Scratch { tile, scores } = scratch;
         scores.resize(self.out.len() * shared * positions, 0.0);
 
+        cache.fetch_keys(&columns, 0..positions.min(AHEAD));
         for run in tiles(0..positions) {
+            cache.fetch_keys(&columns, soon(&run, positions));
             tile.resize(run.len() * head, 0.0);
             cache.read_keys(columns.clone(), run.clone(), tile);
             for (i, scores) in scores.chunks_exact_mut(positions).enumerate() {
@@ -145,6 +151,10 @@ impl Group<'_> {
         };
         record(Step::Kq, scores, positions);
 
+        cache.fetch_values(
+            columns.start..columns.end.min(columns.start + AHEAD),
+            positions,
+        );
         let scale = 1.0 / (head as f32).sqrt();
         for (i, scores) in scores.chunks_exact_mut(positions).enumerate() {
             softmax(scores, scale, span.first + self.start + i / shared + 1);
@@ -152,7 +162,8 @@ impl Group<'_> {
         record(Step::Weights, scores, positions);
 
         element.round(scores);
-        for run in tiles(columns) {
+        for run in tiles(columns.clone()) {
+            cache.fetch_values(soon(&run, columns.end), positions);
             tile.resize(run.len() * positions, 0.0);
             cache.read_values(run.clone(), positions, tile);
             let at = run.start % head..run.start % head + run.len();
@@ -173,6 +184,11 @@ fn tiles(all: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end = all.end;
     all.step_by(TILE)
         .map(move |start| start..end.min(start + TILE))
+}
+
+/// What lies [`AHEAD`] of a run, as far as there is anything before `end`.
+fn soon(run: &Range<usize>, end: usize) -> Range<usize> {
+    end.min(run.start + AHEAD)..end.min(run.end + AHEAD)
 }
 
 /// Turns the scores of one query into weights that add up to one; those from `visible` on get none.
@@ -254,6 +270,15 @@ mod tests {
         assert!(scores[..5].is_sorted() && scores[0] > 0.0);
         assert_eq!(scores[5..], [0.0; 27]);
         assert!((scores.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn everything_is_asked_for_once() {
+        for all in [0..1, 0..AHEAD, 3..AHEAD + 20, 8..200] {
+            let first = all.start..all.end.min(all.start + AHEAD);
+            let later = tiles(all.clone()).flat_map(|run| soon(&run, all.end));
+            assert!(first.chain(later).eq(all.clone()));
+        }
     }
 
     #[test]

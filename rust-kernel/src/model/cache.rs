@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::error::ModelError;
 use crate::dense::Element;
+use crate::prefetch;
 
 /// Attention spans whole runs of so many positions, those not decoded masked out: `llama_kv_cache_get_padding` in
 /// `llama.cpp` of `bitnet-cpp-sys` 0.0.5. It decides how sums are grouped.
@@ -81,23 +82,45 @@ impl Cache {
         positions: Range<usize>,
         out: &mut [f32],
     ) {
-        let size = self.element.bytes();
-        let rows = self.keys.chunks_exact(self.width * size);
-        let rows = rows.skip(positions.start).take(positions.len());
+        let rows = self.keys(&columns, positions);
         for (out, row) in out.chunks_exact_mut(columns.len()).zip(rows) {
-            self.element
-                .read(&row[columns.start * size..columns.end * size], out);
+            self.element.read(row, out);
         }
+    }
+
+    /// Asks for what [`read_keys`](Cache::read_keys) will read.
+    pub(super) fn fetch_keys(&self, columns: &Range<usize>, positions: Range<usize>) {
+        self.keys(columns, positions).for_each(prefetch::bytes);
     }
 
     /// Values in some columns of a row, at the first `positions` positions: `columns x positions`.
     pub(super) fn read_values(&self, columns: Range<usize>, positions: usize, out: &mut [f32]) {
+        let rows = self.values(columns, positions);
+        for (out, row) in out.chunks_exact_mut(positions).zip(rows) {
+            self.element.read(row, out);
+        }
+    }
+
+    /// Asks for what [`read_values`](Cache::read_values) will read.
+    pub(super) fn fetch_values(&self, columns: Range<usize>, positions: usize) {
+        self.values(columns, positions).for_each(prefetch::bytes);
+    }
+
+    /// The bytes of some columns at each of some positions.
+    fn keys(&self, columns: &Range<usize>, positions: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let size = self.element.bytes();
+        let columns = columns.start * size..columns.end * size;
+        let rows = self.keys.chunks_exact(self.width * size);
+        let rows = rows.skip(positions.start).take(positions.len());
+        rows.map(move |row| &row[columns.clone()])
+    }
+
+    /// The bytes of the first positions in each of some columns.
+    fn values(&self, columns: Range<usize>, positions: usize) -> impl Iterator<Item = &[u8]> {
         let size = self.element.bytes();
         let rows = self.values.chunks_exact(self.positions * size);
         let rows = rows.skip(columns.start).take(columns.len());
-        for (out, row) in out.chunks_exact_mut(positions).zip(rows) {
-            self.element.read(&row[..positions * size], out);
-        }
+        rows.map(move |row| &row[..positions * size])
     }
 }
 
