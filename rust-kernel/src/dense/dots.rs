@@ -82,7 +82,8 @@ mod avx2 {
             let (first, second) = rows.split_at(x.len());
             let (first, first_rest) = first.as_chunks();
             let (second, second_rest) = second.as_chunks();
-            let [a, b] = sums([first, second], x_steps);
+            let [a, b] = lanes([first, second], x_steps);
+            let [a, b] = sums(a, b);
             *out = [
                 rest.add(a, first_rest, x_rest),
                 rest.add(b, second_rest, x_rest),
@@ -90,15 +91,19 @@ mod avx2 {
         }
         if let [out] = last {
             let (row, row_rest) = of_last.as_chunks();
-            let [sum] = sums([row], x_steps);
+            let [only] = lanes([row], x_steps);
+            let [sum, _] = sums(only, only);
             *out = rest.add(sum, row_rest, x_rest);
         }
     }
 
-    /// The dots of whole steps.
+    /// Four lanes of each row's products with whole steps.
+    #[inline]
     #[target_feature(enable = "avx2,fma")]
-    fn sums<const R: usize>(rows: [&[[f32; STEP]]; R], x: &[[f32; STEP]]) -> [f32; R] {
-        let rows = rows.map(|row| &row[..x.len()]);
+    fn lanes<const R: usize>(mut rows: [&[[f32; STEP]]; R], x: &[[f32; STEP]]) -> [__m128; R] {
+        for row in &mut rows {
+            *row = &row[..x.len()];
+        }
         let mut lanes = [[_mm256_setzero_ps(); STEP / 8]; R];
         for (step, x) in x.iter().enumerate() {
             let x = vectors(x);
@@ -108,17 +113,24 @@ mod avx2 {
                 }
             }
         }
-        let mut out = [0.0; R];
+        let mut out = [_mm_setzero_ps(); R];
         for (out, [a, b, c, d]) in out.iter_mut().zip(lanes) {
             let eight = _mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d));
-            let four = _mm_add_ps(
+            *out = _mm_add_ps(
                 _mm256_castps256_ps128(eight),
                 _mm256_extractf128_ps(eight, 1),
             );
-            let two = _mm_hadd_ps(four, four);
-            *out = _mm_cvtss_f32(_mm_hadd_ps(two, two));
         }
         out
+    }
+
+    /// The sum of each one's lanes, in pairs.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn sums(a: __m128, b: __m128) -> [f32; 2] {
+        let pairs = _mm_hadd_ps(a, b);
+        let sums = _mm_hadd_ps(pairs, pairs);
+        [_mm_cvtss_f32(sums), _mm_cvtss_f32(_mm_movehdup_ps(sums))]
     }
 
     #[inline]

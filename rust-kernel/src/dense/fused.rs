@@ -37,10 +37,7 @@ fused! {
     pub(crate) fn exp_and_sum(values: &mut [f32], max: f32) -> f64 {
         let mut sum = 0.0;
         let (eights, rest) = values.as_chunks_mut::<8>();
-        // One loop over everything is what compilers make vectors of.
-        for value in eights.as_flattened_mut() {
-            *value = exp(*value - max);
-        }
+        each_exp(eights.as_flattened_mut(), |value| value - max, |_, power| power);
         for lanes in eights {
             let [a, b, c, d, e, f, g, h] = *lanes;
             let [a, b, c, d] = [e + a, f + b, g + c, h + d];
@@ -56,9 +53,7 @@ fused! {
     /// `x / (1 + e^-x)` for each value of a row: `ggml_vec_silu_f32`.
     pub(crate) fn silu(values: &mut [f32]) {
         let (eights, rest) = values.as_chunks_mut::<8>();
-        for x in eights.as_flattened_mut() {
-            *x /= 1.0 + exp(0.0 - *x);
-        }
+        each_exp(eights.as_flattened_mut(), |x| 0.0 - x, |x, power| x / (1.0 + power));
         for x in rest {
             *x /= 1.0 + expf(-*x);
         }
@@ -86,9 +81,36 @@ fused! {
     }
 }
 
-/// One lane of `ggml_v_expf`: e^x by a polynomial, within 1.5 + 0.5 ULP; infinite above 88.38, zero below -103.97.
+/// Values that are looked at together for arguments of `exp` that are not [`NEAR`] zero.
+const RUN: usize = 64;
+
+/// Up to here from zero `exp` needs no care for the range of exponents: 2^126 is e^87.3.
+const NEAR: f32 = 87.0;
+
+/// Replaces each value by `result(value, exp(argument(value)))`.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+fn each_exp(values: &mut [f32], argument: impl Fn(f32) -> f32, result: impl Fn(f32, f32) -> f32) {
+    for run in values.chunks_mut(RUN) {
+        // Plain loops over many values are what compilers make vectors of. A NaN is not near.
+        let near = run
+            .iter()
+            .fold(true, |all, &value| all & (argument(value).abs() <= NEAR));
+        if near {
+            for value in run {
+                *value = result(*value, exp::<true>(argument(*value)));
+            }
+        } else {
+            for value in run {
+                *value = result(*value, exp::<false>(argument(*value)));
+            }
+        }
+    }
+}
+
+/// One lane of `ggml_v_expf`: e^x by a polynomial, within 1.5 + 0.5 ULP; infinite above 88.38, zero below -103.97.
+/// `IS_NEAR` promises that x is [`NEAR`] zero.
+#[inline(always)]
+fn exp<const IS_NEAR: bool>(x: f32) -> f32 {
     // 1.5 * 2^23: adding it leaves the nearest integer in the low bits of the mantissa.
     const SHIFT: f32 = 12_582_912.0;
     const LOG2_E: f32 = f32::from_bits(0x3fb8_aa3b);
@@ -110,11 +132,15 @@ fn exp(x: f32) -> f32 {
     let low = C3.mul_add(b, C2);
     let j = high.mul_add(u, low).mul_add(u, C1 * b);
 
+    let near = power.mul_add(j, power);
+    if IS_NEAR {
+        return near;
+    }
+
     // Beyond 2^126 the power leaves the exponent's range and is applied in two factors.
     let down = if n <= 0.0 { 0x8200_0000 } else { 0 };
     let first = f32::from_bits(0x7f00_0000u32.wrapping_add(down));
     let second = f32::from_bits(exponent.wrapping_sub(down));
-    let near = power.mul_add(j, power);
     let far = second.mul_add(j, second) * first;
     let extreme = first * first;
     if n.abs() > 192.0 {
@@ -135,16 +161,19 @@ mod tests {
     fn exponentials_are_within_two_ulp_and_saturate() {
         for step in -10_000..=8_800 {
             let x = step as f32 / 100.0;
-            let (found, exact) = (exp(x), f64::from(x).exp());
+            let (found, exact) = (exp::<false>(x), f64::from(x).exp());
             let ulp = f64::from((exact as f32).next_up()) - f64::from(exact as f32);
             let error = (f64::from(found) - exact).abs() / ulp;
             assert!(error <= 2.0, "e^{x} is {found}, off by {error} ULP");
+            if x.abs() <= NEAR {
+                assert_eq!(exp::<true>(x), found, "{x}");
+            }
         }
-        assert_eq!(exp(f32::NEG_INFINITY), 0.0);
-        assert_eq!(exp(-104.0), 0.0);
-        assert_eq!(exp(89.0), f32::INFINITY);
-        assert_eq!(exp(0.0), 1.0);
-        assert!(exp(f32::NAN).is_nan());
+        assert_eq!(exp::<false>(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp::<false>(-104.0), 0.0);
+        assert_eq!(exp::<false>(89.0), f32::INFINITY);
+        assert_eq!(exp::<false>(0.0), 1.0);
+        assert!(exp::<false>(f32::NAN).is_nan());
     }
 
     #[test]
@@ -153,6 +182,23 @@ mod tests {
         (scores[0], scores[9]) = (1.0, 1.0);
         assert_eq!(exp_and_sum(&mut scores, 1.0), 2.0);
         assert_eq!((scores[0], scores[9], scores[1]), (1.0, 1.0, 0.0));
+    }
+
+    #[test]
+    fn one_value_far_from_zero_changes_no_other() {
+        let row = values(3 * RUN, 5);
+        let mut alone = row.clone();
+        silu(&mut alone);
+        for far in [88.0, -100.0, f32::NEG_INFINITY, f32::NAN] {
+            for at in [0, RUN - 1, RUN, 3 * RUN - 1] {
+                let mut beside = row.clone();
+                beside[at] = far;
+                silu(&mut beside);
+                for (i, (alone, beside)) in alone.iter().zip(&beside).enumerate() {
+                    assert_eq!(alone.to_bits() == beside.to_bits(), i != at, "{far} {i}");
+                }
+            }
+        }
     }
 
     #[test]
