@@ -27,8 +27,9 @@ pub(super) trait Vector: Copy {
 
     /// Blocks of 256 codes up to 3 that one `Narrow` takes in by [`mul_add`](Vector::mul_add).
     const BLOCKS: usize;
-    /// Blocks of 256 codes up to 12 that a pair of `Narrow` takes in by [`mul_add_group`](Vector::mul_add_group).
-    const SCALED_BLOCKS: usize;
+    /// Groups of 128 codes up to 12 that a pair of `Narrow` takes in by [`mul_add_group`](Vector::mul_add_group): those
+    /// of a block at least.
+    const SCALED_GROUPS: usize;
 
     /// Reads a step.
     fn load(self, bytes: &[u8; STEP]) -> Self::Step;
@@ -242,16 +243,16 @@ pub(super) mod tests {
         }
 
         // A pair, with either half times 4.
-        let blocks = V::SCALED_BLOCKS.min(100);
+        let groups = V::SCALED_GROUPS.min(100);
         for (factors, even, odd) in [([4, 1], 2, 0), ([1, 4], 0, 2)] {
             for codes in [[3; STEP], bytes(5).map(|b| b & 3)] {
                 let scaled: [u8; STEP] = std::array::from_fn(|i| codes[i] * factors[i / 32]);
                 let mut narrow = [v.narrow(); 2];
-                for _ in 0..blocks * 2 {
+                for _ in 0..groups {
                     narrow = v.mul_add_group(narrow, [v.load(&scaled); 2], [signed; 2]);
                 }
                 let wide = narrow.map(|narrow| v.widen(v.wide(), narrow));
-                let times = 2 * 2 * blocks as i32;
+                let times = 2 * groups as i32;
                 let sum = v.sum(v.join(wide, even, odd));
                 assert_eq!(sum, times * dot(&codes, 0..STEP));
             }

@@ -40,7 +40,7 @@ impl Vector for Dotprod {
     // A row of 2^22 columns gives a lane of `Wide` 2^20 products of at most 3 * 128, or of at most 12 * 128 and then
     // half as many: below 2^30.
     const BLOCKS: usize = usize::MAX;
-    const SCALED_BLOCKS: usize = usize::MAX;
+    const SCALED_GROUPS: usize = usize::MAX;
 
     #[inline(always)]
     fn narrow(self) -> Self::Narrow {

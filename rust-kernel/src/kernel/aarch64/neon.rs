@@ -247,8 +247,8 @@ impl Vector for Neon {
     // A lane takes two products from a register, at most 2 * 3 * 128 = 768, so 42 times: 42 * 768 = 32,256. Of a
     // block's 16 registers eight go to each accumulator, hence five blocks.
     const BLOCKS: usize = 5;
-    // Times 4 at most 3,072, so ten times: 30,720. Of a block's 16 registers four go to each accumulator of the pair.
-    const SCALED_BLOCKS: usize = 2;
+    // Times 4 at most 3,072, so ten times: 30,720. Of a group's eight registers two go to each accumulator of the pair.
+    const SCALED_GROUPS: usize = 5;
 
     #[inline(always)]
     fn narrow(self) -> Self::Narrow {

@@ -58,9 +58,8 @@ fn single<V: Vector, D: Decode>(v: V, weights: &Weights<'_>, row: usize, a: Batc
 #[inline(always)]
 fn blocks<V: Vector, D: Decode>(v: V, row: &[D::Block], a: &[Codes<i8>]) -> i32 {
     let mut wide = [v.wide(); 2];
-    // Two pairs, each for half of every block: they take twice as many.
-    let most = V::SCALED_BLOCKS.saturating_mul(2);
-    for (row, a) in row.chunks(most).zip(a.chunks(most)) {
+    // Two pairs, each for a group of every block.
+    for (row, a) in row.chunks(V::SCALED_GROUPS).zip(a.chunks(V::SCALED_GROUPS)) {
         let mut first = [v.narrow(); 2];
         let mut second = [v.narrow(); 2];
         for (block, a) in row.iter().zip(a) {

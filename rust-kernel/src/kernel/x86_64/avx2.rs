@@ -370,8 +370,8 @@ impl Vector for Avx2 {
     // A lane of 16 bits takes two products at a time, at most 2 * 3 * 128 = 768, so 42 times: 42 * 768 = 32,256. A block is
     // eight registers, hence five blocks.
     const BLOCKS: usize = 5;
-    // Times 4 at most 3,072, so ten times: 30,720. Of a block's eight registers four go to each of the pair.
-    const SCALED_BLOCKS: usize = 2;
+    // Times 4 at most 3,072, so ten times: 30,720. Of a group's four registers two go to each of the pair.
+    const SCALED_GROUPS: usize = 5;
 
     #[inline(always)]
     fn widen(self, wide: __m256i, narrow: __m256i) -> __m256i {

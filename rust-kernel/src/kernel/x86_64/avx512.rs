@@ -241,8 +241,8 @@ impl Vector for Avx512Bw {
     // A lane of 16 bits takes two products at a time, at most 2 * 3 * 128 = 768, so 42 times: 42 * 768 = 32,256. A
     // block is four registers, hence ten blocks.
     const BLOCKS: usize = 10;
-    // Times 4 at most 3,072, so ten times: 30,720. Of a block's four registers two go to each of the pair.
-    const SCALED_BLOCKS: usize = 5;
+    // Times 4 at most 3,072, so ten times: 30,720. Of a group's two registers one goes to each of the pair.
+    const SCALED_GROUPS: usize = 10;
 
     #[inline(always)]
     fn mul_add(self, sum: __m512i, codes: __m512i, a: __m512i) -> __m512i {
@@ -262,7 +262,7 @@ impl Vector for Avx512Vnni {
 
     // A row of 2^22 columns gives a lane 2^18 products of at most 12 * 128, below 2^29.
     const BLOCKS: usize = usize::MAX;
-    const SCALED_BLOCKS: usize = usize::MAX;
+    const SCALED_GROUPS: usize = usize::MAX;
 
     #[inline(always)]
     fn mul_add(self, sum: __m512i, codes: __m512i, a: __m512i) -> __m512i {

@@ -28,7 +28,7 @@ impl Vector for AvxVnni {
 
     // A row of 2^22 columns gives a lane 2^19 products of at most 12 * 128, below 2^30.
     const BLOCKS: usize = usize::MAX;
-    const SCALED_BLOCKS: usize = usize::MAX;
+    const SCALED_GROUPS: usize = usize::MAX;
 
     #[inline(always)]
     fn widen(self, wide: __m256i, narrow: __m256i) -> __m256i {
