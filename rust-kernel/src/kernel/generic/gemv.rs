@@ -9,7 +9,10 @@ use crate::kernel::vector::Vector;
 use crate::prefetch;
 
 /// Bytes by which codes are asked for before they are needed. Hardware stops at the end of each 4096-byte page.
-pub(super) const AHEAD: usize = 8192;
+pub(super) const AHEAD: usize = 16384;
+
+/// Rows whose lanes are added up together.
+const SUMMED_ROWS: usize = 8;
 
 /// Rows that share bytes, in the one layout that has more than one.
 const PANEL_ROWS: usize = 4;
@@ -23,41 +26,53 @@ pub(in super::super) fn gemv<V: Vector, D: Decode>(
     batch: &Batch<'_>,
     sink: &mut Sink<'_, i32>,
 ) {
-    let mut row = rows.start;
-    while row < rows.end {
-        let mut end = row + 1;
+    if D::PANEL_ROWS == PANEL_ROWS {
+        return panels::<V, D>(v, weights, rows, batch, sink);
+    }
+    let mut first = rows.start;
+    while first < rows.end {
+        let end = rows.end.min(first + SUMMED_ROWS);
         for b in 0..batch.rows() {
-            if D::PANEL_ROWS == PANEL_ROWS {
-                // Rows that share bytes are multiplied together, whether all of them are asked for or not.
-                let first = row - row % PANEL_ROWS;
-                end = rows.end.min(first + PANEL_ROWS);
-                let dots = panel::<V, D>(v, weights, first, batch.row(b));
-                sink(row, b, &dots[row - first..end - first]);
-            } else {
-                sink(row, b, &[single::<V, D>(v, weights, row, batch.row(b))]);
+            let mut wide = [v.wide(); SUMMED_ROWS];
+            for (wide, row) in wide.iter_mut().zip(first..end) {
+                *wide = single::<V, D>(v, weights, row, batch.row(b));
             }
+            sink(first, b, &v.sums(wide)[..end - first]);
         }
-        row = end;
+        first = end;
     }
 }
 
-/// The dot of one row. Several at a time would use activations more often, but read from several places in memory.
+/// The dot of one row, in lanes. Several at a time would use activations more often, but read from several places in
+/// memory.
 #[inline(always)]
-fn single<V: Vector, D: Decode>(v: V, weights: &Weights<'_>, row: usize, a: BatchRow<'_>) -> i32 {
+fn single<V: Vector, D: Decode>(
+    v: V,
+    weights: &Weights<'_>,
+    row: usize,
+    a: BatchRow<'_>,
+) -> V::Wide {
     let row = Row::<D>::new(weights, row);
-    let dot = blocks::<V, D>(v, row.blocks, a.blocks);
-    match (row.tail, a.tail) {
-        (Some(tail), Some(a)) => {
-            dot + blocks::<V, D>(v, std::slice::from_ref(&tail), std::slice::from_ref(a))
-        }
-        _ => dot,
+    let mut wide = blocks::<V, D>(v, [v.wide(); 2], row.blocks, a.blocks);
+    if let (Some(tail), Some(a)) = (row.tail, a.tail) {
+        wide = blocks::<V, D>(
+            v,
+            wide,
+            std::slice::from_ref(&tail),
+            std::slice::from_ref(a),
+        );
     }
+    v.join(wide, D::SHIFTS[0], D::SHIFTS[1])
 }
 
-/// The dot of whole blocks, as many in `row` as in `a`.
+/// Adds the products of whole blocks, as many in `row` as in `a`.
 #[inline(always)]
-fn blocks<V: Vector, D: Decode>(v: V, row: &[D::Block], a: &[Codes<i8>]) -> i32 {
-    let mut wide = [v.wide(); 2];
+fn blocks<V: Vector, D: Decode>(
+    v: V,
+    mut wide: [V::Wide; 2],
+    row: &[D::Block],
+    a: &[Codes<i8>],
+) -> [V::Wide; 2] {
     // Two pairs, each for a group of every block.
     for (row, a) in row.chunks(V::SCALED_GROUPS).zip(a.chunks(V::SCALED_GROUPS)) {
         let mut first = [v.narrow(); 2];
@@ -71,7 +86,7 @@ fn blocks<V: Vector, D: Decode>(v: V, row: &[D::Block], a: &[Codes<i8>]) -> i32 
             wide = [v.widen(wide[0], narrow[0]), v.widen(wide[1], narrow[1])];
         }
     }
-    v.sum(v.join(wide, D::SHIFTS[0], D::SHIFTS[1]))
+    wide
 }
 
 /// Adds the products of half a block.
@@ -88,6 +103,27 @@ pub(super) fn mul_add_half<V: Vector, D: Decode>(
         load_activations(v, a, 2 * half + 1),
     ];
     v.mul_add_group(sums, D::scaled(v, block, half), a)
+}
+
+/// As [`gemv`]: rows that share bytes are multiplied together, whether all of them are asked for or not.
+#[inline(always)]
+fn panels<V: Vector, D: Decode>(
+    v: V,
+    weights: &Weights<'_>,
+    rows: Range<usize>,
+    batch: &Batch<'_>,
+    sink: &mut Sink<'_, i32>,
+) {
+    let mut row = rows.start;
+    while row < rows.end {
+        let first = row - row % PANEL_ROWS;
+        let end = rows.end.min(first + PANEL_ROWS);
+        for b in 0..batch.rows() {
+            let dots = panel::<V, D>(v, weights, first, batch.row(b));
+            sink(row, b, &dots[row - first..end - first]);
+        }
+        row = end;
+    }
 }
 
 /// Dots of the four rows of a panel that share bytes, one digit each.
