@@ -57,11 +57,10 @@ impl<'a> Batch<'a> {
     /// itself.
     pub(super) fn runs(&self, most: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let whole = self.cols / QK256;
-        let run = whole.div_ceil(whole.div_ceil(most).max(1)).max(1);
+        let count = whole.div_ceil(most);
         let tail = (!self.tails.is_empty()).then_some(whole..whole + 1);
-        let runs = (0..whole).step_by(run);
-        runs.map(move |start| start..whole.min(start + run))
-            .chain(tail)
+        let runs = (0..count).map(move |run| whole * run / count..whole * (run + 1) / count);
+        runs.chain(tail)
     }
 
     /// The steps of one of the [`runs`](Batch::runs) of row `row`.

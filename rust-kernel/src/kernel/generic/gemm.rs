@@ -30,7 +30,10 @@ pub(in super::super) fn gemm<V: Vector>(
     let (tiles, rest) = sums.as_chunks_mut::<TILE_COLUMNS>();
     let whole = tiles.len() * TILE_COLUMNS;
     for (column, sums) in (0..whole).step_by(TILE_COLUMNS).zip(tiles) {
-        let a: [_; TILE_COLUMNS] = std::array::from_fn(|c| batch.steps(column + c, blocks.clone()));
+        let mut a: [&[_]; TILE_COLUMNS] = [&[]; TILE_COLUMNS];
+        for (c, a) in a.iter_mut().enumerate() {
+            *a = batch.steps(column + c, blocks.clone());
+        }
         for (pair, codes) in panel.pairs().enumerate() {
             let [[a0, b0], [a1, b1], [a2, b2], [a3, b3]] = tile(v, codes, a);
             let dots = v.sums([a0, b0, a1, b1, a2, b2, a3, b3]);
