@@ -95,7 +95,7 @@ impl<T> Drop for Fenced<T> {
 
 /// Shapes of every flavour: whole blocks, half blocks, and the tails that padded rows and single rows may have.
 fn storages(format: &Format) -> Vec<Storage> {
-    const SHAPES: [(usize, usize); 8] = [
+    const SHAPES: [(usize, usize); 9] = [
         (4, 256),
         (4, 384),
         (8, 1024),
@@ -104,6 +104,7 @@ fn storages(format: &Format) -> Vec<Storage> {
         (4, 127),
         (1, 33),
         (4, 640),
+        (17, 384),
     ];
     let shapes = |&flavour| {
         SHAPES

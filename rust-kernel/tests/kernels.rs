@@ -23,7 +23,8 @@ fn storages() -> impl Strategy<Value = Storage> {
         .iter()
         .flat_map(|f| f.flavours.iter().map(|&flavour| (*f, flavour)))
         .collect();
-    (select(flavoured), 1..6usize, 1..700usize).prop_map(|((format, flavour), rows, cols)| {
+    // More rows than kernels take together: 8 by vector, 16 by panel.
+    (select(flavoured), 1..20usize, 1..700usize).prop_map(|((format, flavour), rows, cols)| {
         let rows = rows * format.layout.panel_rows();
         let shape = |rows, cols| Storage::new(format, flavour, rows, cols);
         shape(rows, cols)
