@@ -18,7 +18,7 @@ pub(crate) fn line(address: *const u8) {
     let _ = address;
 }
 
-/// Asks for all of `bytes`.
+/// Asks for `bytes`, line by line from the first; where that does not begin a line, their end may be left out.
 #[inline(always)]
 pub(crate) fn bytes(bytes: &[u8]) {
     for part in bytes.chunks(LINE) {

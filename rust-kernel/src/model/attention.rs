@@ -133,7 +133,7 @@ impl Group<'_> {
         let Scratch { tile, scores } = scratch;
         scores.resize(self.out.len() * shared * positions, 0.0);
 
-        cache.fetch_keys(&columns, 0..positions.min(AHEAD));
+        cache.fetch_keys(&columns, first(0..positions));
         for run in tiles(0..positions) {
             cache.fetch_keys(&columns, soon(&run, positions));
             tile.resize(run.len() * head, 0.0);
@@ -151,10 +151,7 @@ impl Group<'_> {
         };
         record(Step::Kq, scores, positions);
 
-        cache.fetch_values(
-            columns.start..columns.end.min(columns.start + AHEAD),
-            positions,
-        );
+        cache.fetch_values(first(columns.clone()), positions);
         let scale = 1.0 / (head as f32).sqrt();
         for (i, scores) in scores.chunks_exact_mut(positions).enumerate() {
             softmax(scores, scale, span.first + self.start + i / shared + 1);
@@ -184,6 +181,11 @@ fn tiles(all: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end = all.end;
     all.step_by(TILE)
         .map(move |start| start..end.min(start + TILE))
+}
+
+/// The first [`AHEAD`] of all, or as many as there are.
+fn first(all: Range<usize>) -> Range<usize> {
+    all.start..all.end.min(all.start + AHEAD)
 }
 
 /// What lies [`AHEAD`] of a run, as far as there is anything before `end`.
@@ -275,9 +277,8 @@ mod tests {
     #[test]
     fn everything_is_asked_for_once() {
         for all in [0..1, 0..AHEAD, 3..AHEAD + 20, 8..200] {
-            let first = all.start..all.end.min(all.start + AHEAD);
             let later = tiles(all.clone()).flat_map(|run| soon(&run, all.end));
-            assert!(first.chain(later).eq(all.clone()));
+            assert!(first(all.clone()).chain(later).eq(all.clone()));
         }
     }
 

@@ -29,8 +29,7 @@ pub(in super::super) fn gemv<V: Vector, D: Decode>(
     if D::PANEL_ROWS == PANEL_ROWS {
         return panels::<V, D>(v, weights, rows, batch, sink);
     }
-    let mut first = rows.start;
-    while first < rows.end {
+    for first in rows.clone().step_by(SUMMED_ROWS) {
         let end = rows.end.min(first + SUMMED_ROWS);
         for b in 0..batch.rows() {
             let mut wide = [v.wide(); SUMMED_ROWS];
@@ -39,7 +38,6 @@ pub(in super::super) fn gemv<V: Vector, D: Decode>(
             }
             sink(first, b, &v.sums(wide)[..end - first]);
         }
-        first = end;
     }
 }
 
