@@ -9,7 +9,7 @@
 //! ```
 
 use clap::Parser;
-use harness::cli::{CandidateCheck, conclude};
+use harness::cli::{CandidateCheck, OutputOptions, conclude};
 use harness::exit::Exit;
 use harness::implementation::{Implementation, SideError};
 use harness::side::Candidate;
@@ -145,6 +145,8 @@ struct Args {
     /// Plant a mistake: read the four weights of each byte from the other end
     #[arg(long)]
     broken: bool,
+    #[command(flatten)]
+    output: OutputOptions,
 }
 
 fn main() -> Exit {
@@ -155,5 +157,5 @@ fn main() -> Exit {
         format: &I2_S_GROUP128,
         slow: false,
     };
-    conclude(|out| args.check.run(vec![candidate], out))
+    conclude(&args.output, |out| args.check.run(vec![candidate], out))
 }

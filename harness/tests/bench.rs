@@ -127,7 +127,7 @@ fn a_model_is_measured_in_both_phases_against_every_oracle() {
     let json = folder.path().join("bench.json");
     for model in ["tiny-llama-tq2_0", file.to_str().unwrap()] {
         let json = json.to_str().unwrap();
-        let output = harness(&["bench", "--quick", "--json", json, "--model", model]);
+        let output = harness(&["bench", "--quick", "--receipt", json, "--model", model]);
         assert_code(&output, 0);
         let table = stdout(&output);
         let receipt: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();

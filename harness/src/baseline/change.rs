@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::document::Baseline;
 use super::fact::{Fact, Facts};
 
@@ -46,7 +48,7 @@ pub fn changes<'a>(was: &'a Baseline, is: &'a Baseline) -> Vec<Change<'a>> {
 }
 
 /// Changes that are one: all that there was of a model, of a rung, of a format.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Group {
     /// The architecture.
     pub arch: String,

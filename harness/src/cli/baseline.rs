@@ -1,12 +1,13 @@
 //! `harness baseline`: what receipts have to cover from now on.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::{CliError, receipts};
-use crate::baseline::{Baseline, Group};
+use super::{CliError, Output, receipts};
+use crate::baseline::{Baseline, Group, SpeedKey};
 use crate::exit::Exit;
 use crate::gate::{Accepted, Refusal, Status, accept};
 
@@ -54,7 +55,7 @@ struct AcceptArgs {
     allow_loss: bool,
 }
 
-pub(super) fn run(args: &BaselineArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &BaselineArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let BaselineCommand::Accept(args) = &args.command;
     // One that is there and cannot be read is not written over.
     let old = args
@@ -65,25 +66,122 @@ pub(super) fn run(args: &BaselineArgs, out: &mut dyn Write) -> Result<Exit, CliE
     let receipts = receipts::read_all(&args.receipts)?;
     match accept(old.as_ref(), &receipts, args.allow_loss) {
         Ok(accepted) => {
-            print(&accepted, out)?;
-            write(args, old.as_ref(), &accepted.baseline, out)?;
+            print(&accepted, out.text())?;
+            let change = write(args, old.as_ref(), &accepted.baseline)?;
+            writeln!(
+                out.verdict(),
+                "{}: {}",
+                args.output.display(),
+                change.words()
+            )?;
+            out.document(|| AcceptResult {
+                change,
+                ..AcceptResult::of(args, &accepted)
+            })?;
             Ok(Exit::Agreement)
         }
         Err(Refusal::Case(error)) => Err(CliError::Setup(error.to_string())),
         Err(refusal) => {
+            let mut failures = Vec::new();
+            let mut result = AcceptResult::nothing(args);
             match &refusal {
                 Refusal::Red(judgement) => {
                     for (criterion, point) in judgement.failures() {
                         if let Status::Failed(why) = &point.status {
-                            writeln!(out, "{}: {}: {why}", criterion.name, point.what)?;
+                            failures.push(format!("{}: {}: {why}", criterion.name, point.what));
                         }
                     }
                 }
-                Refusal::Loss(accepted) | Refusal::DirtyLoss(accepted) => print(accepted, out)?,
+                Refusal::Loss(accepted) | Refusal::DirtyLoss(accepted) => {
+                    print(accepted, out.text())?;
+                    result = AcceptResult::of(args, accepted);
+                }
                 Refusal::Case(_) => {}
             }
-            writeln!(out, "\x1b[1;31mnot accepted\x1b[0m: {refusal}")?;
+            for failure in &failures {
+                writeln!(out.text(), "{failure}")?;
+            }
+            writeln!(out.verdict(), "\x1b[1;31mnot accepted\x1b[0m: {refusal}")?;
+            out.annotate("the baseline is not accepted", &refusal);
+            out.document(|| AcceptResult {
+                refusal: Some(refusal.to_string()),
+                failures,
+                ..result
+            })?;
             Ok(Exit::Divergence)
+        }
+    }
+}
+
+/// What became of the file.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum FileChange {
+    None,
+    NotWritten,
+    Written,
+}
+
+impl FileChange {
+    fn words(self) -> &'static str {
+        match self {
+            FileChange::None => "as it was",
+            FileChange::NotWritten => "not written, as asked",
+            FileChange::Written => "written",
+        }
+    }
+}
+
+/// A baseline that was accepted or refused, for programs.
+#[derive(Serialize)]
+struct AcceptResult<'a> {
+    path: &'a Path,
+    change: FileChange,
+    refusal: Option<String>,
+    /// What makes the receipts red.
+    failures: Vec<String>,
+    lost: &'a [Group],
+    gained: &'a [Group],
+    kept: &'a [String],
+    speed: Vec<SpeedChange<'a>>,
+}
+
+#[derive(Serialize)]
+struct SpeedChange<'a> {
+    #[serde(flatten)]
+    key: &'a SpeedKey,
+    was: Option<f64>,
+    is: Option<f64>,
+}
+
+impl<'a> AcceptResult<'a> {
+    fn nothing(args: &'a AcceptArgs) -> AcceptResult<'a> {
+        AcceptResult {
+            path: &args.output,
+            change: FileChange::None,
+            refusal: None,
+            failures: Vec::new(),
+            lost: &[],
+            gained: &[],
+            kept: &[],
+            speed: Vec::new(),
+        }
+    }
+
+    fn of(args: &'a AcceptArgs, accepted: &'a Accepted) -> AcceptResult<'a> {
+        let speed = accepted.speed.iter();
+        AcceptResult {
+            lost: &accepted.lost,
+            gained: &accepted.gained,
+            kept: &accepted.kept,
+            speed: speed
+                .map(|(key, was, is)| SpeedChange {
+                    key,
+                    was: was.map(|was| was.value),
+                    is: is.map(|is| is.value),
+                })
+                .collect(),
+            ..AcceptResult::nothing(args)
         }
     }
 }
@@ -92,18 +190,15 @@ fn write(
     args: &AcceptArgs,
     old: Option<&Baseline>,
     new: &Baseline,
-    out: &mut dyn Write,
-) -> Result<(), CliError> {
-    let path = args.output.display();
+) -> Result<FileChange, CliError> {
     if old == Some(new) {
-        writeln!(out, "{path}: as it was")?;
-    } else if args.dry_run {
-        writeln!(out, "{path}: not written, as asked")?;
-    } else {
-        new.write(&args.output)?;
-        writeln!(out, "{path}: written")?;
+        return Ok(FileChange::None);
     }
-    Ok(())
+    if args.dry_run {
+        return Ok(FileChange::NotWritten);
+    }
+    new.write(&args.output)?;
+    Ok(FileChange::Written)
 }
 
 fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {

@@ -1,20 +1,21 @@
 //! `harness check` for kernels that are not in the registry: those of a program of one's own.
 
 use std::env;
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::select::{OracleSelection, open_model};
-use super::{CliError, check, style};
+use super::{CliError, Output, check, style};
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::ladder::{self, Climb};
+use crate::ladder::{self, Climb, RungReport};
 use crate::outcome::Rung;
 use crate::shard::Shard;
 use crate::side::{Candidate, Sides, reference_layout};
 use crate::task::Task;
+use crate::verdict::Verdict;
 
 /// The options of a check of one's own kernels, to be flattened into the arguments of the program that has them.
 #[derive(Debug, Args)]
@@ -38,6 +39,13 @@ pub struct CandidateCheck {
     seed: u64,
 }
 
+/// What such a check came to, for programs: the part of a receipt that has to do with it.
+#[derive(Serialize)]
+struct CandidateResult<'a> {
+    verdict: Verdict,
+    rungs: &'a [RungReport],
+}
+
 impl CandidateCheck {
     /// Climbs the rungs of kernels with these candidates against every oracle, and prints what `harness check` would.
     /// A finding's command is that of this process.
@@ -45,7 +53,7 @@ impl CandidateCheck {
     /// # Errors
     ///
     /// [`CliError`] if there is nothing to climb on or with, and if the run was interrupted.
-    pub fn run(&self, candidates: Vec<Candidate>, out: &mut dyn Write) -> Result<Exit, CliError> {
+    pub fn run(&self, candidates: Vec<Candidate>, out: &mut Output<'_>) -> Result<Exit, CliError> {
         if let Some(rung) = self.rungs.iter().find(|r| Rung::OF_MODELS.contains(r)) {
             return Err(CliError::Usage(format!(
                 "rung {rung} runs a whole model; kernels climb lut, block and tensor"
@@ -76,6 +84,13 @@ impl CandidateCheck {
                 "interrupted; not done: rung {}",
                 rungs.join(", ")
             )));
+        }
+        out.document(|| CandidateResult {
+            verdict: climb.verdict,
+            rungs: &climb.rungs,
+        })?;
+        if climb.verdict == Verdict::Skipped {
+            check::why_skipped(&climb, out);
         }
         Ok(climb.verdict.into())
     }

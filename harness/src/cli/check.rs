@@ -1,5 +1,6 @@
 //! `harness check`: climbs the ladder and says what it comes to.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use super::recording::ReceiptOption;
 use super::select::{
     KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
 };
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::fuzz;
 use crate::ladder::{self, Climb};
@@ -74,20 +75,28 @@ pub(super) struct CheckArgs {
 pub(super) struct Checked {
     climb: Climb,
     not_available: Vec<String>,
+    /// Why no kernel took part, if none did.
+    unread: Option<String>,
     /// If it was asked for, and the work was done.
     pub(super) receipt: Option<Receipt>,
 }
 
-pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     args.receipt.prepare()?;
-    let checked = check(args, args.receipt.is_wanted())?;
+    let checked = check(args, args.receipt.is_wanted() || out.is_json())?;
     args.receipt.write(checked.receipt.as_ref())?;
     print(&checked.climb, &checked.not_available, out)?;
+    out.receipt(checked.receipt.as_ref())?;
     args.receipt.require_done(|| {
         let rungs = checked.climb.not_done.iter();
         let rungs: Vec<&str> = rungs.map(|rung| rung.name()).collect();
         format!("rung {}", rungs.join(", "))
     })?;
+    if checked.climb.verdict == Verdict::Skipped {
+        let unread = checked.unread.iter().cloned();
+        unread.for_each(|reason| out.nothing_compared(reason));
+        why_skipped(&checked.climb, out);
+    }
     Ok(checked.climb.verdict.into())
 }
 
@@ -113,6 +122,17 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         .into_iter()
         .filter(|candidate| tensors.iter().any(|tensor| is_of(tensor, candidate.format)))
         .collect();
+    let unread = candidates.is_empty().then(|| {
+        let types: BTreeSet<&str> = tensors.iter().map(|t| t.weights.format().type_name).collect();
+        let path = open.model.path().display();
+        match Vec::from_iter(types)[..] {
+            [] => format!("{path} has no ternary tensor"),
+            ref types => format!(
+                "no kernel that was asked for reads a tensor of {path}, whose ternary tensors are of {}",
+                types.join(", ")
+            ),
+        }
+    });
     let rungs = args.rungs();
     let decoding = if rungs.iter().any(|rung| Rung::OF_MODELS.contains(rung)) {
         args.decoding.of(&open.model, &oracles.references)?
@@ -168,16 +188,22 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     Ok(Checked {
         climb,
         not_available: oracles.skipped,
+        unread,
         receipt,
     })
 }
 
 /// Makes the cases of all findings as small as they will go, and writes them into the folder, if one is given.
 fn keep_findings(climb: &mut Climb, sides: &Sides, folder: Option<&Path>) -> Result<(), CliError> {
-    let progress = style::progress();
-    progress.set_message("shrink");
     let reports = climb.rungs.iter_mut();
-    let outcomes: Vec<&mut Outcome> = reports.flat_map(|report| &mut report.outcomes).collect();
+    let outcomes = reports.flat_map(|report| &mut report.outcomes);
+    let outcomes: Vec<&mut Outcome> = outcomes.filter(|o| !o.findings.is_empty()).collect();
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let progress = style::progress();
+    progress.set_length(outcomes.len() as u64);
+    progress.set_message("shrink");
     for outcome in progress.wrap_iter(outcomes.into_iter()) {
         fuzz::keep(outcome, sides, folder)?;
     }
@@ -236,6 +262,15 @@ impl CheckArgs {
     }
 }
 
+/// Why nothing was compared, each reason once.
+pub(super) fn why_skipped(climb: &Climb, out: &mut Output<'_>) {
+    let outcomes = climb.rungs.iter().flat_map(|report| &report.outcomes);
+    let reasons: BTreeSet<&str> = outcomes.filter_map(|o| o.skipped.as_deref()).collect();
+    for reason in reasons {
+        out.nothing_compared(reason);
+    }
+}
+
 /// Prints the table of outcomes, what was skipped, what was found, and the verdicts.
 ///
 /// # Errors
@@ -244,8 +279,38 @@ impl CheckArgs {
 pub(super) fn print(
     climb: &Climb,
     skipped: &[String],
-    out: &mut dyn Write,
+    out: &mut Output<'_>,
 ) -> Result<(), CliError> {
+    print_text(climb, skipped, out.text())?;
+    let verdict = style::verdict(climb.verdict);
+    writeln!(out.verdict(), "{:>8}: {verdict}", "verdict")?;
+    let outcomes = climb.rungs.iter().flat_map(|report| &report.outcomes);
+    for outcome in outcomes.filter(|outcome| outcome.verdict == Verdict::Divergent) {
+        let Outcome {
+            rung,
+            candidate,
+            reference,
+            findings,
+            ..
+        } = outcome;
+        let first = findings.first().map(|finding| {
+            let cause = finding.cause.as_ref();
+            let cause = cause.map(|cause| format!("; cause: {cause}"));
+            let cause = cause.unwrap_or_default();
+            format!(
+                "{}, {}{cause}\n{}",
+                finding.subject, finding.place, finding.reproduce
+            )
+        });
+        out.annotate(
+            format_args!("{rung}: {candidate} against {reference} differs"),
+            first.unwrap_or_default(),
+        );
+    }
+    Ok(())
+}
+
+fn print_text(climb: &Climb, skipped: &[String], out: &mut dyn Write) -> Result<(), CliError> {
     let headings = [
         "rung",
         "candidate",
@@ -331,7 +396,6 @@ pub(super) fn print(
             report.rung
         )?;
     }
-    writeln!(out, "{:>8}: {}", "verdict", style::verdict(climb.verdict))?;
     Ok(())
 }
 

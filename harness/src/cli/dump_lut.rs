@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use qk256::format::Format;
 use rayon::prelude::*;
 
 use super::select::{OracleSelection, open_model};
-use super::{CliError, slots, style};
+use super::{CliError, Output, slots, style};
 use crate::dump::{FormatDump, LutDump, OracleLut, TensorDump, scale_offset};
 use crate::exit::Exit;
 use crate::implementation::SideError;
@@ -36,24 +36,12 @@ pub(super) struct DumpLutArgs {
     tensor: Option<String>,
     #[command(flatten)]
     oracles: OracleSelection,
-    /// How to print the result
-    #[arg(long, value_enum, default_value_t)]
-    format: OutputFormat,
     /// Show also where each weight of a block sits, and who reads it there
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long)]
     slots: bool,
     /// Draw the layouts of both sides into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum OutputFormat {
-    /// For people
-    #[default]
-    Table,
-    /// For programs
-    Json,
 }
 
 /// The tables of a format: its declaration, and what each oracle was found to do.
@@ -75,7 +63,11 @@ impl Tables {
     }
 }
 
-pub(super) fn run(args: &DumpLutArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &DumpLutArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    if args.slots && out.is_json() {
+        let words = "--slots is for people: it cannot be used with --format json";
+        return Err(CliError::Usage(words.into()));
+    }
     let oracles = args.oracles.load()?;
     let open = open_model(Some(&args.model))?;
     let mut tensors = open.model.ternary_tensors(reference_layout())?;
@@ -110,18 +102,28 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut dyn Write) -> Result<Exit, CliEr
     if let Some(path) = &args.svg {
         write_maps(&tables, path)?;
     }
-    match args.format {
-        OutputFormat::Table => {
-            if args.slots {
-                for tables in &tables {
-                    slots::print(tables.format.type_name, &tables.sides(), out)?;
-                }
-            }
-            print(&result, &oracles.skipped, out)?;
+    if args.slots {
+        for tables in &tables {
+            slots::print(tables.format.type_name, &tables.sides(), out.text())?;
         }
-        OutputFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &result).map_err(std::io::Error::from)?;
-            writeln!(out)?;
+    }
+    print(&result, &oracles.skipped, out.text())?;
+    writeln!(out.verdict(), "verdict: {}", style::verdict(verdict))?;
+    out.document(|| &result)?;
+    if result.formats.is_empty() {
+        out.nothing_compared(format!("{} has no ternary tensor", result.model));
+    }
+    for format in &result.formats {
+        match format.verdict {
+            Verdict::Divergent => out.annotate(
+                format_args!("{} means something else to an oracle", format.format),
+                "codes, layout or scale are not as declared",
+            ),
+            Verdict::Skipped => {
+                let reasons = format.skipped.iter().chain(&oracles.skipped);
+                reasons.for_each(|reason| out.nothing_compared(reason));
+            }
+            _ => {}
         }
     }
     Ok(verdict.into())
@@ -246,10 +248,6 @@ fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<()
     for reason in skipped {
         writeln!(out, "skipped: {reason}")?;
     }
-    if result.formats.is_empty() {
-        writeln!(out, "{}: no ternary tensor", result.model)?;
-    }
-    writeln!(out, "verdict: {}", style::verdict(result.verdict))?;
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! `harness fuzz`: random cases through all sides.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,7 +8,7 @@ use qk256::kernel;
 
 use super::recording::ReceiptOption;
 use super::select::{KernelSelection, OracleSelection, oracle_ids, oracle_infos};
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::case_record::CaseRecord;
 use crate::diagnose::Examinations;
 use crate::exit::Exit;
@@ -71,9 +70,13 @@ pub(super) struct Fuzzed {
     pub(super) receipt: Option<Receipt>,
 }
 
-pub(super) fn run(args: &FuzzArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     args.receipt.prepare()?;
-    let fuzzed = fuzz(args, args.limit(), args.receipt.is_wanted())?;
+    let fuzzed = fuzz(
+        args,
+        args.limit(),
+        args.receipt.is_wanted() || out.is_json(),
+    )?;
     let Fuzzed {
         summary,
         files,
@@ -83,21 +86,35 @@ pub(super) fn run(args: &FuzzArgs, out: &mut dyn Write) -> Result<Exit, CliError
     args.receipt.write(receipt.as_ref())?;
     for ((_, _, difference), file) in summary.findings.iter().zip(files) {
         let (candidate, reference) = (&difference.candidate, &difference.reference);
-        writeln!(out, "{candidate} against {reference}")?;
+        writeln!(out.text(), "{candidate} against {reference}")?;
         let command = format!("harness replay {}", file.display());
-        style::finding(&difference.finding, &command, out)?;
+        style::finding(&difference.finding, &command, out.text())?;
+        out.annotate(
+            format_args!("{candidate} against {reference} differs"),
+            command,
+        );
     }
     for reason in not_available {
-        writeln!(out, "skipped: {reason}")?;
+        writeln!(out.text(), "skipped: {reason}")?;
     }
     print(args, summary, out)?;
+    out.receipt(receipt.as_ref())?;
     args.receipt.require_done(|| match args.limit().cases {
         Some(cases) => format!("{} of {cases} cases", cases.saturating_sub(summary.cases)),
         None => "the rest of the time".into(),
     })?;
     Ok(match (summary.comparisons, summary.findings.len()) {
         (_, 1..) => Exit::Divergence,
-        (0, _) => Exit::NothingCompared,
+        (0, _) => {
+            match summary.cases {
+                0 => out.nothing_compared("no case was tried"),
+                n => out.nothing_compared(format!("no two sides are defined on any of {n} cases")),
+            }
+            not_available
+                .iter()
+                .for_each(|reason| out.nothing_compared(reason));
+            Exit::NothingCompared
+        }
         _ => Exit::Agreement,
     })
 }
@@ -197,11 +214,11 @@ impl FuzzArgs {
     }
 }
 
-fn print(args: &FuzzArgs, summary: &Summary, out: &mut dyn Write) -> Result<(), CliError> {
+fn print(args: &FuzzArgs, summary: &Summary, out: &mut Output<'_>) -> Result<(), CliError> {
     let seconds = summary.elapsed.as_secs_f64().max(1e-9);
     let rate = (summary.comparisons as f64 / seconds) as u64;
     writeln!(
-        out,
+        out.verdict(),
         "{} cases, {} block comparisons ({} a second), {} known divergences, {} findings",
         style::count(summary.cases),
         style::count(summary.comparisons),
@@ -214,9 +231,10 @@ fn print(args: &FuzzArgs, summary: &Summary, out: &mut dyn Write) -> Result<(), 
         shard => format!(" --shard {shard}"),
     };
     writeln!(
-        out,
+        out.text(),
         "goes on with: harness fuzz --seed {} --start {}{shard}",
-        args.seed, summary.next
+        args.seed,
+        summary.next
     )?;
     Ok(())
 }

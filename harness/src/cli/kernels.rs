@@ -1,11 +1,10 @@
 //! `harness kernels`: what there is on the Rust side.
 
-use std::io::Write;
-
 use clap::Args;
-use qk256::kernel;
+use qk256::kernel::{self, Kernel};
+use serde::Serialize;
 
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::exit::Exit;
 
 /// List the kernels of the Rust side, and which of them this CPU can run
@@ -15,7 +14,34 @@ use crate::exit::Exit;
 )]
 pub(super) struct KernelsArgs {}
 
-pub(super) fn run(_args: &KernelsArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+/// A kernel, for programs.
+#[derive(Serialize)]
+struct KernelEntry {
+    id: &'static str,
+    format: &'static str,
+    instruction_set: &'static str,
+    /// Whether it is what this CPU uses for the format.
+    chosen: bool,
+    /// Why this CPU cannot run it, if it cannot.
+    skipped: Option<String>,
+}
+
+impl KernelEntry {
+    fn of(kernel: &Kernel) -> KernelEntry {
+        KernelEntry {
+            id: kernel.id(),
+            format: kernel.format().id,
+            instruction_set: kernel.isa().name(),
+            chosen: kernel::best(kernel.format()).id() == kernel.id(),
+            skipped: kernel
+                .availability()
+                .err()
+                .map(|missing| missing.to_string()),
+        }
+    }
+}
+
+pub(super) fn run(_args: &KernelsArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let mut table = style::table(&["kernel", "format", "instruction set", "available"], 0..0);
     for kernel in kernel::all() {
         let available = match kernel.availability() {
@@ -30,6 +56,12 @@ pub(super) fn run(_args: &KernelsArgs, out: &mut dyn Write) -> Result<Exit, CliE
             &available,
         ]);
     }
-    writeln!(out, "{table}")?;
+    writeln!(out.text(), "{table}")?;
+    out.document(|| {
+        kernel::all()
+            .iter()
+            .map(KernelEntry::of)
+            .collect::<Vec<_>>()
+    })?;
     Ok(Exit::Agreement)
 }

@@ -1,15 +1,16 @@
 //! `harness logits`: what a model says after each token, as a file.
 
-use std::io::{self, Write};
+use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
 use super::decoding::{require_tokens, vocabulary};
 use super::isolation::Isolation;
 use super::select::engine;
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::inference::{Engine, Inference, InferenceParams};
 use crate::model::Model;
@@ -53,7 +54,7 @@ pub(super) struct LogitsArgs {
     isolation: Isolation,
 }
 
-pub(super) fn run(args: &LogitsArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &LogitsArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let engine = engine(&args.backend, args.isolation.workers())?;
     let model = Model::open(&args.model)?;
     require_tokens(&args.tokens, vocabulary(&model))?;
@@ -64,14 +65,29 @@ pub(super) fn run(args: &LogitsArgs, out: &mut dyn Write) -> Result<Exit, CliErr
     let mut file = WholeFile::create(&args.out).map_err(cannot_write)?;
     let vocabulary = write(args, engine.as_ref(), &mut file)?;
     file.finish().map_err(cannot_write)?;
-    writeln!(out, "{}", args.out.display())?;
+    out.document(|| LogitsResult {
+        path: &args.out,
+        positions: args.tokens.len(),
+        vocabulary,
+        backend: engine.id(),
+    })?;
+    writeln!(out.text(), "{}", args.out.display())?;
     writeln!(
-        out,
+        out.text(),
         "  {} positions x {vocabulary} logits of {}",
         args.tokens.len(),
         engine.id()
     )?;
     Ok(Exit::Agreement)
+}
+
+/// The file that was written, for programs.
+#[derive(Serialize)]
+struct LogitsResult<'a> {
+    path: &'a Path,
+    positions: usize,
+    vocabulary: usize,
+    backend: &'a str,
 }
 
 /// Decodes and writes; gives the size of the vocabulary.

@@ -1,13 +1,14 @@
 //! `harness merge`: the receipts of shared work as one.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::receipt::{self, Receipt};
+use crate::verdict::Verdict;
 
 /// Unite receipts of shards, and of different commands, into one
 ///
@@ -32,7 +33,16 @@ pub(super) struct MergeArgs {
     partial: bool,
 }
 
-pub(super) fn run(args: &MergeArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+/// The receipt that was written, for programs.
+#[derive(Serialize)]
+struct MergeResult<'a> {
+    path: &'a Path,
+    runs: usize,
+    verdict: Verdict,
+    missing: &'a [String],
+}
+
+pub(super) fn run(args: &MergeArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let mut merged: Option<Receipt> = None;
     for file in &args.files {
         let next = Receipt::read(file)?;
@@ -55,15 +65,21 @@ pub(super) fn run(args: &MergeArgs, out: &mut dyn Write) -> Result<Exit, CliErro
         )));
     }
     merged.write(&args.output)?;
+    out.document(|| MergeResult {
+        path: &args.output,
+        runs: merged.harness.runs.len(),
+        verdict: merged.harness.verdict,
+        missing: &missing,
+    })?;
     let path = args.output.display();
     let verdict = style::verdict(merged.harness.verdict);
     writeln!(
-        out,
+        out.text(),
         "{path}: {} runs, verdict {verdict}",
         merged.harness.runs.len()
     )?;
     for shard in missing {
-        writeln!(out, "missing: {shard}")?;
+        writeln!(out.text(), "missing: {shard}")?;
     }
     Ok(Exit::Agreement)
 }

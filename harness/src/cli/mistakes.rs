@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::recording::ReceiptOption;
 use super::select::{OracleSelection, open_model, oracle_ids, oracle_infos};
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::cause::Fault;
 use crate::exit::Exit;
 use crate::interrupt;
@@ -43,42 +44,57 @@ pub(super) struct MistakesArgs {
     seed: u64,
 }
 
-pub(super) fn run(args: &MistakesArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+/// How a mistake comes about, for programs.
+#[derive(Serialize)]
+struct Story {
+    mistake: &'static str,
+    story: &'static str,
+}
+
+pub(super) fn run(args: &MistakesArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     if args.stories {
         let mut table = style::table(&["mistake", "how it comes about"], 0..0);
         let of_kernels = MISTAKES.iter().map(|m| (m.name, m.story));
         let of_models = MODEL_MISTAKES.iter().map(|m| (m.name, m.story));
-        for (name, story) in of_kernels.chain(of_models) {
-            table.add_row([name, story]);
+        let stories = of_kernels.chain(of_models);
+        let stories: Vec<Story> = stories
+            .map(|(mistake, story)| Story { mistake, story })
+            .collect();
+        for Story { mistake, story } in &stories {
+            table.add_row([mistake, story]);
         }
-        writeln!(out, "{table}")?;
+        writeln!(out.text(), "{table}")?;
+        out.document(|| stories)?;
         return Ok(Exit::Agreement);
     }
     args.receipt.prepare()?;
-    let planted = plant(args, args.receipt.is_wanted())?;
+    let planted = plant(args, args.receipt.is_wanted() || out.is_json())?;
     args.receipt.require_done(|| "the kill matrix".into())?;
     args.receipt.write(planted.receipt.as_ref())?;
+    out.receipt(planted.receipt.as_ref())?;
     let Planted {
         of_kernels,
         of_models,
         not_available,
         ..
     } = planted;
-    print(&of_kernels, out)?;
-    print_models(&of_models, out)?;
+    print(&of_kernels, out.text())?;
+    print_models(&of_models, out.text())?;
     for reason in not_available.iter().chain(&of_models.skipped) {
-        writeln!(out, "skipped: {reason}")?;
+        writeln!(out.text(), "skipped: {reason}")?;
     }
     let in_format = |(mistake, format)| format!("{mistake} in {format}");
     let mut survivors: Vec<String> = of_kernels.survivors().into_iter().map(in_format).collect();
     survivors.extend(of_models.survivors().into_iter().map(String::from));
     for survivor in &survivors {
-        writeln!(out, "\x1b[1;31msurvived\x1b[0m: {survivor}")?;
+        writeln!(out.text(), "\x1b[1;31msurvived\x1b[0m: {survivor}")?;
+        out.annotate("a planted mistake survived", survivor);
     }
     let mut misnamed: Vec<String> = of_kernels.misnamed().into_iter().map(in_format).collect();
     misnamed.extend(of_models.misnamed().into_iter().map(String::from));
     for mistake in &misnamed {
-        writeln!(out, "\x1b[1;31mmisnamed\x1b[0m: {mistake}")?;
+        writeln!(out.text(), "\x1b[1;31mmisnamed\x1b[0m: {mistake}")?;
+        out.annotate("the diagnosis misnamed a planted mistake", mistake);
     }
     let kernels: usize = of_kernels
         .rows
@@ -87,9 +103,9 @@ pub(super) fn run(args: &MistakesArgs, out: &mut dyn Write) -> Result<Exit, CliE
         .sum();
     let all = kernels + of_models.rows.len();
     let caught = all - survivors.len();
-    writeln!(out, "the gate caught {caught} of {all}")?;
+    writeln!(out.verdict(), "the gate caught {caught} of {all}")?;
     let named = all - misnamed.len();
-    writeln!(out, "the diagnosis named {named} of {all}")?;
+    writeln!(out.verdict(), "the diagnosis named {named} of {all}")?;
     Ok(if survivors.is_empty() && misnamed.is_empty() {
         Exit::Agreement
     } else {

@@ -1,9 +1,11 @@
 //! The command line: one file a command. Commands write to a given writer and return an [`Exit`]; errors carry theirs.
 
+mod annotation;
 mod baseline;
 mod bench;
 mod candidates;
 mod check;
+mod completions;
 mod decoding;
 mod dump_lut;
 mod fuzz;
@@ -15,6 +17,7 @@ mod merge;
 mod mistakes;
 mod nightly;
 mod oracles;
+mod output;
 mod receipts;
 mod recording;
 mod repeat;
@@ -27,13 +30,14 @@ mod synth;
 mod verify_receipt;
 mod worker;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use thiserror::Error;
 
 pub use candidates::CandidateCheck;
+pub use output::{Output, OutputOptions, conclude};
 
 use crate::baseline::BaselineError;
 use crate::exit::Exit;
@@ -52,6 +56,8 @@ use crate::synth::SynthError;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    output: OutputOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,6 +78,9 @@ enum Command {
     Baseline(baseline::BaselineArgs),
     Report(report::ReportArgs),
     Nightly(nightly::NightlyArgs),
+    Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Man(completions::ManArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
 }
@@ -157,22 +166,6 @@ impl CliError {
     }
 }
 
-/// Runs a command on standard output, tells its error on standard error, and gives the exit code of either.
-pub fn conclude(command: impl FnOnce(&mut dyn Write) -> Result<Exit, CliError>) -> Exit {
-    let mut out = anstream::AutoStream::auto(io::stdout()).lock();
-    let result = command(&mut out).and_then(|exit| {
-        out.flush()?;
-        Ok(exit)
-    });
-    result.unwrap_or_else(|error| {
-        let exit = error.exit();
-        if exit != Exit::Agreement {
-            anstream::eprintln!("\x1b[1;31merror:\x1b[0m {error}");
-        }
-        exit
-    })
-}
-
 /// The table of exit codes after the examples, also of the commands of a command.
 fn with_exit_codes(command: clap::Command) -> clap::Command {
     let examples = command.get_after_help().map(ToString::to_string);
@@ -182,11 +175,22 @@ fn with_exit_codes(command: clap::Command) -> clap::Command {
         .mut_subcommands(with_exit_codes)
 }
 
+/// The command line of `harness`, as it is parsed, completed and documented.
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommands(with_exit_codes)
+}
+
 impl Cli {
-    /// The command line of this process. Where it makes no sense or asks for help, this tells so and ends the process.
+    /// The command line of this process. Where it makes no sense or asks for help, this prints so and ends the process.
     pub fn of_this_process() -> Cli {
-        let command = Cli::command().mut_subcommands(with_exit_codes);
-        Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into());
+        let matches = command().color(output::color_of(arguments)).get_matches();
+        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Runs the command on standard output, and gives its exit code.
+    pub fn conclude(&self) -> Exit {
+        conclude(&self.output, |out| self.run(out))
     }
 
     /// Runs the command, writing its result to `out`. Progress goes to standard error.
@@ -194,15 +198,12 @@ impl Cli {
     /// # Errors
     ///
     /// [`CliError`], with its own exit code.
-    pub fn run(&self, out: &mut dyn Write) -> Result<Exit, CliError> {
+    pub fn run(&self, out: &mut Output<'_>) -> Result<Exit, CliError> {
         match &self.command {
             Command::Check(args) => check::run(args, out),
             Command::Logits(args) => logits::run(args, out),
             Command::DumpLut(args) => dump_lut::run(args, out),
-            Command::Synth(args) => {
-                synth::run(args, out)?;
-                Ok(Exit::Agreement)
-            }
+            Command::Synth(args) => synth::run(args, out),
             Command::Oracles(args) => oracles::run(args, out),
             Command::Kernels(args) => kernels::run(args, out),
             Command::Mistakes(args) => mistakes::run(args, out),
@@ -215,6 +216,8 @@ impl Cli {
             Command::Baseline(args) => baseline::run(args, out),
             Command::Report(args) => report::run(args, out),
             Command::Nightly(args) => nightly::run(args, out),
+            Command::Completions(args) => completions::run(args, out),
+            Command::Man(args) => completions::man(args, out),
             Command::Worker(args) => worker::run(args),
         }
     }

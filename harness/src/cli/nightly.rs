@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use serde::Serialize;
 
 use self::plan::{Extent, plan};
 use self::step::{Ended, Step};
 use super::report::report;
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::receipt::{self, ReceiptError};
@@ -66,7 +67,7 @@ pub(super) struct NightlyArgs {
     quick_bench: bool,
 }
 
-pub(super) fn run(args: &NightlyArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &NightlyArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let extent = Extent {
         recipes: &args.recipes,
         fuzz_time: args.fuzz_time,
@@ -93,7 +94,10 @@ pub(super) fn run(args: &NightlyArgs, out: &mut dyn Write) -> Result<Exit, CliEr
         if interrupt::asked() {
             break;
         }
-        progress.suspend(|| print(step, &end, out))?;
+        progress.suspend(|| print(step, &end, out.text()))?;
+        if let Ended::Failed { reason } = &end {
+            out.annotate(format_args!("nightly: {} failed", step.name), reason);
+        }
         progress.inc(1);
         ended.push((step, end));
     }
@@ -110,14 +114,56 @@ pub(super) fn run(args: &NightlyArgs, out: &mut dyn Write) -> Result<Exit, CliEr
 
     let receipts = ended.iter().filter(|(_, end)| end.verdict().is_some());
     let receipts: Vec<PathBuf> = receipts.map(|(step, _)| step.receipt(&folder)).collect();
+    let mut report_page = None;
     if args.shard == Shard::WHOLE && !receipts.is_empty() {
         report(&receipts, &folder)?;
-        writeln!(out, "{}", folder.join("index.html").display())?;
+        let page = folder.join("index.html");
+        writeln!(out.text(), "{}", page.display())?;
+        report_page = Some(page);
     }
     let exit = exit(ended.iter().map(|(_, end)| end));
     let verdict = Verdict::overall(ended.iter().filter_map(|(_, end)| end.verdict()));
-    writeln!(out, "verdict: {}", style::verdict(verdict))?;
+    writeln!(out.verdict(), "verdict: {}", style::verdict(verdict))?;
+    out.document(|| NightlyResult {
+        verdict,
+        steps: ended.iter().map(StepResult::of).collect(),
+        report: report_page,
+    })?;
+    out.nothing_compared("no step left a receipt that compared anything");
     Ok(exit)
+}
+
+/// What a night came to, for programs.
+#[derive(Serialize)]
+struct NightlyResult<'a> {
+    verdict: Verdict,
+    steps: Vec<StepResult<'a>>,
+    /// The page, where one was made.
+    report: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct StepResult<'a> {
+    name: &'a str,
+    verdict: Option<Verdict>,
+    seconds: Option<f64>,
+    /// Why it left no receipt, if it left none.
+    failure: Option<&'a str>,
+}
+
+impl<'a> StepResult<'a> {
+    fn of((step, ended): &'a (&Step, Ended)) -> StepResult<'a> {
+        let (seconds, failure) = match ended {
+            Ended::Done { seconds, .. } => (Some(*seconds), None),
+            Ended::Failed { reason } => (None, Some(reason.as_str())),
+        };
+        StepResult {
+            name: &step.name,
+            verdict: ended.verdict(),
+            seconds,
+            failure,
+        }
+    }
 }
 
 /// A line for a step.

@@ -1,10 +1,10 @@
 //! `harness oracles`: what there is to compare with.
 
-use std::io::Write;
-
 use clap::Args;
+use cpp_shim::Build;
+use serde::Serialize;
 
-use super::CliError;
+use super::{CliError, Output};
 use crate::exit::Exit;
 
 /// List the oracles, how each was built, and which of them this CPU can run
@@ -12,8 +12,50 @@ use crate::exit::Exit;
 #[command(after_help = "Examples:\n  harness oracles\n  harness check --oracle bitnet.cpp/strict")]
 pub(super) struct OraclesArgs {}
 
-pub(super) fn run(_args: &OraclesArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+/// An oracle, for programs.
+#[derive(Serialize)]
+struct OracleEntry {
+    id: &'static str,
+    /// Why it cannot be used here, if it cannot.
+    unavailable: Option<String>,
+    upstream: &'static str,
+    version: &'static str,
+    source: &'static str,
+    sha256: &'static str,
+    compiler: &'static str,
+    flags: &'static [&'static str],
+    instruction_set: &'static [&'static str],
+}
+
+impl OracleEntry {
+    fn of(build: &'static Build) -> OracleEntry {
+        let provenance = build.provenance();
+        OracleEntry {
+            id: build.id(),
+            unavailable: unavailable(build),
+            upstream: provenance.upstream,
+            version: provenance.version,
+            source: provenance.source,
+            sha256: provenance.checksum,
+            compiler: provenance.compiler,
+            flags: provenance.flags,
+            instruction_set: provenance.instruction_set,
+        }
+    }
+}
+
+/// Why an oracle cannot be used here: this CPU lacks something, or it fails its own test.
+fn unavailable(build: &Build) -> Option<String> {
+    if let Err(missing) = build.availability() {
+        return Some(format!("skipped: {missing}"));
+    }
+    build.load().err().map(|error| format!("refused: {error}"))
+}
+
+pub(super) fn run(_args: &OraclesArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let builds = cpp_shim::builds();
+    out.document(|| builds.iter().map(OracleEntry::of).collect::<Vec<_>>())?;
+    let out = out.text();
     if builds.is_empty() {
         writeln!(
             out,
@@ -22,13 +64,9 @@ pub(super) fn run(_args: &OraclesArgs, out: &mut dyn Write) -> Result<Exit, CliE
     }
     for build in builds {
         let provenance = build.provenance();
-        let available = match (
-            build.availability(),
-            build.availability().and(Ok(build.load())),
-        ) {
-            (Err(missing), _) => format!("skipped: {missing}"),
-            (Ok(()), Ok(Err(error))) => format!("refused: {error}"),
-            (Ok(()), _) => "yes, and it gave the known answers".into(),
+        let available = match unavailable(build) {
+            Some(reason) => reason,
+            None => "yes, and it gave the known answers".into(),
         };
         writeln!(out, "\x1b[1m{}\x1b[0m", build.id())?;
         for (label, value) in [

@@ -13,7 +13,7 @@ use crate::receipt::{self, Receipt, ReceiptError};
 #[derive(Debug, Args)]
 pub(super) struct ReceiptOption {
     /// Write what ran, on what, and what came out to this file, as JSON
-    #[arg(long = "receipt", value_name = "FILE", visible_alias = "json")]
+    #[arg(long = "receipt", value_name = "FILE")]
     path: Option<PathBuf>,
 }
 

@@ -1,12 +1,12 @@
 //! `harness replay`: cases again.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
 use super::select::{KernelSelection, OracleSelection};
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::case::Case;
 use crate::diagnose::Examinations;
 use crate::exit::Exit;
@@ -33,10 +33,26 @@ pub(super) struct ReplayArgs {
     kernels: KernelSelection,
 }
 
+/// What a replay came to, for programs.
+#[derive(Default, Serialize)]
+struct ReplayResult {
+    comparisons: u64,
+    known: u64,
+    differences: Vec<ReplayDifference>,
+}
+
+#[derive(Serialize)]
+struct ReplayDifference {
+    case: String,
+    candidate: String,
+    reference: String,
+    finding: Finding,
+}
+
 /// A case with what it shows, in words.
 type Told = (String, Case);
 
-pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let candidates = args.kernels.candidates()?;
     let cases = cases(&args.file)?;
     let oracles = args.oracles.load()?;
@@ -47,10 +63,10 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliErr
     };
     let command = format!("harness replay {}", args.file.display());
     let mut examinations = Examinations::new(&sides);
-    let (mut comparisons, mut known, mut differences) = (0, 0, 0);
+    let mut result = ReplayResult::default();
     for (story, case) in &cases {
         let mut trial = try_case(case, &sides.candidates, &sides.references)?;
-        writeln!(out, "{story}")?;
+        writeln!(out.text(), "{story}")?;
         for difference in &mut trial.differences {
             let Difference {
                 candidate,
@@ -58,22 +74,41 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliErr
                 finding,
             } = difference;
             finding.cause = examinations.of_case(finding, candidate, reference, case);
-            writeln!(out, "{candidate} against {reference}")?;
-            style::finding(finding, &command, out)?;
+            let pair = format!("{candidate} against {reference}");
+            writeln!(out.text(), "{pair}")?;
+            style::finding(finding, &command, out.text())?;
+            out.annotate(format_args!("{pair} differs"), story);
         }
-        comparisons += trial.comparisons;
-        known += trial.known;
-        differences += trial.differences.len();
+        result.comparisons += trial.comparisons;
+        result.known += trial.known;
+        let differences = trial.differences.into_iter();
+        result
+            .differences
+            .extend(differences.map(|difference| ReplayDifference {
+                case: story.clone(),
+                candidate: difference.candidate,
+                reference: difference.reference,
+                finding: difference.finding,
+            }));
     }
     writeln!(
-        out,
-        "{} block comparisons, {} known divergences, {differences} differences",
-        style::count(comparisons),
-        style::count(known),
+        out.verdict(),
+        "{} block comparisons, {} known divergences, {} differences",
+        style::count(result.comparisons),
+        style::count(result.known),
+        result.differences.len(),
     )?;
-    Ok(match (comparisons, differences) {
+    out.document(|| &result)?;
+    Ok(match (result.comparisons, result.differences.len()) {
         (_, 1..) => Exit::Divergence,
-        (0, _) => Exit::NothingCompared,
+        (0, _) => {
+            let file = args.file.display();
+            out.nothing_compared(match cases.len() {
+                0 => format!("{file} holds no case"),
+                n => format!("no two sides are defined on any of the {n} cases of {file}"),
+            });
+            Exit::NothingCompared
+        }
         _ => Exit::Agreement,
     })
 }

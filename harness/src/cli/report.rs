@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::report::{Collection, ReportError, html, markdown, page_of};
 use crate::verdict::Verdict;
@@ -35,16 +36,30 @@ pub(super) struct ReportArgs {
 /// Names of the files of a report.
 const FILES: [&str; 2] = ["index.html", "report.md"];
 
-pub(super) fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &ReportArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let written = report(&args.paths, &args.output)?;
     let Written { receipts, verdict } = written;
     let plural = if receipts == 1 { "" } else { "s" };
-    let verdict = style::verdict(verdict);
-    writeln!(out, "{receipts} receipt{plural}, verdict {verdict}")?;
-    for file in FILES {
-        writeln!(out, "{}", args.output.join(file).display())?;
+    let files = FILES.map(|file| args.output.join(file));
+    let coloured = style::verdict(verdict);
+    writeln!(out.text(), "{receipts} receipt{plural}, verdict {coloured}")?;
+    for file in &files {
+        writeln!(out.text(), "{}", file.display())?;
     }
+    out.document(|| ReportResult {
+        receipts,
+        verdict,
+        files: &files,
+    })?;
     Ok(Exit::Agreement)
+}
+
+/// The report that was written, for programs.
+#[derive(Serialize)]
+struct ReportResult<'a> {
+    receipts: usize,
+    verdict: Verdict,
+    files: &'a [PathBuf],
 }
 
 /// What a report was written of.

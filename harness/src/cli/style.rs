@@ -1,10 +1,13 @@
 //! How results look. Colours are always written; the stream drops them where it is no terminal.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table, TableComponent};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
+use super::output;
 use crate::finding::{Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{LogitMeasures, Measures, TOP_K};
 use crate::outcome::{LogitComparison, Outcome};
@@ -159,12 +162,29 @@ fn histogram(counts: &[u64]) -> String {
     buckets.join(" ")
 }
 
-/// A run of work on standard error: a bar where that is a terminal, nothing elsewhere.
-pub(super) fn progress() -> indicatif::ProgressBar {
-    let style = "{msg:>8} [{bar:30}] {pos}/{len} {elapsed}";
-    let style =
-        indicatif::ProgressStyle::with_template(style).expect("the template is well-formed");
-    indicatif::ProgressBar::new(0).with_style(style.progress_chars("=> "))
+/// A run of work on standard error: a bar where that is a terminal and `--quiet` was not given, nothing elsewhere.
+pub(super) fn progress() -> ProgressBar {
+    if output::is_quiet() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg:>8} [{bar:30}] {steps}{elapsed}")
+        .expect("the template is well-formed")
+        .with_key(
+            "steps",
+            |state: &ProgressState, out: &mut dyn fmt::Write| {
+                // Nobody reads the bar of a terminal that takes no text.
+                let _ = out.write_str(&steps(state.pos(), state.len()));
+            },
+        );
+    ProgressBar::new(0).with_style(style.progress_chars("=> "))
+}
+
+/// `3/17 `, or nothing before it is known how many steps there are.
+fn steps(position: u64, length: Option<u64>) -> String {
+    match length {
+        None | Some(0) => String::new(),
+        Some(length) => format!("{position}/{length} "),
+    }
 }
 
 #[cfg(test)]
@@ -218,6 +238,12 @@ mod tests {
         node.inputs[0].agreement = Agreement::Differs;
         node.op_blamed = false;
         insta::assert_snapshot!("node_not_blamed", print(&node));
+    }
+
+    #[test]
+    fn a_bar_without_steps_counts_none() {
+        assert_eq!((steps(0, None), steps(0, Some(0))), Default::default());
+        assert_eq!(steps(3, Some(17)), "3/17 ");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `harness synth`: writes a synthetic model.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::HumanBytes;
+use serde::Serialize;
 
-use super::style;
-use crate::synth::{Content, Existing, Plan, SynthError, create, embedded, find};
+use super::{CliError, Output, style};
+use crate::exit::Exit;
+use crate::synth::{Content, Existing, Plan, create, embedded, find};
 
 /// Write a synthetic model, made from a recipe: the same bytes on every machine
 #[derive(Debug, Clone, Args)]
@@ -39,12 +40,7 @@ pub(super) struct SynthArgs {
     pub list: bool,
 }
 
-/// Writes the model and tells `out` its path, size and SHA-256; or lists the recipes.
-///
-/// # Errors
-///
-/// [`SynthError`].
-pub(super) fn run(args: &SynthArgs, out: &mut dyn Write) -> Result<(), SynthError> {
+pub(super) fn run(args: &SynthArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let (Some(recipe), Some(output)) = (&args.recipe, &args.output) else {
         return list(out);
     };
@@ -56,13 +52,30 @@ pub(super) fn run(args: &SynthArgs, out: &mut dyn Write) -> Result<(), SynthErro
         Existing::Refuse
     };
     let written = create(&Plan::new(recipe)?, output, existing)?;
+    out.document(|| &written)?;
+    let out = out.text();
     writeln!(out, "{}", written.path.display())?;
     writeln!(out, "  {} bytes", written.bytes)?;
     writeln!(out, "  sha256 {}", written.sha256)?;
-    Ok(())
+    Ok(Exit::Agreement)
 }
 
-fn list(out: &mut dyn Write) -> Result<(), SynthError> {
+/// A recipe, for programs.
+#[derive(Serialize)]
+struct RecipeEntry {
+    recipe: &'static str,
+    architecture: &'static str,
+    formats: Vec<&'static str>,
+    embedding: u32,
+    feed_forward: u32,
+    layers: u32,
+    heads: u32,
+    kv_heads: u32,
+    vocabulary: u32,
+    file_bytes: u64,
+}
+
+fn list(out: &mut Output<'_>) -> Result<Exit, CliError> {
     let headings = [
         "recipe",
         "architecture",
@@ -75,24 +88,39 @@ fn list(out: &mut dyn Write) -> Result<(), SynthError> {
         "file",
     ];
     let mut table = style::table(&headings, 3..headings.len());
+    let mut entries = Vec::new();
     for (name, _) in embedded() {
         let plan = Plan::new(find(name)?)?;
         let recipe = plan.recipe();
         let sizes = recipe.sizes;
+        let entry = RecipeEntry {
+            recipe: name,
+            architecture: recipe.architecture.name(),
+            formats: formats(&plan),
+            embedding: sizes.embedding,
+            feed_forward: sizes.feed_forward,
+            layers: sizes.layers,
+            heads: sizes.heads,
+            kv_heads: sizes.kv_heads,
+            vocabulary: sizes.vocabulary,
+            file_bytes: plan.file_bytes(),
+        };
         table.add_row([
-            name.to_owned(),
-            recipe.architecture.name().to_owned(),
-            formats(&plan).join(" "),
-            sizes.embedding.to_string(),
-            sizes.feed_forward.to_string(),
-            sizes.layers.to_string(),
-            format!("{}/{}", sizes.heads, sizes.kv_heads),
-            sizes.vocabulary.to_string(),
-            HumanBytes(plan.file_bytes()).to_string(),
+            entry.recipe.to_owned(),
+            entry.architecture.to_owned(),
+            entry.formats.join(" "),
+            entry.embedding.to_string(),
+            entry.feed_forward.to_string(),
+            entry.layers.to_string(),
+            format!("{}/{}", entry.heads, entry.kv_heads),
+            entry.vocabulary.to_string(),
+            HumanBytes(entry.file_bytes).to_string(),
         ]);
+        entries.push(entry);
     }
-    writeln!(out, "{}", table.trim_fmt())?;
-    Ok(())
+    writeln!(out.text(), "{}", table.trim_fmt())?;
+    out.document(|| entries)?;
+    Ok(Exit::Agreement)
 }
 
 /// The format ids of a model, each once, in the order of the file.

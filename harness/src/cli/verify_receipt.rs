@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use qk256::kernel;
+use serde::Serialize;
 
 use super::repeat::{difference, repeat};
-use super::{CliError, style};
+use super::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::receipt::{self, Receipt, ReceiptError};
+use crate::verdict::Verdict;
 
 /// Hold receipts against themselves: fields, counts, verdicts that follow from figures, commit, seal
 ///
@@ -37,53 +39,114 @@ pub(super) struct VerifyReceiptArgs {
     model: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &VerifyReceiptArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &VerifyReceiptArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let mut exit = Exit::Agreement;
     let mut refused = Vec::new();
+    let mut entries = Vec::new();
     for file in &args.files {
         let receipt = match Receipt::read(file) {
             Ok(receipt) => receipt,
             Err(error) => {
+                entries.push(VerifiedEntry::refused(file, &error));
                 refused.push(error);
                 continue;
             }
         };
-        describe(file, &receipt, out)?;
-        if args.replay && !replayed(file, &receipt, args.model.as_ref(), out)? {
-            exit = Exit::Divergence;
+        let mut entry = VerifiedEntry::of(file, &receipt);
+        describe(&entry, &receipt, out.text())?;
+        if args.replay {
+            entry.differs = replayed(&receipt, args.model.as_ref())?;
+            match &entry.differs {
+                None => writeln!(out.text(), "  replayed: the same")?,
+                Some(flaw) => {
+                    let words = format!("{}: {flaw}", file.display());
+                    writeln!(out.text(), "  \x1b[1;31mreplayed\x1b[0m: {words}")?;
+                    out.annotate("the work of a receipt came to something else", words);
+                    exit = Exit::Divergence;
+                }
+            }
         }
+        entries.push(entry);
     }
+    out.document(|| entries)?;
     // Each is told; the last one on its way out.
     let last = refused.pop();
     for error in refused {
         anstream::eprintln!("\x1b[1;31merror:\x1b[0m {error}");
+        out.annotate("harness", error);
     }
     last.map_or(Ok(exit), |error: ReceiptError| Err(error.into()))
 }
 
-fn describe(file: &Path, receipt: &Receipt, out: &mut dyn Write) -> Result<(), CliError> {
+/// What a file was found to be, for programs.
+#[derive(Serialize)]
+struct VerifiedEntry<'a> {
+    path: &'a Path,
+    /// Why it is not to be believed, if it is not.
+    error: Option<String>,
+    verdict: Option<Verdict>,
+    commit: Option<String>,
+    runs: Vec<String>,
+    missing: Vec<String>,
+    unknown_kernels: Vec<String>,
+    /// Where the work came to something else when it was repeated, if it was and did.
+    differs: Option<String>,
+}
+
+impl<'a> VerifiedEntry<'a> {
+    fn of(path: &'a Path, receipt: &Receipt) -> VerifiedEntry<'a> {
+        let harness = &receipt.harness;
+        let runs = harness.runs.iter();
+        let ids = receipt.kernels.iter();
+        VerifiedEntry {
+            path,
+            error: None,
+            verdict: Some(harness.verdict),
+            commit: Some(harness.commit.clone()),
+            runs: runs
+                .map(|run| format!("{} {}", run.section, run.shard))
+                .collect(),
+            missing: receipt.missing(),
+            unknown_kernels: ids
+                .filter(|id| kernel::by_id(id).is_none())
+                .cloned()
+                .collect(),
+            differs: None,
+        }
+    }
+
+    fn refused(path: &'a Path, error: &ReceiptError) -> VerifiedEntry<'a> {
+        VerifiedEntry {
+            path,
+            error: Some(error.to_string()),
+            verdict: None,
+            commit: None,
+            runs: Vec::new(),
+            missing: Vec::new(),
+            unknown_kernels: Vec::new(),
+            differs: None,
+        }
+    }
+}
+
+fn describe(
+    entry: &VerifiedEntry<'_>,
+    receipt: &Receipt,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     let harness = &receipt.harness;
-    let sections = harness
-        .runs
-        .iter()
-        .map(|run| format!("{} {}", run.section, run.shard));
-    let sections: Vec<String> = sections.collect();
     writeln!(
         out,
         "{}: holds: {}, verdict {}, commit {}",
-        file.display(),
-        sections.join(", "),
+        entry.path.display(),
+        entry.runs.join(", "),
         style::verdict(harness.verdict),
         harness.commit
     )?;
-    for missing in receipt.missing() {
+    for missing in &entry.missing {
         writeln!(out, "  missing: {missing}")?;
     }
-    let unknown = receipt
-        .kernels
-        .iter()
-        .filter(|id| kernel::by_id(id).is_none());
-    for id in unknown {
+    for id in &entry.unknown_kernels {
         writeln!(out, "  unknown: kernel {id} is not one of this harness")?;
     }
     if !is_of_this_harness(&harness.commit) {
@@ -96,27 +159,9 @@ fn is_of_this_harness(commit: &str) -> bool {
     receipt::built_from() == Some(commit)
 }
 
-/// Whether the work comes to the same again.
-fn replayed(
-    file: &Path,
-    receipt: &Receipt,
-    model: Option<&PathBuf>,
-    out: &mut dyn Write,
-) -> Result<bool, CliError> {
+/// Where the work comes to something else when it is repeated, if it does.
+fn replayed(receipt: &Receipt, model: Option<&PathBuf>) -> Result<Option<String>, CliError> {
     interrupt::watch()?;
     let repeated = repeat(receipt, model)?;
-    match difference(receipt, &repeated) {
-        None => {
-            writeln!(out, "  replayed: the same")?;
-            Ok(true)
-        }
-        Some(flaw) => {
-            writeln!(
-                out,
-                "  \x1b[1;31mreplayed\x1b[0m: {}: {flaw}",
-                file.display()
-            )?;
-            Ok(false)
-        }
-    }
+    Ok(difference(receipt, &repeated).map(|flaw| flaw.to_string()))
 }

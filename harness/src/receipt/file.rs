@@ -99,20 +99,30 @@ impl Receipt {
         Ok(receipt)
     }
 
-    /// Writes the receipt. It is whole in its place, or not there.
+    /// The text of the receipt, to be written to `path`.
     ///
     /// # Errors
     ///
-    /// [`ReceiptError::NotANumber`] if a figure cannot be written, [`ReceiptError::Write`].
-    pub fn write(&self, path: &Path) -> Result<(), ReceiptError> {
+    /// [`ReceiptError::NotANumber`] if a figure cannot be written.
+    pub fn to_json(&self, path: &Path) -> Result<String, ReceiptError> {
         verify::finite(self).map_err(|flaw| ReceiptError::NotANumber {
             path: path.into(),
             flaw,
         })?;
+        let text = serde_json::to_string_pretty(self).expect("finite receipts become JSON");
+        Ok(text + "\n")
+    }
+
+    /// Writes the receipt. It is whole in its place, or not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receipt::to_json`], and [`ReceiptError::Write`].
+    pub fn write(&self, path: &Path) -> Result<(), ReceiptError> {
+        let text = self.to_json(path)?;
         let write = || {
             let mut file = WholeFile::create(path)?;
-            serde_json::to_writer_pretty(&mut file, self)?;
-            file.write_all(b"\n")?;
+            file.write_all(text.as_bytes())?;
             file.finish()
         };
         write().map_err(|source| ReceiptError::Write {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use clap::Parser;
-use harness::cli::{Cli, CliError};
+use harness::cli::{Cli, CliError, Output, OutputOptions};
 use harness::exit::Exit;
 use harness::synth::{Existing, Plan, SynthError, create, embedded, find, write_to};
 use qk256::gguf::Gguf;
@@ -102,7 +102,10 @@ fn recipes_are_found_by_name_and_by_path() {
 fn command(args: &[&str]) -> Result<String, CliError> {
     let command = Cli::try_parse_from(["harness", "synth"].iter().chain(args)).unwrap();
     let mut out = Vec::new();
-    assert_eq!(command.run(&mut out)?, Exit::Agreement);
+    assert_eq!(
+        command.run(&mut Output::new(&OutputOptions::default(), &mut out))?,
+        Exit::Agreement
+    );
     Ok(String::from_utf8(out).unwrap())
 }
 

@@ -10,7 +10,7 @@ use crate::bench::Bench;
 use crate::bench::plan::FORMATS;
 use crate::bench::report::{Report, Residence, Row};
 use crate::cli::select::{oracle_ids, oracle_infos};
-use crate::cli::{CliError, style};
+use crate::cli::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::receipt::{
@@ -20,17 +20,16 @@ use crate::shard::Shard;
 use crate::side::Reference;
 use crate::wording::seconds;
 
-pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let timed = time(args, args.receipt.is_wanted())?;
+pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    let timed = time(args, args.receipt.is_wanted() || out.is_json())?;
     let report = &timed.report;
-    print(&timed, out)?;
+    print(&timed, out.text())?;
     args.receipt
         .require_done(|| "rows after those above".into())?;
     args.receipt.write(timed.receipt.as_ref())?;
-    Ok(exit(
-        report.rows.len(),
-        report.disagreements().next().is_some(),
-    ))
+    out.receipt(timed.receipt.as_ref())?;
+    let disagrees = report.disagreements().next().is_some();
+    Ok(exit(report.rows.len(), disagrees, &report.skipped, out))
 }
 
 /// Times the kernels, and makes a receipt of that if one is wanted.

@@ -9,9 +9,9 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 
-use super::CliError;
 use super::recording::ReceiptOption;
 use super::select::OracleSelection;
+use super::{CliError, Output};
 use crate::bench::plan::Extent;
 use crate::exit::Exit;
 use crate::receipt::Receipt;
@@ -71,7 +71,7 @@ impl BenchArgs {
     }
 }
 
-pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     args.receipt.prepare()?;
     match &args.model {
         Some(model) => model::run(args, model, out),
@@ -101,9 +101,15 @@ struct Timed<R> {
 }
 
 /// What a run of so many rows comes to.
-fn exit(rows: usize, disagrees: bool) -> Exit {
+fn exit(rows: usize, disagrees: bool, skipped: &[String], out: &mut Output<'_>) -> Exit {
     match rows {
-        0 => Exit::NothingCompared,
+        0 => {
+            out.nothing_compared("no row was timed");
+            skipped
+                .iter()
+                .for_each(|reason| out.nothing_compared(reason));
+            Exit::NothingCompared
+        }
         _ if disagrees => Exit::Divergence,
         _ => Exit::Agreement,
     }

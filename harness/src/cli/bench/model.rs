@@ -10,7 +10,7 @@ use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::model::ModelBench;
 use crate::bench::model::report::ModelReport;
 use crate::cli::select::{LoadedOracles, open_named};
-use crate::cli::{CliError, style};
+use crate::cli::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::receipt::{
@@ -23,17 +23,16 @@ use crate::wording::seconds;
 /// The recipe of the model where none was named: real layers in a file that is quickly made.
 pub(super) const DEFAULT_RECIPE: &str = "2b-4t-small-vocab";
 
-pub(super) fn run(args: &BenchArgs, name: &str, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let timed = time(args, name, args.receipt.is_wanted())?;
+pub(super) fn run(args: &BenchArgs, name: &str, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    let timed = time(args, name, args.receipt.is_wanted() || out.is_json())?;
     let report = &timed.report;
-    print(&timed, out)?;
+    print(&timed, out.text())?;
     args.receipt
         .require_done(|| "rows after those above".into())?;
     args.receipt.write(timed.receipt.as_ref())?;
-    Ok(exit(
-        report.rows.len(),
-        report.disagreements().next().is_some(),
-    ))
+    out.receipt(timed.receipt.as_ref())?;
+    let disagrees = report.disagreements().next().is_some();
+    Ok(exit(report.rows.len(), disagrees, &report.skipped, out))
 }
 
 /// Times the model, and makes a receipt of that if one is wanted.

@@ -96,7 +96,7 @@ fn told(
     let all: usize = reasons.iter().map(|(_, things)| things.len()).sum();
     writeln!(out, "<details><summary>{heading} ({all})</summary>\n")?;
     for (reason, things) in reasons {
-        let (n, things) = (things.len(), first_few(&things));
+        let (n, things) = (things.len(), first_few(&things, false));
         writeln!(out, "- {} ({n}): {}", escaped(reason), escaped(&things))?;
     }
     writeln!(out, "\n</details>\n")

@@ -1,5 +1,6 @@
 //! `harness gate`: whether receipts are good enough to merge what they were made of.
 
+mod json;
 mod junit;
 mod markdown;
 mod text;
@@ -9,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{CliError, receipts, style};
+use super::{CliError, Output, receipts, style};
 use crate::baseline::Baseline;
 use crate::exit::Exit;
 use crate::finding::Finding;
-use crate::gate::{Case, Judgement, judge};
+use crate::gate::{Case, Judgement, Status, judge};
 use crate::whole_file::WholeFile;
 
 /// Judge receipts: verdicts, kernels that did not run, coverage lost and slowdowns against a baseline
@@ -44,7 +45,7 @@ pub(super) struct GateArgs {
     junit: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &GateArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+pub(super) fn run(args: &GateArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let baseline = Baseline::read(&args.baseline)?;
     let receipts = receipts::read_all(&args.receipts)?;
     let case =
@@ -56,7 +57,18 @@ pub(super) fn run(args: &GateArgs, out: &mut dyn Write) -> Result<Exit, CliError
     if let Some(path) = &args.markdown {
         append(path, &markdown::of(&case, &judgement))?;
     }
-    text::write(&case, &judgement, out)?;
+    let detail = out.is_verbose();
+    text::write(&case, &judgement, detail, out.text())?;
+    text::verdict(&judgement, out.verdict())?;
+    out.document(|| json::of(&case, &judgement))?;
+    for (criterion, point) in judgement.failures() {
+        if let Status::Failed(why) = &point.status {
+            out.annotate(
+                format_args!("gate: {}: {}", criterion.name, point.what),
+                why,
+            );
+        }
+    }
     Ok(Exit::from(&judgement))
 }
 
@@ -92,10 +104,11 @@ fn by_reason<'a>(
 /// How many of the same are shown before the rest is counted.
 const SHOWN: usize = 4;
 
-/// The first few of many.
-fn first_few(things: &[&str]) -> String {
-    let shown = things[..things.len().min(SHOWN)].join("; ");
-    match things.len().saturating_sub(SHOWN) {
+/// The first few of many, or all of them.
+fn first_few(things: &[&str], all: bool) -> String {
+    let most = if all { things.len() } else { SHOWN };
+    let shown = things[..things.len().min(most)].join("; ");
+    match things.len().saturating_sub(most) {
         0 => shown,
         more => format!("{shown}; and {more} more"),
     }
@@ -110,7 +123,6 @@ fn plain(finding: &Finding) -> io::Result<String> {
 }
 
 fn counts(judgement: &Judgement) -> Vec<(&'static str, &'static str, [usize; 4])> {
-    use crate::gate::Status;
     let count =
         |(criterion, points): &(&'static crate::gate::Criterion, Vec<crate::gate::Point>)| {
             let mut counts = [0; 4];

@@ -6,7 +6,13 @@ use super::{by_reason, counts, first_few, machines};
 use crate::cli::style;
 use crate::gate::{Case, Judgement, Status};
 
-pub(super) fn write(case: &Case<'_>, judgement: &Judgement, out: &mut dyn Write) -> io::Result<()> {
+/// Prints everything but the verdict; of things that share a reason all, or the first few.
+pub(super) fn write(
+    case: &Case<'_>,
+    judgement: &Judgement,
+    all: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut table = style::table(
         &["criterion", "passed", "failed", "not here", "skipped"],
         1..5,
@@ -44,7 +50,7 @@ pub(super) fn write(case: &Case<'_>, judgement: &Judgement, out: &mut dyn Write)
             _ => None,
         });
         for (reason, things) in by_reason(not_here) {
-            let (n, things) = (things.len(), first_few(&things));
+            let (n, things) = (things.len(), first_few(&things, all));
             writeln!(
                 out,
                 "not here: {}: {reason} ({n}): {things}",
@@ -56,7 +62,7 @@ pub(super) fn write(case: &Case<'_>, judgement: &Judgement, out: &mut dyn Write)
             _ => None,
         });
         for (reason, things) in by_reason(skipped) {
-            let (n, things) = (things.len(), first_few(&things));
+            let (n, things) = (things.len(), first_few(&things, all));
             writeln!(out, "skipped: {reason} ({n}): {things}")?;
         }
     }
@@ -67,7 +73,10 @@ pub(super) fn write(case: &Case<'_>, judgement: &Judgement, out: &mut dyn Write)
         "{receipts} receipt{plural} of commit {} on {}",
         case.commit(),
         machines(case)
-    )?;
+    )
+}
+
+pub(super) fn verdict(judgement: &Judgement, out: &mut dyn Write) -> io::Result<()> {
     let failed = judgement.failures().count();
     match failed {
         0 => writeln!(out, "gate: \x1b[1;32mpassed\x1b[0m"),

@@ -1,0 +1,107 @@
+//! Failures as annotations of a GitHub Actions run: workflow commands on standard error, which the runner reads too, so
+//! that standard output stays what was asked for.
+
+use std::env;
+use std::fmt;
+use std::io::Write;
+
+/// What GitHub shows of one step; more would be dropped without a word.
+const MOST: usize = 10;
+
+/// A failure, in a few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Annotation {
+    title: String,
+    message: String,
+}
+
+impl Annotation {
+    pub(super) fn new(title: impl fmt::Display, message: impl fmt::Display) -> Annotation {
+        Annotation {
+            title: title.to_string(),
+            message: message.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Annotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = property(&self.title);
+        write!(f, "::error title={title}::{}", data(&self.message))
+    }
+}
+
+/// Prints annotations, if this is a step of GitHub Actions.
+pub(super) fn print(annotations: &[Annotation], out: &mut dyn Write) {
+    let enabled = env::var_os("GITHUB_ACTIONS").is_some_and(|value| !value.is_empty());
+    if enabled {
+        // Who cannot be told is not told: the exit code says the same.
+        let _ = write(annotations, out);
+    }
+}
+
+fn write(annotations: &[Annotation], out: &mut dyn Write) -> std::io::Result<()> {
+    let shown = if annotations.len() > MOST {
+        MOST - 1
+    } else {
+        annotations.len()
+    };
+    for annotation in &annotations[..shown] {
+        writeln!(out, "{annotation}")?;
+    }
+    match annotations.len() - shown {
+        0 => Ok(()),
+        n => {
+            let rest = Annotation::new("harness", format_args!("and {n} more, all in the log"));
+            writeln!(out, "{rest}")
+        }
+    }
+}
+
+/// Text after `::`. Every control character would end the command or reach the log raw.
+fn data(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in anstream::adapter::strip_str(text).to_string().chars() {
+        match character {
+            '%' => escaped.push_str("%25"),
+            '\r' => escaped.push_str("%0D"),
+            '\n' => escaped.push_str("%0A"),
+            c if c.is_control() => escaped.extend(c.escape_default()),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Text of a property, which ends at a colon or a comma.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_command_is_escaped() {
+        let annotation = Annotation::new("a: b, 100 %", "one\r\n::error::two 5 %\x07\x1b[31m");
+        assert_eq!(
+            annotation.to_string(),
+            "::error title=a%3A b%2C 100 %25::one%0D%0A::error::two 5 %25\\u{7}"
+        );
+    }
+
+    #[test]
+    fn no_more_than_github_shows_and_the_rest_is_counted() {
+        let printed = |n: usize| {
+            let mut out = Vec::new();
+            write(&vec![Annotation::new("t", "m"); n], &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(printed(0), "");
+        assert_eq!(printed(MOST).lines().count(), MOST);
+        let many = printed(MOST + 5);
+        assert_eq!(many.lines().count(), MOST);
+        assert!(many.ends_with("and 6 more, all in the log\n"), "{many}");
+    }
+}
