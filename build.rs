@@ -41,8 +41,6 @@ struct Environment {
     /// As in `vendor/oracles.toml`, such as `x86_64`.
     architecture: String,
     target: String,
-    /// Whether the compiler's target is the machine that it runs on.
-    native: bool,
     jobs: usize,
 }
 
@@ -53,13 +51,11 @@ impl Environment {
             .join("../vendor")
             .canonicalize()
             .map_err(BuildError::io("open", "vendor"))?;
-        let target = variable("TARGET")?;
         Ok(Self {
             vendor,
             out_dir: variable("OUT_DIR")?.into(),
             architecture: variable("CARGO_CFG_TARGET_ARCH")?,
-            native: target == variable("HOST")?,
-            target,
+            target: variable("TARGET")?,
             jobs: variable("NUM_JOBS")?.parse().unwrap_or(1).max(1),
             shim,
         })

@@ -89,8 +89,7 @@ impl Compiler {
         flags.filter(|flag| flag != "-w")
     }
 
-    /// The macros that the compiler predefines under `flags`. They tell the instruction set, and
-    /// what `native` meant.
+    /// The macros that the compiler predefines under `flags`. They tell the instruction set.
     pub(crate) fn macros(&self, flags: &[String]) -> Result<Macros, BuildError> {
         let mut command = self.tool.to_command();
         let language = if self.language == Language::C {

@@ -64,7 +64,7 @@ pub(crate) fn build_all(environment: &Environment, spec: &Spec) -> Result<Vec<Or
             sources.insert(build.upstream.clone(), source);
         }
         let source = &sources[&build.upstream];
-        let own = build.flags(&environment.architecture, environment.native)?;
+        let own = build.flags(&environment.architecture)?;
         let flags = FlagSet::new(&toolchain, own)?;
         let mut all_flags = toolchain.environment_flags();
         all_flags.extend_from_slice(own);

@@ -57,8 +57,6 @@ pub(crate) struct Build {
     pub(crate) id: String,
     pub(crate) upstream: String,
     flags: Flags,
-    #[serde(default)]
-    cross_flags: Flags,
 }
 
 impl Spec {
@@ -100,13 +98,9 @@ impl Shim {
 }
 
 impl Build {
-    /// Flags of the arithmetic; `native` says whether the code will run on the machine that
-    /// compiles it.
-    pub(crate) fn flags(&self, architecture: &str, native: bool) -> Result<&[String], BuildError> {
-        match self.cross_flags.get(architecture) {
-            Some(flags) if !native => Ok(flags),
-            _ => flags_for(&self.flags, &self.id, architecture),
-        }
+    /// Flags of the arithmetic.
+    pub(crate) fn flags(&self, architecture: &str) -> Result<&[String], BuildError> {
+        flags_for(&self.flags, &self.id, architecture)
     }
 }
 

@@ -32,7 +32,7 @@ Examples:
   harness bench --quick --receipt bench.json
   harness bench --model
   harness bench --model tiny-llama-tq2_0 --threads 2
-  harness bench --model ./model.gguf --oracle bitnet.cpp/native")]
+  harness bench --model ./model.gguf --oracle bitnet.cpp/fma")]
 pub(super) struct BenchArgs {
     #[command(flatten)]
     oracles: OracleSelection,
