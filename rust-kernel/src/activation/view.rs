@@ -1,0 +1,132 @@
+//! Quantized activations in memory of the caller's.
+
+use super::{ActivationError, ActivationKind, counts};
+use crate::format::{QK256, ShapeError};
+
+/// A batch of quantized activation rows, borrowed: what kernels multiply. [`Activations`](super::Activations) is the same
+/// with memory of its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ActivationsRef<'a> {
+    pub(super) kind: ActivationKind,
+    pub(super) cols: usize,
+    pub(super) codes: &'a [i8],
+    pub(super) scales: &'a [f32],
+    pub(super) sums: &'a [i32],
+}
+
+impl<'a> ActivationsRef<'a> {
+    /// Rows of `cols` activations that are quantized already: `rows x cols` codes, and scales and sums as
+    /// [`ActivationsRef::scales`] and [`ActivationsRef::sums`] have them. Values are taken as they are: sums that are not
+    /// those of the codes give wrong products.
+    ///
+    /// # Errors
+    ///
+    /// [`ActivationError::Shape`] unless there are codes of whole rows, at least one, and as many scales and sums as they
+    /// need; [`ActivationError::Columns`] for Q8_K rows that are not whole blocks.
+    pub fn new(
+        kind: ActivationKind,
+        cols: usize,
+        codes: &'a [i8],
+        scales: &'a [f32],
+        sums: &'a [i32],
+    ) -> Result<ActivationsRef<'a>, ActivationError> {
+        let rows = whole_rows(kind, cols, codes.len())?;
+        let (row_scales, row_sums) = counts(kind, cols);
+        ShapeError::check("activation scales", scales.len(), rows * row_scales)?;
+        ShapeError::check("activation sums", sums.len(), rows * row_sums)?;
+        Ok(ActivationsRef {
+            kind,
+            cols,
+            codes,
+            scales,
+            sums,
+        })
+    }
+
+    /// How they are quantized.
+    pub fn kind(self) -> ActivationKind {
+        self.kind
+    }
+
+    /// Activations in a row.
+    pub fn cols(self) -> usize {
+        self.cols
+    }
+
+    /// Rows: the batch.
+    pub fn rows(self) -> usize {
+        self.codes.len() / self.cols
+    }
+
+    /// The codes of all rows, row-major.
+    pub fn codes(self) -> &'a [i8] {
+        self.codes
+    }
+
+    /// The scales of all rows: one a row (`i8_s`) or one a block (`Q8_K`).
+    pub fn scales(self) -> &'a [f32] {
+        self.scales
+    }
+
+    /// The sums of all rows: one a row (`i8_s`) or one for every 16 codes (`Q8_K`).
+    pub fn sums(self) -> &'a [i32] {
+        self.sums
+    }
+
+    /// The scales of one row.
+    pub(crate) fn row_scales(self, row: usize) -> &'a [f32] {
+        let (scales, _) = counts(self.kind, self.cols);
+        &self.scales[row * scales..][..scales]
+    }
+
+    /// The sums of one row.
+    pub(crate) fn row_sums(self, row: usize) -> &'a [i32] {
+        let (_, sums) = counts(self.kind, self.cols);
+        &self.sums[row * sums..][..sums]
+    }
+}
+
+/// The number of rows that `len` activations are, if a kind of quantization has such rows.
+pub(super) fn whole_rows(
+    kind: ActivationKind,
+    cols: usize,
+    len: usize,
+) -> Result<usize, ActivationError> {
+    if cols == 0 || len == 0 {
+        return Err(ShapeError::Empty { rows: len, cols }.into());
+    }
+    if kind == ActivationKind::Q8K && !cols.is_multiple_of(QK256) {
+        return Err(ActivationError::Columns { cols });
+    }
+    let rows = len / cols;
+    ShapeError::check("activations of whole rows", len, rows * cols)?;
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Activations;
+    use super::*;
+
+    #[test]
+    fn parts_that_do_not_fit_together_are_refused() {
+        use ActivationKind::{I8S, Q8K};
+        let values = [1.0; 512];
+        for (kind, cols) in [(I8S, 128), (Q8K, 256)] {
+            let owned = Activations::quantize(kind, cols, &values).unwrap();
+            let (codes, scales, sums) = (owned.codes(), owned.scales(), owned.sums());
+            let whole = ActivationsRef::new(kind, cols, codes, scales, sums).unwrap();
+            assert_eq!(whole, owned.view());
+            let refused = |codes, scales, sums| {
+                ActivationsRef::new(kind, cols, codes, scales, sums).unwrap_err();
+            };
+            refused(&codes[1..], scales, sums);
+            refused(&codes[cols..], scales, sums);
+            refused(&codes[..0], scales, sums);
+            refused(codes, &scales[1..], sums);
+            refused(codes, scales, &sums[1..]);
+        }
+        let error = ActivationsRef::new(Q8K, 100, &[0; 100], &[], &[]).unwrap_err();
+        assert_eq!(error, ActivationError::Columns { cols: 100 });
+    }
+}
