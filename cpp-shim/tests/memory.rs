@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::{TOKENS, models, oracles, params};
+use common::{ORACLE, TOKENS, oracles, params};
 use cpp_shim::{Graph, SessionParams, Status};
+use testing::{MODELS, models, test};
 
 /// Pages beyond what the first rounds took. A leaked context of the smallest model would take 100
 /// times 200.
@@ -16,7 +17,7 @@ fn resident() -> u64 {
     statm.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn two_hundred_rounds_leave_memory_flat() {
     for oracle in oracles() {
         for model in models() {
@@ -43,4 +44,8 @@ fn two_hundred_rounds_leave_memory_flat() {
             }
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{bits, oracles, status, ternary};
+use common::{ORACLE, bits, oracles, status, ternary};
 use cpp_shim::{Format, Oracle, Status};
+use testing::test;
 
 const TERNARY: [Format; 3] = [Format::I2S, Format::Tq2_0, Format::Tq1_0];
 
@@ -25,7 +26,7 @@ fn ramp(n: usize) -> Vec<i8> {
     (0..n).map(|i| (i * 89 % 256) as u8 as i8).collect()
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn code_dots_are_the_integers() {
     let (rows, cols, batch) = (3, 512, 2);
     let weights = ternary(rows * cols, 1.0);
@@ -48,7 +49,7 @@ fn code_dots_are_the_integers() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn code_dots_pass_pointers_through() {
     for oracle in oracles() {
         for format in TERNARY {
@@ -69,7 +70,7 @@ fn code_dots_pass_pointers_through() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn code_dots_drop_the_tail_of_i2_s() {
     for oracle in oracles() {
         let mut out = [0];
@@ -81,7 +82,7 @@ fn code_dots_drop_the_tail_of_i2_s() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn code_dots_refuse_what_does_not_fit() {
     for oracle in oracles() {
         let refused = |format, cols, weights: &[u8], rows, stride, activations: &[i8], n_out| {
@@ -147,7 +148,7 @@ fn product(
     out
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn matmul_multiplies() {
     let (rows, cols, batch) = (5, 256, 3);
     let weights = ternary(rows * cols, 1.0);
@@ -189,7 +190,7 @@ fn matmul_multiplies() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn matmul_does_not_depend_on_the_threads() {
     let (rows, cols, batch) = (70, 512, 5);
     let weights = ternary(rows * cols, 0.3);
@@ -217,7 +218,7 @@ fn matmul_does_not_depend_on_the_threads() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn matmul_runs_on_several_threads_of_the_caller() {
     let (rows, cols) = (16, 256);
     let weights = ternary(rows * cols, 0.3);
@@ -251,7 +252,7 @@ fn matmul_runs_on_several_threads_of_the_caller() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn matmul_refuses_what_does_not_fit() {
     for oracle in oracles() {
         let weights = oracle
@@ -288,4 +289,8 @@ fn matmul_refuses_what_does_not_fit() {
             Status::BadArgument
         );
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

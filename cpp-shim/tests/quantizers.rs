@@ -2,10 +2,11 @@
 
 mod common;
 
-use common::{oracles, status, ternary};
+use common::{ORACLE, oracles, status, ternary};
 use cpp_shim::{Format, Status};
+use testing::test;
 
-#[test]
+#[test(needs(ORACLE))]
 fn describe_matches_the_build() {
     for build in cpp_shim::builds() {
         let Ok(oracle) = build.load() else { continue };
@@ -26,7 +27,7 @@ fn describe_matches_the_build() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn tensor_bytes_are_those_of_the_formats() {
     for oracle in oracles() {
         let bytes = |format, rows, cols| oracle.tensor_bytes(format, rows, cols).unwrap();
@@ -54,7 +55,7 @@ fn tensor_bytes_are_those_of_the_formats() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn i2_s_bytes() {
     for oracle in oracles() {
         let values = ternary(128, 0.75);
@@ -71,7 +72,7 @@ fn i2_s_bytes() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn blocked_bytes() {
     for oracle in oracles() {
         let values = ternary(256, 0.5);
@@ -93,7 +94,7 @@ fn blocked_bytes() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn plain_bytes() {
     for oracle in oracles() {
         let bytes = oracle
@@ -108,7 +109,7 @@ fn plain_bytes() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn quantize_refuses_what_does_not_fit() {
     for oracle in oracles() {
         let values = vec![0.0; 256];
@@ -127,7 +128,7 @@ fn quantize_refuses_what_does_not_fit() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn activations_of_i2_s() {
     for oracle in oracles() {
         let mut values = vec![0.0; 256];
@@ -144,7 +145,7 @@ fn activations_of_i2_s() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn activations_of_blocks() {
     for oracle in oracles() {
         for format in [Format::Tq2_0, Format::Tq1_0, Format::Q6K] {
@@ -168,4 +169,8 @@ fn activations_of_blocks() {
             assert_eq!(status(result), Status::BadArgument);
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

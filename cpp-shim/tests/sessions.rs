@@ -5,33 +5,27 @@ mod common;
 use std::collections::HashMap;
 use std::path::Path;
 
-use common::{TOKENS, all_logits, bits, models, oracle, oracles, params, status};
+use common::{ORACLE, TOKENS, all_logits, bits, oracles, params, status};
 use cpp_shim::{Format, Node, SessionParams, Status};
+use testing::{MODELS, models, test};
 
 /// `NAME.logits.f32` beside `NAME.gguf`.
-fn reference(model: &Path) -> Option<Vec<f32>> {
+fn reference(model: &Path) -> Vec<f32> {
     let path = model.with_extension("logits.f32");
-    let Ok(bytes) = std::fs::read(&path) else {
-        println!("skipped: no {}", path.display());
-        return None;
-    };
-    Some(
-        bytes
-            .chunks(4)
-            .map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap()))
-            .collect(),
-    )
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    bytes
+        .chunks(4)
+        .map(|chunk| f32::from_le_bytes(chunk.try_into().unwrap()))
+        .collect()
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn strict_gives_the_reference_logits() {
-    let Some(oracle) = oracle("bitnet.cpp/strict") else {
-        return;
-    };
+    let mut oracles = oracles().into_iter();
+    let strict = oracles.find(|oracle| oracle.id() == "bitnet.cpp/strict");
+    let oracle = strict.expect("it runs wherever an oracle does");
     for model in models() {
-        let Some(expected) = reference(&model) else {
-            continue;
-        };
+        let expected = reference(&model);
         let mut session = oracle.open(&model, &params()).unwrap();
         session.decode(&TOKENS).unwrap();
         let got = all_logits(&session);
@@ -40,7 +34,7 @@ fn strict_gives_the_reference_logits() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn a_trace_changes_nothing_and_sees_every_layer() {
     for oracle in oracles() {
         for model in models() {
@@ -67,7 +61,7 @@ fn a_trace_changes_nothing_and_sees_every_layer() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn a_node_names_what_it_was_made_from() {
     for oracle in oracles() {
         for model in models() {
@@ -91,7 +85,7 @@ fn a_node_names_what_it_was_made_from() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn the_shape_of_a_model_is_told() {
     for oracle in oracles() {
         for model in models() {
@@ -105,12 +99,10 @@ fn the_shape_of_a_model_is_told() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn decoding_in_parts_continues() {
     for oracle in oracles() {
-        let Some(model) = models().into_iter().next() else {
-            return;
-        };
+        let model = models().remove(0);
         let mut whole = oracle.open(&model, &params()).unwrap();
         whole.decode(&TOKENS).unwrap();
         let mut parts = oracle.open(&model, &params()).unwrap();
@@ -132,12 +124,10 @@ fn decoding_in_parts_continues() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn bad_tokens_are_refused_and_harm_nothing() {
     for oracle in oracles() {
-        let Some(model) = models().into_iter().next() else {
-            return;
-        };
+        let model = models().remove(0);
         let mut session = oracle.open(&model, &params()).unwrap();
         session.decode(&TOKENS[..4]).unwrap();
         assert_eq!(status(session.decode(&[])), Status::BadArgument);
@@ -162,12 +152,10 @@ fn bad_tokens_are_refused_and_harm_nothing() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn a_panic_in_the_sink_comes_back_and_the_session_lives_on() {
     for oracle in oracles() {
-        let Some(model) = models().into_iter().next() else {
-            return;
-        };
+        let model = models().remove(0);
         let mut session = oracle.open(&model, &params()).unwrap();
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut seen = 0;
@@ -185,23 +173,21 @@ fn a_panic_in_the_sink_comes_back_and_the_session_lives_on() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn a_model_without_a_tokenizer_says_so() {
     for oracle in oracles() {
-        let Some(model) = models().into_iter().next() else {
-            return;
-        };
+        let model = models().remove(0);
         let session = oracle.open(&model, &params()).unwrap();
         assert_eq!(status(session.tokenize("a text")), Status::Unsupported);
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn two_models_live_together_and_go_in_any_order() {
     for oracle in oracles() {
         let models = models();
         let [first, second, ..] = models.as_slice() else {
-            return;
+            panic!("two models: {models:?}")
         };
         let open = |model| oracle.open(model, &params()).unwrap();
         for keep_first in [true, false] {
@@ -224,12 +210,10 @@ fn two_models_live_together_and_go_in_any_order() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn a_session_moves_to_another_thread() {
     for oracle in oracles() {
-        let Some(model) = models().into_iter().next() else {
-            return;
-        };
+        let model = models().remove(0);
         let mut here = oracle.open(&model, &params()).unwrap();
         here.decode(&TOKENS).unwrap();
         let mut there = oracle.open(&model, &params()).unwrap();
@@ -241,7 +225,7 @@ fn a_session_moves_to_another_thread() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn what_is_no_model_is_refused() {
     for oracle in oracles() {
         let open = |path: &Path| status(oracle.open(path, &params()));
@@ -259,12 +243,10 @@ fn what_is_no_model_is_refused() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn bad_params_are_refused() {
     for oracle in oracles() {
-        let Some(model) = models().into_iter().next() else {
-            return;
-        };
+        let model = models().remove(0);
         let open = |params: SessionParams| status(oracle.open(&model, &params));
         for bad in [
             SessionParams {
@@ -310,4 +292,8 @@ fn bad_params_are_refused() {
             Status::Unsupported
         );
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{models, oracles, params};
+use common::{ORACLE, oracles, params};
 use cpp_shim::{Graph, Session, SessionParams};
+use testing::{MODELS, models, test};
 
 const N_VOCAB: usize = 320;
 /// Begin of sequence, in upstream's default numbering.
@@ -90,12 +91,10 @@ fn bytes(text: &str) -> Vec<i32> {
         .collect()
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn texts_become_tokens() {
     for oracle in oracles() {
-        let Some(model) = models().into_iter().next() else {
-            return;
-        };
+        let model = models().remove(0);
         let name = format!(
             "vocabulary-{}-{}.gguf",
             std::process::id(),
@@ -127,4 +126,8 @@ fn tokenizes(session: &Session) {
     let spaces = " ".repeat(50);
     let expected = [vec![BOS], bytes(&"\u{2581}".repeat(51))].concat();
     assert_eq!(session.tokenize(&spaces).unwrap(), expected);
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

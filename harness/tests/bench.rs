@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{assert_code, generate, harness, oracle_runs, stderr, stdout};
+use common::{ORACLE, assert_code, generate, harness, stderr, stdout};
 use serde_json::Value;
 use tempfile::tempdir;
+use testing::test;
 
 /// A median with its interval, of at least as many samples as 95 % take.
 #[track_caller]
@@ -23,11 +24,8 @@ fn assert_median(median: &Value) -> f64 {
     value
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let json = folder.path().join("bench.json");
     let extra = "i2_s.group64.scalar";
@@ -100,11 +98,8 @@ fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
     assert!(receipt["environment"]["cpu"].is_string() && receipt["timestamp"].is_string());
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn what_cannot_be_timed_is_refused() {
-    if !oracle_runs() {
-        return;
-    }
     for (args, told) in [
         (["--kernel", "i2_s.group128.abacus"], "no kernel"),
         (["--oracle", "llama.cpp/imagined"], "no oracle"),
@@ -117,11 +112,8 @@ fn what_cannot_be_timed_is_refused() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_model_is_measured_in_both_phases_against_every_oracle() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let file = generate("tiny-llama-tq2_0", folder.path());
     let json = folder.path().join("bench.json");
@@ -183,11 +175,8 @@ fn a_model_is_measured_in_both_phases_against_every_oracle() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_model_that_cannot_be_timed_is_refused() {
-    if !oracle_runs() {
-        return;
-    }
     for (args, code, told) in [
         (vec!["--model", "no-such-recipe"], 3, "2b-4t-small-vocab"),
         (
@@ -206,4 +195,8 @@ fn a_model_that_cannot_be_timed_is_refused() {
         assert!(error.contains(told), "{args:?}: {error}");
         assert_code(&output, code);
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -2,18 +2,16 @@
 
 mod common;
 
-use common::{
-    assert_code, generate, harness, harness_in, oracle_runs, shared_models, stderr, stdout,
-    strict_is_avx2,
-};
+use common::{FOLLOWED, ORACLE, assert_code, generate, harness, harness_in, stderr, stdout};
 use harness::outcome::Rung;
 use qk256::gguf::{Builder, GgmlType};
 use serde_json::Value;
 use tempfile::tempdir;
+use testing::{MODELS, models, test};
 
 /// The rungs that have something to compare here. The others are skipped, which leaves the verdict to these.
 fn comparable() -> &'static [Rung] {
-    if strict_is_avx2() {
+    if FOLLOWED.is_met() {
         &Rung::ALL
     } else {
         &Rung::OF_KERNELS
@@ -34,11 +32,8 @@ fn assert_exact(text: &str) {
     assert!(text.trim_end().ends_with("verdict: exact"), "{text}");
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn the_default_model_is_exact_on_every_rung() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let output = harness_in(folder.path(), &["check", "--receipt", "receipt.json"]);
     assert_code(&output, 0);
@@ -91,23 +86,17 @@ fn the_default_model_is_exact_on_every_rung() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn models_that_bitnet_cpp_wrote_are_exact() {
-    if !oracle_runs() {
-        return;
-    }
-    for model in shared_models() {
+    for model in models() {
         let output = harness(&["check", model.to_str().unwrap()]);
         assert_code(&output, 0);
         assert_exact(&stdout(&output));
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_selection_runs_alone() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     let oracle = cpp_shim::builds()[0].id();
@@ -133,11 +122,8 @@ fn a_selection_runs_alone() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn nothing_to_compare_is_no_agreement() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let path = folder.path().join("plain.gguf");
     let mut builder = Builder::default();
@@ -162,38 +148,42 @@ fn nothing_to_compare_is_no_agreement() {
     assert_code(&output, 4);
 }
 
+/// Runs the command, which must end with this code, name `part` and print no result.
+#[track_caller]
+fn assert_refused(args: &[&str], code: i32, part: &str) {
+    let output = harness(args);
+    assert_code(&output, code);
+    let error = stderr(&output);
+    assert!(error.contains(part), "{args:?}: {error}");
+    assert!(output.stdout.is_empty(), "{args:?}");
+}
+
 #[test]
-fn usage_and_input_errors_have_their_codes_and_name_what_is_wrong() {
+fn usage_errors_have_their_code_and_name_what_is_wrong() {
+    let model = tempfile::Builder::new().suffix(".gguf").tempfile().unwrap();
+    let model = model.path().to_str().unwrap();
+    let cases: [(&[&str], &str); 5] = [
+        (&["check", "--kernel", "i2_s.group128.abacus"], "abacus"),
+        (&["check", "--rung", "roof"], "roof"),
+        (&["dump-lut"], "MODEL"),
+        (&["checks"], "checks"),
+        (
+            &["dump-lut", model, "--oracle", "bitnet.cpp/nowhere"],
+            "nowhere",
+        ),
+    ];
+    for (args, part) in cases {
+        assert_refused(args, 2, part);
+    }
+}
+
+#[test(needs(ORACLE))]
+fn input_errors_have_their_code_and_name_what_is_wrong() {
     let folder = tempdir().unwrap();
     let broken = folder.path().join("broken.gguf");
     std::fs::write(&broken, b"GGUF\x03\0\0\0").unwrap();
-    let broken = broken.to_str().unwrap();
-    let cases: [(&[&str], i32, &str); 7] = [
-        (&["check", "--kernel", "i2_s.group128.abacus"], 2, "abacus"),
-        (&["check", "--rung", "roof"], 2, "roof"),
-        (&["dump-lut"], 2, "MODEL"),
-        (&["checks"], 2, "checks"),
-        (
-            &["dump-lut", broken, "--oracle", "bitnet.cpp/nowhere"],
-            2,
-            "nowhere",
-        ),
-        (&["check", "missing.gguf"], 3, "missing.gguf"),
-        (&["check", broken], 3, "broken.gguf"),
-    ];
-    for (args, code, part) in cases {
-        if code == 3 && !oracle_runs() {
-            continue;
-        }
-        let output = harness(args);
-        assert_code(&output, code);
-        assert!(
-            stderr(&output).contains(part),
-            "{args:?}: {}",
-            stderr(&output)
-        );
-        assert!(output.stdout.is_empty(), "{args:?}");
-    }
+    assert_refused(&["check", "missing.gguf"], 3, "missing.gguf");
+    assert_refused(&["check", broken.to_str().unwrap()], 3, "broken.gguf");
 }
 
 #[test]
@@ -223,11 +213,8 @@ fn help_documents_the_exit_codes_and_listings_are_plain_text_in_a_pipe() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn an_unwritable_receipt_is_an_error_that_names_it() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     let receipt = folder.path().join("no/such/folder/receipt.json");
@@ -246,4 +233,8 @@ fn an_unwritable_receipt_is_an_error_that_names_it() {
         "{}",
         stderr(&output)
     );
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -5,11 +5,12 @@ mod common;
 
 use common::draft::Edit;
 use common::forward::{Run, compare, strict, tokens};
-use common::generate;
+use common::{FOLLOWED, generate};
 use cpp_shim::{Format, Oracle};
 use harness::rewrite::ModelDraft;
 use qk256::gguf::{GgmlType, GgufFile, Value};
 use tempfile::tempdir;
+use testing::test;
 
 /// `n` values around zero, spread as those of an embedding.
 fn values(n: usize) -> Vec<f32> {
@@ -47,7 +48,7 @@ fn convert(oracle: &Oracle, draft: &mut ModelDraft<'_>, conversions: &[(&str, Fo
 }
 
 /// One of each type in every layer, and the embedding of Q6_K beside an output matrix of F16.
-#[test]
+#[test(needs(FOLLOWED))]
 fn matrices_that_are_not_ternary() {
     use Format::{F16, F32, Q6K};
     const DENSE: [(&str, Format); 7] = [
@@ -59,7 +60,7 @@ fn matrices_that_are_not_ternary() {
         ("ffn_up", Q6K),
         ("ffn_down", Q6K),
     ];
-    let Some(build) = strict() else { return };
+    let build = strict();
     let oracle = build.load().unwrap();
     let folder = tempdir().unwrap();
     let all = tokens(21);
@@ -133,9 +134,9 @@ fn resized<'a>(
     draft
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn dense_matrices_of_any_width() {
-    let Some(build) = strict() else { return };
+    let build = strict();
     let oracle = build.load().unwrap();
     let folder = tempdir().unwrap();
     let all = tokens(37);
@@ -152,4 +153,8 @@ fn dense_matrices_of_any_width() {
             compare(build, &path, &run);
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::strict_is_avx2;
+use common::FOLLOWED;
 use harness::case::{Case, Input};
 use harness::cause::{Cause, Fault};
 use harness::diagnose::{Examination, Examinations};
@@ -14,6 +14,7 @@ use harness::mistaken::{Evaluator, Hooks, MISTAKES, Mistake};
 use harness::side::{Candidate, KernelSide, OracleSide, Reference, Sides};
 use qk256::format::{Flavour, Format, I2_S_GROUP128, QK256, Storage, TQ1_0, TQ2_0, Weights};
 use rayon::prelude::*;
+use testing::test;
 
 fn cause(side: &dyn Implementation, format: &'static Format) -> Option<Cause> {
     Examination::of(side, format).cause(None)
@@ -479,11 +480,8 @@ fn dots_case(rows: usize, cols: usize) -> Case {
 }
 
 /// The oracle's own known defect is named where it is to blame.
-#[test]
+#[test(needs(FOLLOWED))]
 fn an_oracle_that_is_to_blame_is_examined() {
-    if !strict_is_avx2() {
-        return;
-    }
     let sides = Sides {
         references: references(),
         candidates: Candidate::kernels(|kernel| kernel.id() == "i2_s.group128.scalar"),
@@ -525,4 +523,8 @@ fn references() -> Vec<Reference> {
             Reference::oracle(OracleSide::new(oracle), true)
         })
         .collect()
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

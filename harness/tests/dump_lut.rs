@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{assert_code, generate, harness, oracle_runs, shared_models, stderr, stdout};
+use common::{ORACLE, assert_code, generate, harness, stderr, stdout};
 use serde_json::Value;
 use tempfile::tempdir;
+use testing::{MODELS, models, test};
 
 /// Runs `dump-lut` with JSON output against the first oracle, and gives it with the path of the model left out.
 fn dump(model: &std::path::Path) -> Value {
@@ -24,11 +25,8 @@ fn dump(model: &std::path::Path) -> Value {
     json
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn each_format_as_json() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     for recipe in ["tail-bitnet-i2_s", "tiny-llama-tq2_0", "tiny-bitnet-tq1_0"] {
         let json = dump(&generate(recipe, folder.path()));
@@ -36,11 +34,8 @@ fn each_format_as_json() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn one_tensor_as_a_table() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-i2_s", folder.path());
     let model = model.to_str().unwrap();
@@ -71,11 +66,8 @@ fn one_tensor_as_a_table() {
     );
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn the_picture_shows_both_sides_of_each_format() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-tq1_0", folder.path());
     let svg = folder.path().join("layout.svg");
@@ -91,12 +83,9 @@ fn the_picture_shows_both_sides_of_each_format() {
     assert!(svg.matches("<rect").count() >= 2 * 256);
 }
 
-#[test]
+#[test(needs(ORACLE, MODELS))]
 fn models_that_bitnet_cpp_wrote_mean_what_is_declared() {
-    if !oracle_runs() {
-        return;
-    }
-    for model in shared_models() {
+    for model in models() {
         let json = dump(&model);
         assert_eq!(json["verdict"], "exact", "{}", model.display());
         for format in json["formats"].as_array().unwrap() {
@@ -122,4 +111,8 @@ fn models_that_bitnet_cpp_wrote_mean_what_is_declared() {
             }
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

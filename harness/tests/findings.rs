@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{assert_code, harness, oracle_runs, stdout};
+use common::{ORACLE, assert_code, harness, stdout};
 use harness::finding::Finding;
 use harness::fuzz::{self, Regression, try_case};
 use harness::ladder;
@@ -15,6 +15,7 @@ use harness::shard::Shard;
 use harness::side::{OracleSide, Reference, Sides};
 use harness::task::Task;
 use qk256::format::QK256;
+use testing::test;
 
 fn references() -> Vec<Reference> {
     let builds = cpp_shim::builds().iter();
@@ -27,11 +28,8 @@ fn references() -> Vec<Reference> {
         .collect()
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn findings_are_kept_small_and_replay() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let model = common::generate(harness::synth::DEFAULT_RECIPE, folder.path());
     let model = Model::open(&model).unwrap();
@@ -100,11 +98,8 @@ fn commands_name_files(outcome: &Outcome, files: usize) {
 }
 
 /// Kernels that agree write nothing, and nothing is said of causes.
-#[test]
+#[test(needs(ORACLE))]
 fn a_run_without_findings_makes_no_folder() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let findings = folder.path().join("findings");
     let findings = findings.to_str().unwrap();
@@ -124,4 +119,8 @@ fn a_run_without_findings_makes_no_folder() {
         "nothing was found"
     );
     assert!(!stdout(&output).contains("cause:"), "{}", stdout(&output));
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

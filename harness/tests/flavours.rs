@@ -4,11 +4,12 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{assert_code, harness, oracle_runs, stderr, stdout};
+use common::{ORACLE, assert_code, harness, stderr, stdout};
 use qk256::format::{BITNET32, Flavour, Format, I2_S_GROUP128, Storage, pack};
 use qk256::gguf::{Builder, GgmlType};
 use qk256::kernel;
 use tempfile::tempdir;
+use testing::test;
 
 const NAME: &str = "blk.0.attn_q.weight";
 
@@ -53,11 +54,8 @@ fn bytes(format: Format, flavour: Flavour, rows: usize, cols: usize) -> Vec<u8> 
     pack(&storage, &codes, &vec![0.5; storage.scale_count()]).unwrap()
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn each_family_is_told_by_exact_size() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let split_scales = vec![0.5; 8 * 256 / 32];
     type Case<'a> = (Format, Flavour, usize, Option<&'a [f32]>, i32);
@@ -101,11 +99,8 @@ fn each_family_is_told_by_exact_size() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn sizes_that_fit_nothing_or_several_flavours_are_refused_with_all_of_them() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     // A byte too many; the file pads it to 608.
     let mut too_long = bytes(I2_S_GROUP128, Flavour::Qk256, 8, 256);
@@ -129,4 +124,8 @@ fn sizes_that_fit_nothing_or_several_flavours_are_refused_with_all_of_them() {
             }
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

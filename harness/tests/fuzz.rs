@@ -4,7 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{assert_code, harness, harness_in, oracle_runs, stdout};
+use common::{ORACLE, assert_code, harness, harness_in, stdout};
 use harness::fuzz::{Campaign, Case, Draft, Input, Limit, Regression, shrink, try_case};
 use harness::known::KnownDivergence;
 use harness::mistaken::MISTAKES;
@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use qk256::format::{FORMATS, Flavour, Format, I2_S_GROUP128};
 use tempfile::tempdir;
+use testing::{Need, test};
 
 fn references() -> Vec<Reference> {
     let available = cpp_shim::builds()
@@ -132,11 +133,8 @@ fn every_regression_stays_fixed() {
 
 /// Every mistake that shows in dots or finite products is found by random cases alone, and its case shrinks to few
 /// rows, a batch as small as the mistake allows, and a file that replays it.
-#[test]
+#[test(needs(ORACLE))]
 fn fuzzing_finds_planted_mistakes_and_shrinks_them() {
-    if !oracle_runs() {
-        return;
-    }
     // Refusal of NaN is no matter of numbers, and a row of 128 rows is longer than drafts are.
     let beyond_drafts = ["nan-accepted", "row-zeroed"];
     for mistake in MISTAKES.iter().filter(|m| !beyond_drafts.contains(&m.name)) {
@@ -173,19 +171,26 @@ fn fuzzing_finds_planted_mistakes_and_shrinks_them() {
     }
 }
 
+/// An oracle of whose int16 sums it is known that they wrap.
+const WRAPPING: Need = Need {
+    name: "wrapping-oracle",
+    check: || {
+        let wraps = |oracle: &Reference| !KnownDivergence::of(oracle, &I2_S_GROUP128).is_empty();
+        let known = references().iter().any(wraps);
+        known
+            .then_some(())
+            .ok_or_else(|| "no oracle here is known to wrap".into())
+    },
+};
+
 /// Without help the extremes come to the reference's int16 wrap.
-#[test]
+#[test(needs(WRAPPING))]
 fn fuzzing_comes_to_the_known_divergence_by_itself() {
     let sides = Sides {
         references: references(),
         candidates: Candidate::kernels(|kernel| kernel.id() == "i2_s.group128.scalar"),
         engines: Vec::new(),
     };
-    let wraps = |oracle: &Reference| !KnownDivergence::of(oracle, &I2_S_GROUP128).is_empty();
-    if !sides.references.iter().any(wraps) {
-        eprintln!("skipped: no oracle here is known to wrap");
-        return;
-    }
     let campaign = Campaign {
         sides: &sides,
         seed: 1,
@@ -221,11 +226,8 @@ fn wrapping_case() -> Case {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn replay_runs_a_file_and_says_what_it_came_to() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let file = Regression::new("a row that wraps int16".into(), &wrapping_case(), None)
         .write(folder.path())
@@ -243,11 +245,8 @@ fn replay_runs_a_file_and_says_what_it_came_to() {
     assert_code(&harness(&["replay", "no/such/file.json"]), 3);
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn fuzz_runs_goes_on_and_shares_its_work() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let run = |args: &[&str]| {
         let output = harness_in(folder.path(), &[&["fuzz"], args].concat());
@@ -271,4 +270,8 @@ fn fuzz_runs_goes_on_and_shares_its_work() {
     assert_code(&harness(&["fuzz", "--shard", "3/2"]), 2);
     assert_code(&harness(&["fuzz", "--time", "soon"]), 2);
     assert_code(&harness(&["fuzz", "--kernel", "abacus"]), 2);
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -6,11 +6,12 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::draft::Edit;
-use common::{generate, oracle_runs};
+use common::{ORACLE, generate};
 use cpp_shim::{Build, Graph, Oracle, OracleError, Session, SessionParams, Status};
 use harness::rewrite::{ModelDraft, TensorDraft};
 use qk256::gguf::{GgmlType, GgufFile, Value};
 use tempfile::{TempDir, tempdir};
+use testing::test;
 
 const LLAMA_CPP: &str = "llama.cpp";
 const SHIM: &str = "ggml ops of the shim";
@@ -26,12 +27,11 @@ const BITNET: [&str; 6] = [
 ];
 
 fn oracles() -> Vec<Oracle> {
-    if !oracle_runs() {
-        return Vec::new();
-    }
     let runs = |build: &&Build| build.availability().is_ok();
     let builds = cpp_shim::builds().iter().filter(runs);
-    builds.map(|build| build.load().unwrap()).collect()
+    let oracles: Vec<Oracle> = builds.map(|build| build.load().unwrap()).collect();
+    assert!(!oracles.is_empty());
+    oracles
 }
 
 fn params(graph: Graph) -> SessionParams {
@@ -118,7 +118,7 @@ fn compare_graphs(oracle: &Oracle, path: &Path, threads: u32, steps: &[(usize, &
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn it_computes_what_llama_cpp_computes_node_for_node() {
     let all = tokens(70);
     // A prompt over several ubatches, a token, the rest of the context; then back to before.
@@ -137,7 +137,7 @@ fn it_computes_what_llama_cpp_computes_node_for_node() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn it_computes_the_same_on_two_threads() {
     let all = tokens(18);
     let steps = [(0, &all[..17]), (17, &all[17..])];
@@ -173,7 +173,7 @@ impl Bench {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn the_older_name_is_the_same_model_and_relu_squared_is_not_silu() {
     // With `.scale` tensors, which no recipe of the architecture has.
     let bench = Bench::new("tiny-bitnet-tq2_0");
@@ -204,7 +204,7 @@ fn refusal(oracle: &Oracle, path: &Path, graph: Graph) -> (Status, String) {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn it_is_not_put_together_for_other_architectures() {
     for oracle in oracles() {
         let folder = tempdir().unwrap();
@@ -329,7 +329,7 @@ fn spoilt(bench: &Bench) -> Vec<Spoilt<'_>> {
     ]
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn spoilt_files_are_refused_and_say_where() {
     let bench = Bench::new("tiny-bitnet-b1.58-i2_s");
     for oracle in oracles() {
@@ -345,7 +345,7 @@ fn spoilt_files_are_refused_and_say_where() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_file_that_ends_early_is_refused_and_names_the_tensor() {
     let bench = Bench::new("tiny-bitnet-b1.58-i2_s");
     let whole = bench.file.view().bytes();
@@ -366,7 +366,7 @@ fn a_file_that_ends_early_is_refused_and_names_the_tensor() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_decode_that_was_stopped_leaves_no_trace() {
     let tokens = tokens(40);
     for oracle in oracles() {
@@ -394,4 +394,8 @@ fn a_decode_that_was_stopped_leaves_no_trace() {
             assert_same(&what, &run(&mut stopped), &run(&mut fresh));
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

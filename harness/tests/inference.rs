@@ -4,13 +4,12 @@ mod common;
 
 use std::path::Path;
 
-use common::{
-    assert_code, generate, harness, shared_models, stderr, stdout, strict_is_avx2, with_metadata,
-};
+use common::{FOLLOWED, assert_code, generate, harness, stderr, stdout, with_metadata};
 use harness::inference::{Engine, InferenceParams};
 use harness::side::{Forward, OracleSide};
 use qk256::gguf::{ArrayBuf, Value};
 use tempfile::tempdir;
+use testing::{MODELS, models, test};
 
 /// The tokens of the logits that lie beside the shared models.
 const TOKENS: &str = "1,5,7,9,100,31,2,8";
@@ -44,63 +43,70 @@ fn receipt(code: i32, folder: &Path, model: &Path, options: &[&str]) -> serde_js
     serde_json::from_slice(&std::fs::read(receipt).unwrap()).unwrap()
 }
 
-#[test]
-fn logits_of_every_backend_are_the_stored_ones() {
+#[track_caller]
+fn assert_logits_are_the_stored_ones(backend: &str) {
     let folder = tempdir().unwrap();
     let file = folder.path().join("logits.npy");
-    for model in shared_models() {
+    for model in models() {
         let stored = std::fs::read(model.with_extension("logits.f32")).unwrap();
-        for backend in ["rust", Forward::FOLLOWS] {
-            if backend != "rust" && !strict_is_avx2() {
-                continue;
-            }
-            let args = [
-                "logits",
-                text(&model),
-                "--tokens",
-                TOKENS,
-                "--backend",
-                backend,
-            ];
-            let output = harness(&[&args[..], &["--out", text(&file)]].concat());
-            assert_code(&output, 0);
-            assert!(stdout(&output).contains("8 positions x 320 logits"));
-            let (shape, logits) = npy(&file);
-            let bytes: Vec<u8> = logits
-                .iter()
-                .flat_map(|logit| logit.to_le_bytes())
-                .collect();
-            assert_eq!(shape, "(8, 320)");
-            assert!(bytes == stored, "{} {backend}", model.display());
-        }
-    }
-}
-
-#[test]
-fn a_text_longer_than_what_is_decoded_in_one_go_comes_out_whole() {
-    let folder = tempdir().unwrap();
-    let model = generate("tiny-bitnet-i2_s", folder.path());
-    let tokens: Vec<String> = (0..150).map(|i| (i * 37 % 311).to_string()).collect();
-    let tokens = tokens.join(",");
-    let logits = |backend: &str, threads: &str| {
-        let file = folder.path().join("long.npy");
         let args = [
             "logits",
             text(&model),
             "--tokens",
-            &tokens,
+            TOKENS,
             "--backend",
             backend,
         ];
-        let options = ["--threads", threads, "--out", text(&file)];
-        assert_code(&harness(&[&args[..], &options].concat()), 0);
-        std::fs::read(file).unwrap()
-    };
-    let rust = logits("rust", "1");
-    assert!(rust == logits("rust", "2"));
-    if strict_is_avx2() {
-        assert!(rust == logits(Forward::FOLLOWS, "1"));
+        let output = harness(&[&args[..], &["--out", text(&file)]].concat());
+        assert_code(&output, 0);
+        assert!(stdout(&output).contains("8 positions x 320 logits"));
+        let (shape, logits) = npy(&file);
+        let bytes: Vec<u8> = logits
+            .iter()
+            .flat_map(|logit| logit.to_le_bytes())
+            .collect();
+        assert_eq!(shape, "(8, 320)");
+        assert!(bytes == stored, "{} {backend}", model.display());
     }
+}
+
+#[test(needs(MODELS))]
+fn logits_of_the_rust_side_are_the_stored_ones() {
+    assert_logits_are_the_stored_ones("rust");
+}
+
+#[test(needs(MODELS, FOLLOWED))]
+fn logits_of_the_oracle_are_the_stored_ones() {
+    assert_logits_are_the_stored_ones(Forward::FOLLOWS);
+}
+
+/// Logits of a text longer than what is decoded in one go, as a file has them.
+fn long_logits(backend: &str, threads: &str) -> Vec<u8> {
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-bitnet-i2_s", folder.path());
+    let tokens: Vec<String> = (0..150).map(|i| (i * 37 % 311).to_string()).collect();
+    let file = folder.path().join("long.npy");
+    let args = [
+        "logits",
+        text(&model),
+        "--tokens",
+        &tokens.join(","),
+        "--backend",
+        backend,
+    ];
+    let options = ["--threads", threads, "--out", text(&file)];
+    assert_code(&harness(&[&args[..], &options].concat()), 0);
+    std::fs::read(file).unwrap()
+}
+
+#[test]
+fn a_long_text_does_not_depend_on_threads() {
+    assert!(long_logits("rust", "1") == long_logits("rust", "2"));
+}
+
+#[test(needs(FOLLOWED))]
+fn a_long_text_is_decoded_as_the_oracle_decodes_it() {
+    assert!(long_logits("rust", "1") == long_logits(Forward::FOLLOWS, "1"));
 }
 
 #[test]
@@ -151,11 +157,8 @@ fn a_run_that_fails_says_why_and_leaves_no_file() {
     assert_eq!(left, 2, "a run left something behind");
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn a_receipt_tells_whose_graph_the_reference_computed() {
-    if !strict_is_avx2() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let graphs = [
         ("tail-bitnet-tq2_0", "llama.cpp"),
@@ -171,11 +174,8 @@ fn a_receipt_tells_whose_graph_the_reference_computed() {
     }
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn a_receipt_tells_how_the_model_was_run() {
-    if !strict_is_avx2() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tail-llama-tq1_0", folder.path());
     let options = [
@@ -225,11 +225,8 @@ fn a_receipt_tells_how_the_model_was_run() {
     assert!(logits[0]["logits"]["noise_floor"].is_null());
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn what_cannot_be_run_is_skipped_with_its_reason_and_is_no_agreement() {
-    if !strict_is_avx2() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     let other = folder.path().join("other.gguf");
@@ -268,11 +265,8 @@ fn what_cannot_be_run_is_skipped_with_its_reason_and_is_no_agreement() {
     );
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn tokens_that_make_no_sense_are_refused() {
-    if !strict_is_avx2() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     for options in [
@@ -284,11 +278,8 @@ fn tokens_that_make_no_sense_are_refused() {
     }
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn a_prompt_is_tokenized_with_the_models_own_vocabulary() {
-    if !strict_is_avx2() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let original = generate("tiny-bitnet-i2_s", folder.path());
     let model = folder.path().join("vocabulary.gguf");
@@ -318,11 +309,8 @@ fn a_prompt_is_tokenized_with_the_models_own_vocabulary() {
     assert_eq!(*tokens, serde_json::json!([1, 259]));
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn two_models_are_open_on_both_sides_at_once() {
-    if !strict_is_avx2() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let first = generate("tiny-bitnet-i2_s", folder.path());
     let second = generate("tiny-llama-tq2_0", folder.path());
@@ -358,15 +346,16 @@ fn two_models_are_open_on_both_sides_at_once() {
     }
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn the_report_of_a_models_rungs() {
-    if !strict_is_avx2() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-i2_s", folder.path());
     let options = ["--rung", "node,logits", "--oracle", Forward::FOLLOWS];
     let output = harness(&[&["check", text(&model)], &options[..]].concat());
     assert_code(&output, 0);
     insta::assert_snapshot!("model_rungs", stdout(&output));
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

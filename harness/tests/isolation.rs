@@ -3,18 +3,19 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{generate, oracle_runs};
+use common::{ORACLE, generate};
 use harness::inference::{Inference, InferenceError, InferenceParams, TracedNode};
 use harness::side::OracleSide;
 use harness::side::worker::{Worker, WorkerParams};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::{TempDir, tempdir, tempdir_in};
+use testing::test;
 
 const TOKENS: [u32; 5] = [1, 5, 7, 9, 100];
 
@@ -27,24 +28,20 @@ fn params() -> WorkerParams {
 }
 
 /// Id of an oracle that runs here.
-fn oracle() -> Option<&'static str> {
+fn oracle() -> &'static str {
     let available = |build: &&cpp_shim::Build| build.availability().is_ok();
-    oracle_runs().then(|| {
-        cpp_shim::builds()
-            .iter()
-            .find(available)
-            .map(|build| build.id())
-    })?
+    let first = cpp_shim::builds().iter().find(available);
+    first.expect("the test says that it needs an oracle").id()
 }
 
 /// A small model and a worker that has it open.
-fn open(folder: &TempDir, params: &WorkerParams) -> Option<(PathBuf, Worker)> {
+fn open(folder: &TempDir, params: &WorkerParams) -> (PathBuf, Worker) {
     let model = generate(
         "tiny-bitnet-i2_s",
         tempdir_in(folder).unwrap().keep().as_path(),
     );
-    let worker = Worker::open(oracle()?, &model, &InferenceParams::default(), params).unwrap();
-    Some((model, worker))
+    let worker = Worker::open(oracle(), &model, &InferenceParams::default(), params).unwrap();
+    (model, worker)
 }
 
 fn send(worker: &Worker, signal: Signal) {
@@ -97,12 +94,10 @@ fn imposter(script: &str) -> InferenceError {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_worker_answers_as_a_session_of_this_process_does() {
     let folder = tempdir().unwrap();
-    let Some((model, mut worker)) = open(&folder, &params()) else {
-        return;
-    };
+    let (model, mut worker) = open(&folder, &params());
     let build = cpp_shim::builds()
         .iter()
         .find(|build| build.id() == worker.id());
@@ -125,12 +120,10 @@ fn a_worker_answers_as_a_session_of_this_process_does() {
     assert_eq!(worker.tokenize("text"), session.tokenize("text"));
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_refusal_is_no_loss() {
     let folder = tempdir().unwrap();
-    let Some((model, mut worker)) = open(&folder, &params()) else {
-        return;
-    };
+    let (model, mut worker) = open(&folder, &params());
     for tokens in [&[][..], &[1_000_000], &[1; 600]] {
         let error = worker.decode(tokens, None).unwrap_err();
         assert!(matches!(error, InferenceError::Refused { .. }), "{error:?}");
@@ -147,7 +140,7 @@ fn a_refusal_is_no_loss() {
     assert!(matches!(error, InferenceError::Refused { .. }), "{error:?}");
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_killed_worker_is_lost_and_the_next_one_works() {
     let folder = tempdir().unwrap();
     for (signal, name) in [
@@ -155,9 +148,7 @@ fn a_killed_worker_is_lost_and_the_next_one_works() {
         (Signal::ABORT, "SIGABRT"),
         (Signal::ILL, "SIGILL"),
     ] {
-        let Some((_, mut worker)) = open(&folder, &params()) else {
-            return;
-        };
+        let (_, mut worker) = open(&folder, &params());
         send(&worker, signal);
         let error = worker.decode(&TOKENS, None).unwrap_err();
         assert!(
@@ -169,16 +160,14 @@ fn a_killed_worker_is_lost_and_the_next_one_works() {
         assert_eq!(worker.decode(&TOKENS, None), Err(error));
         assert!(!lives(worker.process()));
     }
-    let (_, mut worker) = open(&folder, &params()).unwrap();
+    let (_, mut worker) = open(&folder, &params());
     assert!(worker.decode(&TOKENS, None).is_ok());
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_worker_killed_among_its_nodes_is_lost() {
     let folder = tempdir().unwrap();
-    let Some((_, mut worker)) = open(&folder, &params()) else {
-        return;
-    };
+    let (_, mut worker) = open(&folder, &params());
     let process = Pid::from_raw(worker.process() as i32).unwrap();
     let mut nodes = 0;
     // More nodes than a pipe holds: the worker is in the midst of them when it dies.
@@ -194,13 +183,11 @@ fn a_worker_killed_among_its_nodes_is_lost() {
     assert!((3..20).contains(&nodes), "{nodes}");
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_worker_that_hangs_is_killed_when_the_limit_is_over() {
     let folder = tempdir().unwrap();
     // Opened with patience: the machine may be busy.
-    let Some((_, mut worker)) = open(&folder, &params()) else {
-        return;
-    };
+    let (_, mut worker) = open(&folder, &params());
     worker.set_limit(Duration::from_millis(500));
     send(&worker, Signal::STOP);
     let (how, _) = lost(worker.decode(&TOKENS, None).unwrap_err());
@@ -208,12 +195,10 @@ fn a_worker_that_hangs_is_killed_when_the_limit_is_over() {
     assert!(!lives(worker.process()));
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_request_that_no_pipe_holds_does_not_hang_on_a_worker_that_does_not_read() {
     let folder = tempdir().unwrap();
-    let Some((_, mut worker)) = open(&folder, &params()) else {
-        return;
-    };
+    let (_, mut worker) = open(&folder, &params());
     worker.set_limit(Duration::from_millis(500));
     send(&worker, Signal::STOP);
     let text = "text ".repeat(1 << 18);
@@ -221,12 +206,10 @@ fn a_request_that_no_pipe_holds_does_not_hang_on_a_worker_that_does_not_read() {
     assert!(how.starts_with("gave no answer"), "{how}");
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_sink_that_panics_leaves_no_worker_that_mixes_up_answers() {
     let folder = tempdir().unwrap();
-    let Some((_, mut worker)) = open(&folder, &params()) else {
-        return;
-    };
+    let (_, mut worker) = open(&folder, &params());
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         worker.decode(&TOKENS, Some(&mut |_| panic!("on purpose")))
     }));
@@ -237,12 +220,10 @@ fn a_sink_that_panics_leaves_no_worker_that_mixes_up_answers() {
     );
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_dropped_worker_is_gone() {
     let folder = tempdir().unwrap();
-    let Some((_, worker)) = open(&folder, &params()) else {
-        return;
-    };
+    let (_, worker) = open(&folder, &params());
     let process = worker.process();
     assert!(lives(process));
     drop(worker);
@@ -286,61 +267,50 @@ fn a_program_that_cannot_be_started_is_told_as_such() {
 /// Set for the process that [`a_worker_dies_with_its_parent`] starts.
 const PARENT: &str = "HARNESS_TEST_PARENT";
 
-#[test]
+/// What that process does: it starts a worker, names it, and waits to be killed.
+fn be_a_parent() {
+    let folder = tempdir().unwrap();
+    let (_, worker) = open(&folder, &params());
+    println!("worker {}", worker.process());
+    // A pipe that nobody writes to.
+    std::io::stdin().lines().for_each(drop);
+}
+
+#[test(needs(ORACLE))]
 fn a_worker_dies_with_its_parent() {
-    if std::env::var_os(PARENT).is_some() {
-        let folder = tempdir().unwrap();
-        if let Some((_, worker)) = open(&folder, &params()) {
-            println!("worker {}", worker.process());
-            // A pipe that nobody writes to: until killed.
-            std::io::stdin().lines().for_each(drop);
-        }
-        return;
-    }
-    if oracle().is_none() {
-        return;
-    }
-    let this = std::env::current_exe().unwrap();
-    let parent = Command::new(this)
-        .args(["--exact", "a_worker_dies_with_its_parent", "--nocapture"])
+    let mut parent = Command::new(std::env::current_exe().unwrap())
         .env(PARENT, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .spawn();
-    let mut parent = match parent {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            eprintln!("skipped: this test cannot start itself: {error}");
-            return;
-        }
-        parent => parent.unwrap(),
-    };
+        .spawn()
+        .unwrap();
     let lines = BufReader::new(parent.stdout.take().unwrap()).lines();
     let worker = lines.map_while(Result::ok).find_map(|line| {
         let (_, process) = line.split_once("worker ")?;
         process.trim().parse().ok()
     });
-    let Some(worker) = worker else {
-        assert_eq!(
-            parent.wait().unwrap().code(),
-            Some(127),
-            "no worker was started"
-        );
-        eprintln!("skipped: this test cannot start itself");
-        return;
-    };
+    let worker = worker.expect("the parent names its worker");
     // Stopped, it cannot do anything about it itself.
     let process = Pid::from_raw(worker as i32).unwrap();
     kill_process(process, Signal::STOP).unwrap();
     assert!(lives(worker));
     parent.kill().unwrap();
     parent.wait().unwrap();
-    for _ in 0..2000 {
-        if !lives(worker) {
-            return;
-        }
+    let outlived = (0..2000).all(|_| {
         std::thread::sleep(Duration::from_millis(10));
+        lives(worker)
+    });
+    if outlived {
+        kill_process(process, Signal::KILL).unwrap();
+        panic!("the worker has outlived its parent");
     }
-    kill_process(process, Signal::KILL).unwrap();
-    panic!("the worker has outlived its parent");
+}
+
+fn main() -> std::process::ExitCode {
+    if std::env::var_os(PARENT).is_some() {
+        be_a_parent();
+        return std::process::ExitCode::SUCCESS;
+    }
+    testing::main()
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{generate, harness, oracle_runs, stdout, strict_is_avx2};
+use common::{FOLLOWED, ORACLE, generate, harness, stdout};
 use harness::decoding::{Decoding, default_tokens};
 use harness::finding::Agreement;
 use harness::ladder::{self, Climb};
@@ -17,6 +17,7 @@ use harness::verdict::{Blame, Verdict};
 use indicatif::ProgressBar;
 use qk256::format::{Format, I2_S_GROUP128, QK256, TQ1_0, TQ2_0};
 use tempfile::tempdir;
+use testing::test;
 
 fn references() -> Vec<Reference> {
     let available = cpp_shim::builds()
@@ -60,11 +61,8 @@ fn climb_unchanged() -> Climb {
 }
 
 /// A mistake that has become identical to the truth would look like this, so that it cannot hide among the caught.
-#[test]
+#[test(needs(ORACLE))]
 fn without_a_mistake_the_evaluator_is_exact() {
-    if !oracle_runs() {
-        return;
-    }
     let climb = climb_unchanged();
     // The lowest rung holds every weight of a block of the three formats against each oracle that runs here.
     let least = (3 * QK256 * references().len()) as u64;
@@ -77,11 +75,8 @@ fn without_a_mistake_the_evaluator_is_exact() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn every_mistake_is_caught_and_blamed_on_the_candidate() {
-    if !oracle_runs() {
-        return;
-    }
     let matrix = on_default_model(|task| KillMatrix::measure(references(), task));
     assert_eq!(matrix.survivors(), []);
     assert_eq!(matrix.misnamed(), []);
@@ -93,11 +88,8 @@ fn every_mistake_is_caught_and_blamed_on_the_candidate() {
     }
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn every_mistake_in_a_model_is_caught_and_located_where_it_is() {
-    if !strict_is_avx2() {
-        return;
-    }
     let matrix = ModelKillMatrix::measure(references(), 1, &ProgressBar::hidden()).unwrap();
     assert_eq!(matrix.rows.len(), MODEL_MISTAKES.len());
     assert_eq!(matrix.skipped, [""; 0]);
@@ -117,11 +109,8 @@ fn every_mistake_in_a_model_is_caught_and_located_where_it_is() {
     assert_eq!(matrix.misnamed(), [""; 0]);
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn a_mistake_in_a_layer_shows_from_that_layer_on() {
-    if !strict_is_avx2() {
-        return;
-    }
     let name = "scale-of-one-layer-doubled";
     let mistake = MODEL_MISTAKES.iter().find(|mistake| mistake.name == name);
     let mistake = mistake.expect("the mistake is planted");
@@ -192,12 +181,13 @@ fn names_are_unique_and_every_mistake_has_a_story_and_a_format() {
     );
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn the_command_shows_which_measure_catches_which_mistake() {
-    if !strict_is_avx2() {
-        return;
-    }
     let output = harness(&["mistakes"]);
     common::assert_code(&output, 0);
     insta::assert_snapshot!("kill_matrix", stdout(&output));
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use common::draft::Edit;
 use common::forward::{Run, compare, same_bits, strict, tokens};
-use common::{generate, shared_models};
+use common::{FOLLOWED, generate};
 use harness::rewrite::ModelDraft;
 use harness::synth;
 use qk256::gguf::GgufFile;
 use qk256::model::{Context, ContextParams, LoadParams, Model};
 use tempfile::tempdir;
+use testing::{MODELS, models, test};
 
 /// The tokens of the logits that lie beside the shared models.
 const TOKENS: [u32; 8] = [1, 5, 7, 9, 100, 31, 2, 8];
@@ -32,57 +33,71 @@ fn recipes(architectures: &[&str]) -> Vec<&'static str> {
     found
 }
 
-/// Compares every small model, and the shared ones.
+/// Compares every small model.
 fn compare_all(run: &Run) {
-    let Some(build) = strict() else { return };
     let folder = tempdir().unwrap();
     for recipe in recipes(&["bitnet", "bitnet-b1.58", "llama"]) {
-        compare(build, &generate(recipe, folder.path()), run);
-    }
-    for path in shared_models() {
-        compare(build, &path, run);
+        compare(strict(), &generate(recipe, folder.path()), run);
     }
 }
 
-#[test]
-fn every_node_of_a_prompt_is_the_oracles() {
-    compare_all(&Run::of(&[&TOKENS]));
+fn prompt() -> Run {
+    Run::of(&[&TOKENS])
 }
 
-#[test]
-fn a_prompt_and_then_one_token_at_a_time() {
-    compare_all(&Run::of(&[
-        &TOKENS[..5],
-        &TOKENS[5..6],
-        &TOKENS[6..7],
-        &TOKENS[7..],
-    ]));
+fn token_by_token() -> Run {
+    Run::of(&[&TOKENS[..5], &TOKENS[5..6], &TOKENS[6..7], &TOKENS[7..]])
 }
 
-#[test]
-fn prompts_longer_than_a_ubatch_and_than_a_run_of_the_cache() {
+fn long_prompts() -> Run {
     let all = tokens(50);
-    let run = Run {
+    Run {
         n_ubatch: 7,
         ..Run::of(&[&all[..45], &all[45..46], &all[46..]])
-    };
-    compare_all(&run);
+    }
 }
 
-#[test]
-fn two_threads_change_nothing() {
+fn two_threads() -> Run {
     let all = tokens(20);
-    let run = Run {
+    Run {
         threads: 2,
         n_ubatch: 16,
         ..Run::of(&[&all[..19], &all[19..]])
-    };
-    compare_all(&run);
+    }
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
+fn every_node_of_a_prompt_is_the_oracles() {
+    compare_all(&prompt());
+}
+
+#[test(needs(FOLLOWED))]
+fn a_prompt_and_then_one_token_at_a_time() {
+    compare_all(&token_by_token());
+}
+
+#[test(needs(FOLLOWED))]
+fn prompts_longer_than_a_ubatch_and_than_a_run_of_the_cache() {
+    compare_all(&long_prompts());
+}
+
+#[test(needs(FOLLOWED))]
+fn two_threads_change_nothing() {
+    compare_all(&two_threads());
+}
+
+#[test(needs(FOLLOWED, MODELS))]
+fn models_that_bitnet_cpp_wrote_in_all_these_ways() {
+    for path in models() {
+        for run in [prompt(), token_by_token(), long_prompts(), two_threads()] {
+            compare(strict(), &path, &run);
+        }
+    }
+}
+
+#[test(needs(FOLLOWED))]
 fn relu_squared_under_the_older_name_with_scale_tensors() {
-    let Some(build) = strict() else { return };
+    let build = strict();
     let folder = tempdir().unwrap();
     let silu = GgufFile::open(&generate("tiny-bitnet-tq2_0", folder.path())).unwrap();
     let path = folder.path().join("bitnet-25.gguf");
@@ -92,9 +107,9 @@ fn relu_squared_under_the_older_name_with_scale_tensors() {
     compare(build, &path, &Run::of(&[&all[..19], &all[19..]]));
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn a_context_that_is_no_multiple_of_a_run_and_full() {
-    let Some(build) = strict() else { return };
+    let build = strict();
     let folder = tempdir().unwrap();
     let run = Run {
         n_ctx: 70,
@@ -104,9 +119,9 @@ fn a_context_that_is_no_multiple_of_a_run_and_full() {
     compare(build, &generate("tiny-bitnet-i2_s", folder.path()), &run);
 }
 
-#[test]
+#[test(needs(MODELS))]
 fn logits_are_those_stored_beside_the_shared_models() {
-    for path in shared_models() {
+    for path in models() {
         let stored = std::fs::read(stored_logits(&path)).unwrap();
         let stored: Vec<f32> = stored
             .as_chunks()
@@ -125,4 +140,8 @@ fn logits_are_those_stored_beside_the_shared_models() {
 /// `NAME.logits.f32` beside `NAME.gguf`.
 fn stored_logits(model: &Path) -> PathBuf {
     model.with_extension("logits.f32")
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -12,7 +12,8 @@ use harness::receipt::{Receipt, Section};
 use harness::verdict::Verdict;
 use tempfile::tempdir;
 
-use common::{assert_code, harness_in, oracle_runs, stderr, stdout};
+use common::{ORACLE, assert_code, harness_in, stderr, stdout};
+use testing::test;
 
 const SHORT: [&str; 4] = [
     "nightly",
@@ -30,11 +31,8 @@ fn receipts(folder: &Path) -> BTreeSet<String> {
     names.filter(|name| name.ends_with(".json")).collect()
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_short_night_leaves_receipts_and_a_report() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let args = [
         &SHORT[..],
@@ -67,11 +65,8 @@ fn a_short_night_leaves_receipts_and_a_report() {
     assert!(night.join("report.md").is_file() && night.join("logs/fuzz.txt").is_file());
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn shards_have_no_report_and_add_up_to_one() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     for shard in ["1/2", "2/2"] {
         let short = [
@@ -105,11 +100,8 @@ fn shards_have_no_report_and_add_up_to_one() {
     assert_eq!(fuzz.harness.fuzz.unwrap().cases, 400);
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_step_that_fails_does_not_stop_the_others() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     // A check writes the model of its recipe to the temporary folder, which is not there.
     let output = Command::new(env!("CARGO_BIN_EXE_harness"))
@@ -136,12 +128,9 @@ fn catches_interrupts(child: &Child) -> bool {
     u64::from_str_radix(caught.trim(), 16).unwrap() >> (libc::SIGINT - 1) & 1 == 1
 }
 
-#[test]
+#[test(needs(ORACLE))]
 #[cfg(target_os = "linux")]
 fn an_interrupted_night_keeps_what_is_done_and_names_the_rest() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let check = folder.path().join("night/check-tiny-llama-tq2_0.json");
     let child = Command::new(env!("CARGO_BIN_EXE_harness"))
@@ -180,4 +169,8 @@ fn an_interrupted_night_keeps_what_is_done_and_names_the_rest() {
         BTreeSet::from(["check-tiny-llama-tq2_0.json".into()])
     );
     assert!(!night.join("index.html").exists());
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

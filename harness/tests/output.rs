@@ -5,9 +5,10 @@ mod common;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::{assert_code, generate, harness, harness_in, oracle_runs, stderr, stdout};
+use common::{ORACLE, assert_code, generate, harness, harness_in, stderr, stdout};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
+use testing::test;
 
 /// The commands that do something, each by its words; those of a command's command too.
 fn commands() -> Vec<Vec<String>> {
@@ -82,11 +83,8 @@ fn folder() -> TempDir {
     folder
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn every_command_with_a_result_prints_it_as_one_json_document() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = folder();
     for words in commands() {
         let Some(arguments) = little_work(&words.join(" ")) else {
@@ -119,11 +117,8 @@ fn every_command_with_a_result_prints_it_as_one_json_document() {
     assert_code(&harness(&["completions", "bash", "--format=json"]), 2);
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn red_results_are_documents_too() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = folder();
     let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/baseline.json");
     let baseline = format!("--baseline={}", reports.display());
@@ -153,11 +148,8 @@ fn red_results_are_documents_too() {
     assert_eq!(check["harness"]["verdict"], "skipped");
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn nothing_compared_comes_with_its_reason() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = folder();
     std::fs::write(folder.path().join("findings"), "").unwrap();
     let cases: [&[&str]; 4] = [
@@ -179,11 +171,8 @@ fn nothing_compared_comes_with_its_reason() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn quiet_leaves_the_verdict() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = folder();
     let args = ["check", "model.gguf", "--rung=lut", "-q"];
     let output = harness_in(folder.path(), &args);
@@ -255,11 +244,8 @@ fn github_is_shown_what_is_wrong_and_others_are_not() {
     );
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn github_is_shown_the_points_of_a_red_gate() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = folder();
     let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/baseline.json");
     let baseline = format!("--baseline={}", reports.display());
@@ -301,4 +287,8 @@ fn shells_complete_and_man_describes_every_command() {
         );
     }
     assert!(folder.path().join("pages/harness.1").is_file());
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -2,11 +2,12 @@
 
 mod common;
 
-use common::oracle_runs;
+use common::ORACLE;
 use cpp_shim::{Format as OracleFormat, Oracle};
 use harness::probe::Random;
 use qk256::activation::Activations;
 use qk256::format::{Format, I2_S_GROUP128, Storage, TQ1_0, TQ2_0, quantize};
+use testing::test;
 
 const FORMATS: [(Format, OracleFormat); 3] = [
     (I2_S_GROUP128, OracleFormat::I2S),
@@ -45,11 +46,8 @@ fn values(kind: usize, n: usize) -> Vec<f32> {
 
 const KINDS: usize = 8;
 
-#[test]
+#[test(needs(ORACLE))]
 fn weights_quantize_to_the_oracles_bytes() {
-    if !oracle_runs() {
-        return;
-    }
     for oracle in oracles() {
         for (format, theirs) in FORMATS {
             for (rows, cols) in [(1, 256), (3, 512), (4, 2560), (7, 768)] {
@@ -70,11 +68,8 @@ fn weights_quantize_to_the_oracles_bytes() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn activations_quantize_to_the_oracles_codes_scales_and_sums() {
-    if !oracle_runs() {
-        return;
-    }
     for oracle in oracles() {
         for (format, theirs) in FORMATS {
             for cols in [256, 512, 2560] {
@@ -92,4 +87,8 @@ fn activations_quantize_to_the_oracles_codes_scales_and_sums() {
             }
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{generate, oracle_runs};
+use common::{ORACLE, generate};
 use cpp_shim::SessionParams;
 use tempfile::tempdir;
+use testing::test;
 
 fn params() -> SessionParams {
     SessionParams {
@@ -16,11 +17,8 @@ fn params() -> SessionParams {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_generated_model_decodes_the_same_in_every_build() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
         let model = generate(recipe, folder.path());
@@ -41,11 +39,8 @@ fn a_generated_model_decodes_the_same_in_every_build() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn two_hundred_sessions_in_a_row_leave_memory_flat() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-i2_s", folder.path());
     let oracle = cpp_shim::builds()[0].load().unwrap();
@@ -71,4 +66,8 @@ fn resident_bytes() -> usize {
         .and_then(|n| n.parse().ok())
         .expect("statm");
     pages * 4096
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

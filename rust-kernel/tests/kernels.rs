@@ -197,11 +197,8 @@ fn results_do_not_depend_on_alignment() {
         let codes: Vec<u8> = (0..4 * cols).map(|i| (i * 7 / 5 % 3) as u8).collect();
         let packed = pack(&storage, &codes, &vec![0.75; storage.scale_count()]).unwrap();
         let a: Vec<i8> = (0..5 * cols).map(|i| (i * 37 % 256) as u8 as i8).collect();
-        for kernel in kernel::all().iter().filter(|k| k.format() == format) {
-            if let Err(reason) = kernel.availability() {
-                println!("{} skipped: {reason}", kernel.id());
-                continue;
-            }
+        let kernels = kernel::all().iter().filter(|k| k.format() == format);
+        for kernel in kernels.filter(|k| k.availability().is_ok()) {
             for batch in [1, 5] {
                 let run = |shift: usize| {
                     let bytes = [&vec![0xee; shift], packed.as_slice()].concat();

@@ -2,64 +2,34 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::path::{Path, PathBuf};
+mod needs;
 
 use cpp_shim::{Oracle, OracleError, Session, SessionParams, Status, builds};
+
+pub(crate) use needs::ORACLE;
 
 /// The tokens of the reference logits, one a position.
 pub(crate) const TOKENS: [i32; 8] = [1, 5, 7, 9, 100, 31, 2, 8];
 
-/// Every oracle that this CPU can run; the others are said to be skipped.
+/// Every oracle that this CPU can run, for tests that need [`ORACLE`].
 ///
 /// # Panics
 ///
-/// If an oracle that can run does not load.
+/// If an oracle that can run does not load, or none can run.
 pub(crate) fn oracles() -> Vec<Oracle> {
     let mut oracles = Vec::new();
     for build in builds() {
         match build.load() {
             Ok(oracle) => oracles.push(oracle),
-            Err(OracleError::Unavailable { unavailable, .. }) => {
-                println!("skipped: {} {unavailable}", build.id());
-            }
+            Err(OracleError::Unavailable { .. }) => {}
             Err(error) => panic!("{error}"),
         }
     }
-    if builds().is_empty() {
-        println!("skipped: built without the feature `vendored`");
-    }
-    oracles
-}
-
-/// The oracle of that id, if it is built and can run.
-pub(crate) fn oracle(id: &str) -> Option<Oracle> {
-    oracles().into_iter().find(|oracle| oracle.id() == id)
-}
-
-/// GGUF files in `QK256_MODELS_DIR`, or else in `shared/models` beside the repository. Empty, and
-/// said so, if there are none.
-pub(crate) fn models() -> Vec<PathBuf> {
-    let folder = std::env::var_os("QK256_MODELS_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/models"),
-        PathBuf::from,
+    assert!(
+        !oracles.is_empty(),
+        "the test does not say that it needs an oracle"
     );
-    let mut models: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "gguf")
-        })
-        .collect();
-    models.sort();
-    if models.is_empty() {
-        println!(
-            "skipped: no *.gguf in {}, set QK256_MODELS_DIR",
-            folder.display()
-        );
-    }
-    models
+    oracles
 }
 
 /// A small context, on one thread.

@@ -7,16 +7,9 @@ use cpp_shim::{Build, SessionParams};
 use qk256::gguf::GgufFile;
 use qk256::model::{Architecture, Context, ContextParams, LoadParams, Model, Node};
 
-/// The build whose arithmetic the forward pass follows.
-pub(crate) fn strict() -> Option<&'static Build> {
-    let build = cpp_shim::builds()
-        .iter()
-        .find(|build| build.id() == "bitnet.cpp/strict" && build.availability().is_ok());
-    if build.is_none() || !cfg!(target_arch = "x86_64") {
-        eprintln!("skipped: bitnet.cpp/strict does not run on this machine, or not as AVX2 code");
-        return None;
-    }
-    build
+/// The build whose arithmetic the forward pass follows, for tests that need [`FOLLOWED`](super::FOLLOWED).
+pub(crate) fn strict() -> &'static Build {
+    super::followed().expect("the test says that it needs the followed oracle")
 }
 
 /// What is decoded, and how.

@@ -4,15 +4,41 @@
 
 pub(crate) mod draft;
 pub(crate) mod forward;
+#[path = "../../../cpp-shim/tests/common/needs.rs"]
+mod needs;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use cpp_shim::Build;
 use draft::Edit;
 use harness::rewrite::ModelDraft;
 use harness::side::Forward;
 use harness::synth;
 use qk256::gguf::{GgufFile, Value};
+use testing::Need;
+
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub(crate) use needs::ORACLE;
+
+/// The oracle whose arithmetic the forward pass follows, compiled for the CPU feature that decides on it.
+pub(crate) const FOLLOWED: Need = Need {
+    name: "followed-oracle",
+    check: || {
+        let build = followed()
+            .ok_or_else(|| format!("no {} of {} code", Forward::FOLLOWS, Forward::FEATURE))?;
+        build
+            .availability()
+            .map_err(|missing| format!("{} {missing}", build.id()))
+    },
+};
+
+fn followed() -> Option<&'static Build> {
+    cpp_shim::builds().iter().find(|build| {
+        let features = build.provenance().instruction_set;
+        build.id() == Forward::FOLLOWS && features.contains(&Forward::FEATURE)
+    })
+}
 
 /// Runs the command `harness` in `folder`.
 pub(crate) fn harness_in(folder: &Path, args: &[&str]) -> Output {
@@ -60,58 +86,6 @@ pub(crate) fn generate(recipe: &str, folder: &Path) -> PathBuf {
     )
     .expect("the model can be written");
     path
-}
-
-/// The models in the folder that `QK256_MODELS_DIR` names, or in `shared/models` beside the checkout. None, with a line
-/// that says so, where there is no such folder.
-pub(crate) fn shared_models() -> Vec<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/models");
-    let folder = std::env::var_os("QK256_MODELS_DIR").map_or(beside, PathBuf::from);
-    let Ok(entries) = folder.read_dir() else {
-        eprintln!("skipped: no models in {}", folder.display());
-        return Vec::new();
-    };
-    let mut models: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("the folder can be read").path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "gguf")
-        })
-        .collect();
-    models.sort();
-    assert!(!models.is_empty(), "{} holds no model", folder.display());
-    models
-}
-
-/// Whether at least one oracle runs here; says so where none does.
-pub(crate) fn oracle_runs() -> bool {
-    let runs = cpp_shim::builds()
-        .iter()
-        .any(|build| build.availability().is_ok());
-    if !runs {
-        eprintln!("skipped: no oracle can run on this machine");
-    }
-    runs
-}
-
-/// Whether the oracle runs here whose arithmetic the forward pass follows; says so where it does not.
-pub(crate) fn strict_is_avx2() -> bool {
-    let followed = cpp_shim::builds().iter().any(|build| {
-        build.id() == Forward::FOLLOWS
-            && build.availability().is_ok()
-            && build
-                .provenance()
-                .instruction_set
-                .contains(&Forward::FEATURE)
-    });
-    if !followed {
-        eprintln!(
-            "skipped: {} does not run here as {} code",
-            Forward::FOLLOWS,
-            Forward::FEATURE
-        );
-    }
-    followed
 }
 
 /// Writes the model at `original` anew with other metadata.

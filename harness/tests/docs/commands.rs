@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::page::{Block, Page, Step, root};
 use super::programs::Programs;
+use testing::test;
 
 /// The folder that the commands of a page run in: it has what a checkout has beside the code.
 pub(crate) struct Place(TempDir);

@@ -1,6 +1,7 @@
 //! Links between pages.
 
 use super::page::Page;
+use testing::test;
 
 /// The links of a page that lead nowhere: files that are not there, and anchors that no heading has.
 pub(crate) fn broken(page: &Page) -> Vec<String> {

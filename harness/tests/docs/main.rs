@@ -16,18 +16,16 @@ use std::path::Path;
 use std::{env, fs, thread};
 
 use commands::{Counts, Place};
-use common::{oracle_runs, strict_is_avx2};
+use common::{FOLLOWED, ORACLE};
 use page::Page;
+use testing::test;
 
-#[test]
+#[test(needs(ORACLE))]
 fn every_command_runs_and_prints_what_the_page_shows() {
-    if !oracle_runs() {
-        return;
-    }
     let programs = programs::find();
     let update = env::var_os("UPDATE_DOCS").is_some();
     // Elsewhere the first oracle is another build, with other figures.
-    let compare = strict_is_avx2();
+    let compare = FOLLOWED.is_met();
     let pages = Page::all();
     let walked: Vec<(Page, Result<Counts, String>)> = thread::scope(|scope| {
         let walk = |mut page: Page| {
@@ -86,4 +84,8 @@ fn every_command_that_is_spoken_of_exists() {
             assert!(exists, "{}:{line}: no `harness {command}`", page.name());
         }
     }
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

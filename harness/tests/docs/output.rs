@@ -1,5 +1,7 @@
 //! What of a program's output is the same on every machine with the oracles.
 
+use testing::test;
+
 /// The line without widths of columns, and without what this CPU has.
 pub(crate) fn normalised(line: &str) -> String {
     let mut line = line.split_whitespace().collect::<Vec<_>>().join(" ");

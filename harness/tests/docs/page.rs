@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::output;
+use testing::test;
 
 /// The folder of the repository.
 pub(crate) fn root() -> PathBuf {

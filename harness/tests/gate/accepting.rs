@@ -8,6 +8,7 @@ use harness::receipt::Receipt;
 use serde_json::{Value, json};
 
 use crate::made::{bench, changed, check, failures, green, mistakes};
+use testing::test;
 
 fn parsed(value: &Value) -> Result<Baseline, String> {
     Baseline::parse(value.to_string().as_bytes(), Path::new("b.json")).map_err(|e| e.to_string())

@@ -9,6 +9,7 @@ use tempfile::tempdir;
 use crate::common::{assert_code, harness_in, stderr, stdout};
 use crate::generated;
 use crate::made::{changed, check, green};
+use testing::test;
 
 /// A folder with green receipts in `receipts/` and a baseline that they were accepted for.
 fn folder() -> tempfile::TempDir {

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use crate::generated;
 use crate::made::{bench, changed, check, failures, fuzz, green, judged, median, mistakes};
+use testing::test;
 
 /// A receipt that fails one criterion, in place of the one of its kind among green ones.
 struct Red {

@@ -11,3 +11,7 @@ mod command;
 mod criteria;
 mod made;
 mod planted;
+
+fn main() -> std::process::ExitCode {
+    testing::main()
+}

@@ -15,9 +15,10 @@ use harness::task::Task;
 use indicatif::ProgressBar;
 use qk256::format::I2_S_GROUP128;
 
-use crate::common::{generate, oracle_runs};
+use crate::common::{ORACLE, generate};
 use crate::generated::parameters;
 use crate::made::judged;
+use testing::test;
 
 /// The receipt of a check of a kernel with these hooks.
 fn checked(name: &'static str, hooks: Hooks) -> Receipt {
@@ -84,11 +85,8 @@ fn checked(name: &'static str, hooks: Hooks) -> Receipt {
     receipt
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_planted_mistake_turns_the_gate_red_with_its_place() {
-    if !oracle_runs() {
-        return;
-    }
     let right = [checked("kernel", Hooks::RIGHT)];
     let baseline = Baseline::of(&right);
     assert!(judged(&baseline, &right).is_passed());

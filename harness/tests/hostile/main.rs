@@ -8,7 +8,7 @@ mod spoiler;
 use std::fs;
 use std::path::Path;
 
-use common::{assert_code, generate, harness, oracle_runs, stderr, stdout};
+use common::{FOLLOWED, ORACLE, assert_code, generate, harness, stderr, stdout};
 use harness::inference::{Inference, InferenceError, InferenceParams};
 use harness::side::worker::{Worker, WorkerParams};
 use qk256::gguf::{GgufFile, Value};
@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use spoiler::{Case, Spoiler};
 use tempfile::tempdir;
+use testing::test;
 
 const TOKENS: [u32; 5] = [1, 5, 7, 9, 100];
 
@@ -92,7 +93,7 @@ const NOT_READ: [&str; 6] = [
 
 /// Whether the forward pass has this oracle's very arithmetic here.
 fn follows(id: &str) -> bool {
-    id == "bitnet.cpp/strict" && cfg!(target_arch = "x86_64")
+    id == "bitnet.cpp/strict" && FOLLOWED.is_met()
 }
 
 /// The first logit that is not the same on both sides; one NaN is as good as another.
@@ -104,19 +105,16 @@ fn first_difference(a: &[f32], b: &[f32]) -> Option<usize> {
     a.iter().zip(b).position(differs)
 }
 
-/// Id of the first oracle, if it runs here and in a worker.
-fn first_oracle() -> Option<&'static str> {
-    let build = oracle_runs().then(|| {
-        cpp_shim::builds()
-            .iter()
-            .find(|build| build.availability().is_ok())
-    })??;
-    Some(build.id())
+/// Id of the first oracle that runs here.
+fn first_oracle() -> &'static str {
+    let mut builds = cpp_shim::builds().iter();
+    let first = builds.find(|build| build.availability().is_ok());
+    first.expect("the test says that it needs an oracle").id()
 }
 
 /// Holds both sides to what is promised of them, on a good file of this recipe and all that can be spoilt in it.
 fn take_everything(recipe: &str, spoil: impl FnOnce(&mut Spoiler<'_>)) {
-    let Some(id) = first_oracle() else { return };
+    let id = first_oracle();
     limit_memory();
     let folder = tempdir().unwrap();
     let file = GgufFile::open(&generate(recipe, folder.path())).unwrap();
@@ -151,7 +149,6 @@ fn take_everything(recipe: &str, spoil: impl FnOnce(&mut Spoiler<'_>)) {
         "no worker was lost to any of {} files",
         judged.len()
     );
-    println!("{recipe}: {} files, {lost} workers lost", judged.len());
 }
 
 /// Memory that this process and each worker may have: whoever asks for much more on a file's say-so is refused, which
@@ -166,7 +163,7 @@ fn limit_memory() {
     setrlimit(Resource::Data, limit).expect("a limit can be lowered");
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn metadata_that_lies() {
     for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
         take_everything(recipe, |spoiler| {
@@ -187,21 +184,21 @@ fn metadata_that_lies() {
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn tensors_that_do_not_fit() {
     for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
         take_everything(recipe, |spoiler| spoiler.tensors());
     }
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn bytes_cut_off_or_overwritten() {
     take_everything("tiny-bitnet-i2_s", |spoiler| spoiler.bytes());
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn contexts_of_one_and_parameters_of_none() {
-    let Some(id) = first_oracle() else { return };
+    let id = first_oracle();
     let folder = tempdir().unwrap();
     let path = generate("tiny-bitnet-i2_s", folder.path());
     let one = InferenceParams {
@@ -225,12 +222,8 @@ fn contexts_of_one_and_parameters_of_none() {
     }
 }
 
-#[test]
+#[test(needs(FOLLOWED))]
 fn a_check_goes_on_when_its_oracles_die() {
-    if !follows(first_oracle().unwrap_or_default()) {
-        eprintln!("skipped: the forward pass follows no oracle here");
-        return;
-    }
     let folder = tempdir().unwrap();
     let file = GgufFile::open(&generate("tiny-bitnet-i2_s", folder.path())).unwrap();
     let mut spoiler = Spoiler {
@@ -280,4 +273,8 @@ fn a_check_goes_on_when_its_oracles_die() {
     let output = harness(&[&args[..], &["--backend", "bitnet.cpp/strict"]].concat());
     assert_code(&output, 3);
     assert!(stderr(&output).contains("died (signal: 6 (SIGABRT))") && !out.exists());
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

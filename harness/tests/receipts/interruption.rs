@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tempfile::tempdir;
 
-use crate::common::{assert_code, oracle_runs, stderr, stdout};
+use crate::common::{ORACLE, assert_code, stderr, stdout};
+use testing::test;
 
 /// Starts a command, and interrupts it as soon as it answers to that.
 #[cfg(target_os = "linux")]
@@ -41,12 +42,9 @@ fn catches_interrupts(child: &Child) -> bool {
     caught >> (libc::SIGINT - 1) & 1 == 1
 }
 
-#[test]
+#[test(needs(ORACLE))]
 #[cfg(target_os = "linux")]
 fn an_interrupted_campaign_says_where_to_go_on_and_leaves_no_receipt() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let args = ["fuzz", "--cases", "100000000", "--receipt", "fuzz.json"];
     let output = interrupted(folder.path(), &args);
@@ -65,12 +63,9 @@ fn an_interrupted_campaign_says_where_to_go_on_and_leaves_no_receipt() {
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
-#[test]
+#[test(needs(ORACLE))]
 #[cfg(target_os = "linux")]
 fn an_interrupted_check_names_the_rungs_that_were_not_climbed() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let output = interrupted(folder.path(), &["check", "--receipt", "check.json"]);
     assert_code(&output, 130);

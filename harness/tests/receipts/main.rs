@@ -9,3 +9,7 @@ mod merging;
 mod real;
 mod refusal;
 mod schema;
+
+fn main() -> std::process::ExitCode {
+    testing::main()
+}

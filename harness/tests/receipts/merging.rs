@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use crate::common::{assert_code, harness, stderr, stdout};
 use crate::generated::{self, Found, found};
+use testing::test;
 
 fn shards(found: &[Found]) -> Vec<Receipt> {
     let count = found.len() as u64;

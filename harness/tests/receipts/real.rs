@@ -10,8 +10,9 @@ use harness::verdict::Verdict;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::common::{assert_code, generate, harness, oracle_runs, stderr, stdout};
+use crate::common::{ORACLE, assert_code, generate, harness, stderr, stdout};
 use crate::schema::assert_valid;
+use testing::test;
 
 /// Runs a command with `--receipt` and reads what it wrote.
 #[track_caller]
@@ -45,11 +46,8 @@ fn counts(receipt: &Receipt) -> Counts {
     outcomes.map(count).collect()
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn shards_of_a_check_come_to_the_same_as_one_run() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let whole = receipt_of(folder.path(), "whole.json", &["check"]);
     let mut files = Vec::new();
@@ -83,11 +81,8 @@ fn shards_of_a_check_come_to_the_same_as_one_run() {
     assert_eq!(merged.layouts, whole.layouts);
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_check_says_what_ran_and_can_be_repeated() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     let model = model.to_str().unwrap();
@@ -180,11 +175,8 @@ fn a_check_says_what_ran_and_can_be_repeated() {
     );
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn a_campaign_can_be_repeated_and_split() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let whole = receipt_of(
         folder.path(),
@@ -210,11 +202,8 @@ fn a_campaign_can_be_repeated_and_split() {
     assert_eq!((split.cases, split.verdict), (fuzz.cases, fuzz.verdict));
 }
 
-#[test]
+#[test(needs(ORACLE))]
 fn mistakes_and_benches_leave_receipts_too() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let mistakes = receipt_of(folder.path(), "mistakes.json", &["mistakes"]);
     let section = mistakes.harness.mistakes.as_ref().unwrap();
@@ -229,11 +218,8 @@ fn mistakes_and_benches_leave_receipts_too() {
 }
 
 /// The inputs of findings are run as they stand in the receipt, and a receipt without any is no agreement.
-#[test]
+#[test(needs(ORACLE))]
 fn a_receipt_replays_its_findings() {
-    if !oracle_runs() {
-        return;
-    }
     let folder = tempdir().unwrap();
     let path = folder.path().join("receipt.json");
     let mut receipt = crate::generated::fuzz(Shard::WHOLE);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::{assert_code, harness, stderr};
 use crate::generated;
+use testing::test;
 
 /// A receipt with every section that can be made without timing anything.
 fn rich() -> Receipt {

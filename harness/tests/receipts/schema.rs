@@ -7,6 +7,7 @@ use harness::shard::Shard;
 use serde_json::Value;
 
 use crate::generated;
+use testing::test;
 
 fn published() -> PathBuf {
     let major = SCHEMA_VERSION

@@ -8,6 +8,7 @@ use qk256::format::{FORMATS, ScaleRule};
 use qk256::gguf::{GgmlType, Gguf};
 
 use super::{bytes_of, plan, sha256, small_plans, ternary};
+use testing::test;
 
 #[test]
 fn the_embedded_recipes_are_those_of_the_corpus() {
@@ -178,17 +179,11 @@ fn small_models_read_back_as_planned() {
 }
 
 /// What bitnet.cpp itself makes of the files: it must load them and decode.
-#[test]
+#[test(needs(crate::needs::ORACLE))]
 fn oracles_load_and_decode_every_small_model() {
     const TOKENS: [i32; 8] = [1, 5, 7, 9, 100, 31, 2, 8];
-    if cpp_shim::builds().is_empty() {
-        println!("skipped: this build has no oracle");
-    }
-    for build in cpp_shim::builds() {
-        if let Err(reason) = build.availability() {
-            println!("skipped: {}: {reason}", build.id());
-            continue;
-        }
+    let available = |build: &&cpp_shim::Build| build.availability().is_ok();
+    for build in cpp_shim::builds().iter().filter(available) {
         let oracle = build.load().unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::tempdir().unwrap();
         for (name, plan) in small_plans() {

@@ -9,6 +9,7 @@ use harness::synth::{Existing, Plan, SynthError, create, embedded, find, write_t
 use qk256::gguf::Gguf;
 
 use super::{bytes_of, plan, sha256};
+use testing::test;
 
 #[test]
 fn a_file_is_replaced_only_on_demand_and_nothing_is_left_behind() {

@@ -2,6 +2,8 @@
 
 mod corpus;
 mod files;
+#[path = "../../../cpp-shim/tests/common/needs.rs"]
+mod needs;
 mod refusals;
 mod values;
 
@@ -77,4 +79,8 @@ fn tiny_in(format: &Format, edit: impl FnOnce(&mut Recipe)) -> Recipe {
     recipe.sizes.layers = 1;
     edit(&mut recipe);
     recipe
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
 }

@@ -6,6 +6,7 @@ use harness::synth::{
 use qk256::format::{FORMATS, TQ1_0};
 
 use super::tiny_in;
+use testing::test;
 
 #[test]
 fn bad_recipes_are_told_what_is_wrong_and_where() {

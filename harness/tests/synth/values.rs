@@ -9,6 +9,7 @@ use qk256::format::{FORMATS, Format, ScaleRule, TQ1_0, codes, pack};
 use qk256::gguf::Gguf;
 
 use super::{bytes_of, plan, sha256, ternary, tiny_in};
+use testing::test;
 
 #[test]
 fn the_number_of_threads_does_not_change_the_bytes() {

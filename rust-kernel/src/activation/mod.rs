@@ -207,10 +207,8 @@ mod tests {
     #[test]
     fn avx2_and_portable_code_give_the_same_bits() {
         use ActivationKind::{I8S, Q8K};
-        if !std::arch::is_x86_feature_detected!("avx2") {
-            println!("skipped: no avx2");
-            return;
-        }
+        let avx2 = std::arch::is_x86_feature_detected!("avx2");
+        testing::require!(avx2.then_some(()).ok_or("no avx2"));
         let mut state = 1u32;
         let mut random = |exponents: std::ops::Range<u32>| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

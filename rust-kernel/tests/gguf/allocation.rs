@@ -6,6 +6,7 @@ use std::cell::Cell;
 use qk256::gguf::Gguf;
 
 use crate::raw::{Raw, array, entry, info, sample, string};
+use testing::test;
 
 /// The system's allocator, noting the largest allocation of each thread.
 struct Noting;

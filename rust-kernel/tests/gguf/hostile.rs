@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use crate::fuzz::check_gguf;
 use crate::raw::{malformed, sample};
+use testing::test;
 
 #[test]
 fn a_file_cut_at_any_byte_is_refused() {

@@ -16,3 +16,7 @@ mod reading;
 mod real_files;
 mod round_trip;
 mod writer;
+
+fn main() -> std::process::ExitCode {
+    testing::main()
+}

@@ -4,6 +4,7 @@
 use qk256::gguf::{Gguf, Problem};
 
 use crate::raw::{Raw, array, entry, info, malformed, refused, sample, string, with_entry};
+use testing::test;
 
 #[test]
 fn magic_and_version() {

@@ -4,6 +4,7 @@
 use qk256::gguf::{GgmlType, Gguf, MAX_DIMS, Problem, ValueType};
 
 use crate::raw::{Raw, entry, info, refused, sample, with_entry};
+use testing::test;
 
 /// A file of these tensors and `data` bytes.
 fn with_infos(infos: Vec<Vec<u8>>, data: usize) -> Raw {

@@ -3,6 +3,7 @@
 use qk256::gguf::{GgmlType, Gguf, GgufError, Value, ValueType};
 
 use crate::raw::{Raw, sample};
+use testing::test;
 
 #[test]
 fn the_sample_reads_as_it_was_laid_out() {

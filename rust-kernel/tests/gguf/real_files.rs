@@ -1,44 +1,11 @@
 //! Files on disk, and those that bitnet.cpp itself wrote.
 
 use std::fs;
-use std::path::PathBuf;
 
 use qk256::gguf::{Builder, GgmlType, Gguf, GgufError, GgufFile};
+use testing::{MODELS, models, test};
 
-/// The `*.gguf` files of `QK256_MODELS_DIR`, or of the folder of models beside the workspace.
-///
-/// # Panics
-///
-/// If the variable names a folder without such files: who sets it wants them tested.
-fn models() -> Vec<PathBuf> {
-    let named = std::env::var_os("QK256_MODELS_DIR").map(PathBuf::from);
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/models");
-    let folder = named.clone().unwrap_or_else(|| beside.into());
-    let mut models: Vec<_> = fs::read_dir(&folder)
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "gguf")
-        })
-        .collect();
-    models.sort();
-    assert!(
-        named.is_none() || !models.is_empty(),
-        "no *.gguf in {}",
-        folder.display()
-    );
-    if models.is_empty() {
-        println!(
-            "skipped: no *.gguf in {}; set QK256_MODELS_DIR",
-            folder.display()
-        );
-    }
-    models
-}
-
-#[test]
+#[test(needs(MODELS))]
 fn real_files_parse() {
     for path in models() {
         let file = GgufFile::open(&path).unwrap();
@@ -66,11 +33,10 @@ fn real_files_parse() {
                 );
             }
         }
-        println!("{}: {} tensors", path.display(), gguf.tensor_count());
     }
 }
 
-#[test]
+#[test(needs(MODELS))]
 fn real_files_written_again_have_the_same_bytes() {
     for path in models() {
         let file = GgufFile::open(&path).unwrap();

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use qk256::gguf::{ALIGNMENT_KEY, ArrayBuf, Builder, GgmlType, Gguf, Value, ValueType};
 use std::io::Write;
+use testing::test;
 
 /// A value that owns what it needs.
 #[derive(Debug, Clone)]

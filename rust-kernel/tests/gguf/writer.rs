@@ -8,6 +8,7 @@ use qk256::gguf::{
 };
 
 use crate::raw::{Raw, array, entry, info, string};
+use testing::test;
 
 fn two_tensors() -> Builder {
     let mut builder = Builder::default();
