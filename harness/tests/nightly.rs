@@ -12,7 +12,7 @@ use harness::receipt::{Receipt, Section};
 use harness::verdict::Verdict;
 use tempfile::tempdir;
 
-use common::{ORACLE, assert_code, harness_in, stderr, stdout};
+use common::{ORACLE, assert_code, harness_in, stderr, stdout, unread};
 use testing::test;
 
 const SHORT: [&str; 4] = [
@@ -114,6 +114,26 @@ fn a_step_that_fails_does_not_stop_the_others() {
     let told = stdout(&output);
     assert!(told.contains("check-tiny-llama-tq2_0: failed: "), "{told}");
     assert!(told.contains("fuzz: exact ("), "{told}");
+    let night = folder.path().join("night");
+    assert_eq!(receipts(&night), BTreeSet::from(["fuzz.json".into()]));
+    assert!(night.join("index.html").is_file());
+}
+
+#[test(needs(ORACLE))]
+fn a_night_goes_on_to_its_end_whoever_reads() {
+    let folder = tempdir().unwrap();
+    let args = [
+        "--fuzz-cases=5",
+        "--no-mistakes",
+        "--no-bench",
+        "--out=night",
+    ];
+    let mut night = unread(env!("CARGO_BIN_EXE_harness"));
+    night.args([&SHORT[..3], &args].concat());
+    night.current_dir(folder.path());
+    night.env("TMPDIR", folder.path().join("nowhere"));
+    let output = night.spawn().unwrap().wait_with_output().unwrap();
+    assert_code(&output, 3);
     let night = folder.path().join("night");
     assert_eq!(receipts(&night), BTreeSet::from(["fuzz.json".into()]));
     assert!(night.join("index.html").is_file());

@@ -5,6 +5,9 @@ use std::env;
 use std::fmt;
 use std::io::Write;
 
+use super::terminal;
+use crate::printable;
+
 /// What GitHub shows of one step; more would be dropped without a word.
 const MOST: usize = 10;
 
@@ -58,19 +61,12 @@ fn write(annotations: &[Annotation], out: &mut dyn Write) -> std::io::Result<()>
     }
 }
 
-/// Text after `::`. Every control character would end the command or reach the log raw.
+/// Text after `::`, which ends with its line.
 fn data(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in anstream::adapter::strip_str(text).to_string().chars() {
-        match character {
-            '%' => escaped.push_str("%25"),
-            '\r' => escaped.push_str("%0D"),
-            '\n' => escaped.push_str("%0A"),
-            c if c.is_control() => escaped.extend(c.escape_default()),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    let plain = terminal::plain(text);
+    printable::text(&plain)
+        .replace('%', "%25")
+        .replace('\n', "%0A")
 }
 
 /// Text of a property, which ends at a colon or a comma.
@@ -87,7 +83,7 @@ mod tests {
         let annotation = Annotation::new("a: b, 100 %", "one\r\n::error::two 5 %\x07\x1b[31m");
         assert_eq!(
             annotation.to_string(),
-            "::error title=a%3A b%2C 100 %25::one%0D%0A::error::two 5 %25\\u{7}"
+            "::error title=a%3A b%2C 100 %25::one\\r%0A::error::two 5 %25\\u0007\\u001b[31m"
         );
     }
 

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::terminal::{bad, coloured};
 use super::{CliError, Output, receipts};
 use crate::baseline::{Baseline, Group, SpeedKey};
 use crate::exit::Exit;
 use crate::gate::{Accepted, Refusal, Status, accept};
+use crate::printable;
 
 /// What `harness gate` holds receipts to
 #[derive(Debug, Args)]
@@ -99,9 +101,9 @@ pub(super) fn run(args: &BaselineArgs, out: &mut Output<'_>) -> Result<Exit, Cli
                 Refusal::Case(_) => {}
             }
             for failure in &failures {
-                writeln!(out.text(), "{failure}")?;
+                writeln!(out.text(), "{}", printable::line(failure))?;
             }
-            writeln!(out.verdict(), "\x1b[1;31mnot accepted\x1b[0m: {refusal}")?;
+            writeln!(out.verdict(), "{}: {refusal}", bad("not accepted"))?;
             out.annotate("the baseline is not accepted", &refusal);
             out.document(|| AcceptResult {
                 refusal: Some(refusal.to_string()),
@@ -202,7 +204,7 @@ fn write(
 }
 
 fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut groups = |sign: &str, colour: u8, groups: &[Group]| {
+    let mut groups = |sign: &str, code: &'static str, groups: &[Group]| {
         groups.iter().try_for_each(|group| {
             let Group {
                 arch,
@@ -216,11 +218,12 @@ fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {
                 (0, _, n) | (_, 0, n) => format!(" ({n} items)"),
                 _ => format!(": {was} before, {is} now"),
             };
-            writeln!(out, "\x1b[{colour}m{sign} {arch}: {what}{counts}\x1b[0m")
+            let line = format!("{sign} {arch}: {what}{counts}");
+            writeln!(out, "{}", coloured(code, printable::line(&line)))
         })
     };
-    groups("-", 31, &accepted.lost)?;
-    groups("+", 32, &accepted.gained)?;
+    groups("-", "31", &accepted.lost)?;
+    groups("+", "32", &accepted.gained)?;
     for (key, was, is) in &accepted.speed {
         let words = key.words();
         match (was, is) {

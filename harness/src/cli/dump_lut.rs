@@ -8,11 +8,13 @@ use qk256::format::Format;
 use rayon::prelude::*;
 
 use super::select::{OracleSelection, open_model};
+use super::terminal::bold;
 use super::{CliError, Output, slots, style};
 use crate::dump::{FormatDump, LutDump, OracleLut, TensorDump, scale_offset};
 use crate::exit::Exit;
 use crate::implementation::SideError;
 use crate::model::{ModelError, TernaryTensor};
+use crate::printable;
 use crate::probe::{Lut, ProbeError, derive};
 use crate::report::{LayoutMap, draw_maps};
 use crate::side::{Reference, reference_layout};
@@ -227,7 +229,7 @@ fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<()
             verdict,
             ..
         } = format;
-        writeln!(out, "\x1b[1m{name}\x1b[0m: {}", style::verdict(*verdict))?;
+        writeln!(out, "{}: {}", bold(name), style::verdict(*verdict))?;
         let headings = ["side", "codes", "layout", "weights in place", "scale"];
         let mut table = style::table(&headings, 3..4);
         table.add_row(["rust, declared", &codes(codebook), layout, "256", scale]);
@@ -265,7 +267,7 @@ fn print_tensors(format: &FormatDump, out: &mut dyn Write) -> Result<(), CliErro
     for tensor in &format.tensors {
         let [low, high] = tensor.scale_range;
         let mut row = vec![
-            tensor.name.clone(),
+            printable::line(&tensor.name).into_owned(),
             tensor.rows.to_string(),
             tensor.cols.to_string(),
             tensor.flavour.clone(),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::recording::ReceiptOption;
 use super::select::{OracleSelection, open_model, oracle_ids, oracle_infos};
+use super::terminal::bad;
 use super::{CliError, Output, style};
 use crate::cause::Fault;
 use crate::exit::Exit;
@@ -87,13 +88,13 @@ pub(super) fn run(args: &MistakesArgs, out: &mut Output<'_>) -> Result<Exit, Cli
     let mut survivors: Vec<String> = of_kernels.survivors().into_iter().map(in_format).collect();
     survivors.extend(of_models.survivors().into_iter().map(String::from));
     for survivor in &survivors {
-        writeln!(out.text(), "\x1b[1;31msurvived\x1b[0m: {survivor}")?;
+        writeln!(out.text(), "{}: {survivor}", bad("survived"))?;
         out.annotate("a planted mistake survived", survivor);
     }
     let mut misnamed: Vec<String> = of_kernels.misnamed().into_iter().map(in_format).collect();
     misnamed.extend(of_models.misnamed().into_iter().map(String::from));
     for mistake in &misnamed {
-        writeln!(out.text(), "\x1b[1;31mmisnamed\x1b[0m: {mistake}")?;
+        writeln!(out.text(), "{}: {mistake}", bad("misnamed"))?;
         out.annotate("the diagnosis misnamed a planted mistake", mistake);
     }
     let kernels: usize = of_kernels

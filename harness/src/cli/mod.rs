@@ -27,6 +27,7 @@ mod select;
 mod slots;
 mod style;
 mod synth;
+mod terminal;
 mod verify_receipt;
 mod worker;
 
@@ -35,6 +36,8 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use thiserror::Error;
+
+use self::terminal::tell_error;
 
 pub use candidates::CandidateCheck;
 pub use output::{Output, OutputOptions, conclude};
@@ -155,12 +158,6 @@ impl CliError {
         match self {
             CliError::Usage(_) => Exit::Usage,
             CliError::Interrupted(_) => Exit::Interrupted,
-            // Whoever reads the output has seen enough.
-            CliError::Output(error) | CliError::Synth(SynthError::Output(error))
-                if error.kind() == io::ErrorKind::BrokenPipe =>
-            {
-                Exit::Agreement
-            }
             _ => Exit::Setup,
         }
     }
@@ -180,12 +177,27 @@ pub fn command() -> clap::Command {
     Cli::command().mut_subcommands(with_exit_codes)
 }
 
+/// Prints the help that was asked for, or what is wrong with the command line, and ends the process.
+fn end_with(error: &clap::Error, color: clap::ColorChoice) -> ! {
+    if error.use_stderr() {
+        // An argument may have come from anywhere, such as a file's name from a pattern of the shell.
+        output::apply(color);
+        let words = error.render().to_string();
+        tell_error(&words.strip_prefix("error: ").unwrap_or(&words).trim_end());
+    } else {
+        error.print().ok();
+    }
+    std::process::exit(error.exit_code())
+}
+
 impl Cli {
     /// The command line of this process. Where it makes no sense or asks for help, this prints so and ends the process.
     pub fn of_this_process() -> Cli {
         let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into());
-        let matches = command().color(output::color_of(arguments)).get_matches();
-        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let color = output::color_of(arguments);
+        let matches = command().color(color).try_get_matches();
+        let parsed = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+        parsed.unwrap_or_else(|error| end_with(&error, color))
     }
 
     /// Runs the command on standard output, and gives its exit code.

@@ -14,9 +14,11 @@ use serde::Serialize;
 use self::plan::{Extent, plan};
 use self::step::{Ended, Step};
 use super::report::report;
+use super::terminal::bad;
 use super::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::printable;
 use crate::receipt::{self, ReceiptError};
 use crate::report::FINDINGS;
 use crate::shard::Shard;
@@ -89,7 +91,7 @@ pub(super) fn run(args: &NightlyArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     progress.set_length(steps.len() as u64);
     let mut ended: Vec<(&Step, Ended)> = Vec::new();
     for step in &steps {
-        progress.set_message(step.name.clone());
+        progress.set_message(printable::line(&step.name).into_owned());
         let end = step.run(&folder)?;
         if interrupt::asked() {
             break;
@@ -175,7 +177,7 @@ fn print(step: &Step, ended: &Ended, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "{name}: {verdict} ({seconds:.1} s)")?;
         }
         Ended::Failed { reason } => {
-            writeln!(out, "\x1b[1;31m{name}: failed\x1b[0m: {reason}")?;
+            writeln!(out, "{}: {reason}", bad(format_args!("{name}: failed")))?;
         }
     }
     // Whoever watches a long run sees each line when it is true.

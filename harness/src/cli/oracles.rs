@@ -4,6 +4,7 @@ use clap::Args;
 use cpp_shim::Build;
 use serde::Serialize;
 
+use super::terminal::bold;
 use super::{CliError, Output};
 use crate::exit::Exit;
 
@@ -68,7 +69,7 @@ pub(super) fn run(_args: &OraclesArgs, out: &mut Output<'_>) -> Result<Exit, Cli
             Some(reason) => reason,
             None => "yes, and it gave the known answers".into(),
         };
-        writeln!(out, "\x1b[1m{}\x1b[0m", build.id())?;
+        writeln!(out, "{}", bold(build.id()))?;
         for (label, value) in [
             ("available", available),
             ("upstream", provenance.upstream.into()),

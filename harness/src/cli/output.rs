@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::annotation::{self, Annotation};
+use super::terminal::{Terminal, tell, tell_error};
 use crate::exit::Exit;
 use crate::receipt::Receipt;
 
@@ -82,21 +83,29 @@ impl OutputOptions {
 }
 
 /// Runs a command on standard output, prints its error and its annotations on standard error, and gives the exit code.
+///
+/// The command never sees its output fail, and goes on to its end whoever reads. A reader that has gone changes nothing;
+/// output that is lost for another reason, such as a full disk, is an error in place of an agreement.
 pub fn conclude(
     options: &OutputOptions,
     command: impl FnOnce(&mut Output<'_>) -> Result<Exit, CliError>,
 ) -> Exit {
     options.apply();
-    let mut stdout = anstream::AutoStream::auto(io::stdout()).lock();
+    let mut stdout = Terminal::stdout();
     let mut out = Output::new(options, &mut stdout);
     let result = command(&mut out).and_then(|exit| out.finish(exit));
     let mut annotations = out.annotations;
-    let exit = result.unwrap_or_else(|error| {
+    // What was printed stands before its error, and what was lost is known before the exit code.
+    let lost = stdout.finish().err().map(CliError::from);
+    let error = match result {
+        Ok(Exit::Agreement) => lost.map_or(Ok(Exit::Agreement), Err),
+        // A difference that could not be printed is one all the same.
+        result => result,
+    };
+    let exit = error.unwrap_or_else(|error| {
+        tell_error(&error);
         let exit = error.exit();
-        if exit != Exit::Agreement {
-            anstream::eprintln!("\x1b[1;31merror:\x1b[0m {error}");
-            annotations.push(Annotation::new("harness", error));
-        }
+        annotations.push(Annotation::new("harness", error));
         exit
     });
     annotation::print(&annotations, &mut io::stderr());
@@ -226,7 +235,7 @@ impl<'o> Output<'o> {
             };
             let words = format!("nothing was compared: {reasons}");
             if self.is_json() {
-                anstream::eprintln!("{words}");
+                tell(&words);
             } else {
                 writeln!(self.out, "{words}")?;
             }
@@ -239,6 +248,16 @@ impl<'o> Output<'o> {
         self.out.flush()?;
         Ok(exit)
     }
+}
+
+/// Sets colours for the whole process, where its command line made no sense.
+pub(super) fn apply(color: clap::ColorChoice) {
+    let color = match color {
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
+    };
+    color.write_global();
 }
 
 /// What `--color` says on a command line that may not be well-formed, for the help and the errors of clap.

@@ -12,6 +12,7 @@ use crate::diagnose::Examinations;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::fuzz::{Difference, Regression, RegressionError, try_case};
+use crate::printable;
 use crate::receipt::{Receipt, ReceiptError};
 use crate::side::Sides;
 
@@ -66,7 +67,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
     let mut result = ReplayResult::default();
     for (story, case) in &cases {
         let mut trial = try_case(case, &sides.candidates, &sides.references)?;
-        writeln!(out.text(), "{story}")?;
+        writeln!(out.text(), "{}", printable::line(story))?;
         for difference in &mut trial.differences {
             let Difference {
                 candidate,

@@ -1,4 +1,4 @@
-//! How results look. Colours are always written; the stream drops them where it is no terminal.
+//! How results look. Colours are always written; [`terminal`](super::terminal) drops them where there is no terminal.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -8,9 +8,11 @@ use comfy_table::{CellAlignment, Table, TableComponent};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::output;
+use super::terminal::{Styled, bold, coloured, indented};
 use crate::finding::{Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{LogitMeasures, Measures, TOP_K};
 use crate::outcome::{LogitComparison, Outcome};
+use crate::printable;
 use crate::verdict::Verdict;
 pub(super) use crate::wording::{count, measure};
 
@@ -33,13 +35,13 @@ pub(super) fn table(headings: &[&str], numbers: impl IntoIterator<Item = usize>)
 }
 
 /// A verdict in its colour.
-pub(super) fn verdict(verdict: Verdict) -> String {
-    let colour = match verdict {
-        Verdict::Exact => 32,
-        Verdict::WithinNoiseFloor | Verdict::KnownDivergence | Verdict::Skipped => 33,
-        Verdict::Divergent => 31,
+pub(super) fn verdict(verdict: Verdict) -> Styled<Verdict> {
+    let code = match verdict {
+        Verdict::Exact => "1;32",
+        Verdict::WithinNoiseFloor | Verdict::KnownDivergence | Verdict::Skipped => "1;33",
+        Verdict::Divergent => "1;31",
     };
-    format!("\x1b[1;{colour}m{verdict}\x1b[0m")
+    coloured(code, verdict)
 }
 
 /// A difference in four lines: where, what, why, and the command that shows it again.
@@ -50,10 +52,13 @@ pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -
     };
     let truth = finding.truth.map(|truth| format!(", arbiter {truth}"));
     let (expected, actual) = (bits(&finding.expected), bits(&finding.actual));
+    let (expected, actual) = (indented(&expected), indented(&actual));
     writeln!(
         out,
-        "  {}, {}: \x1b[1m{}\x1b[0m",
-        finding.subject, finding.place, finding.blame
+        "  {}, {}: {}",
+        printable::line(&finding.subject),
+        printable::line(&finding.place),
+        bold(finding.blame)
     )?;
     writeln!(
         out,
@@ -64,10 +69,10 @@ pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -
         located(node, out)?;
     }
     match &finding.cause {
-        Some(cause) => writeln!(out, "    cause: \x1b[1m{}\x1b[0m", cause)?,
+        Some(cause) => writeln!(out, "    cause: {}", bold(cause))?,
         None => writeln!(out, "    cause: not shown by the evidence")?,
     }
-    writeln!(out, "    {reproduce}")
+    writeln!(out, "    {}", printable::line(reproduce))
 }
 
 /// Where in the graph, how far apart, and what the inputs say.
@@ -232,7 +237,7 @@ mod tests {
             };
             let mut out = Vec::new();
             super::finding(&finding, "harness check --rung node", &mut out).unwrap();
-            anstream::adapter::strip_str(str::from_utf8(&out).unwrap()).to_string()
+            crate::cli::terminal::plain(str::from_utf8(&out).unwrap())
         };
         insta::assert_snapshot!("node_blamed", print(&node));
         node.inputs[0].agreement = Agreement::Differs;

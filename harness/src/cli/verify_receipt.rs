@@ -8,9 +8,11 @@ use qk256::kernel;
 use serde::Serialize;
 
 use super::repeat::{difference, repeat};
+use super::terminal::{bad, tell_error};
 use super::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::printable;
 use crate::receipt::{self, Receipt, ReceiptError};
 use crate::verdict::Verdict;
 
@@ -60,7 +62,7 @@ pub(super) fn run(args: &VerifyReceiptArgs, out: &mut Output<'_>) -> Result<Exit
                 None => writeln!(out.text(), "  replayed: the same")?,
                 Some(flaw) => {
                     let words = format!("{}: {flaw}", file.display());
-                    writeln!(out.text(), "  \x1b[1;31mreplayed\x1b[0m: {words}")?;
+                    writeln!(out.text(), "  {}: {words}", bad("replayed"))?;
                     out.annotate("the work of a receipt came to something else", words);
                     exit = Exit::Divergence;
                 }
@@ -72,7 +74,7 @@ pub(super) fn run(args: &VerifyReceiptArgs, out: &mut Output<'_>) -> Result<Exit
     // Each is told; the last one on its way out.
     let last = refused.pop();
     for error in refused {
-        anstream::eprintln!("\x1b[1;31merror:\x1b[0m {error}");
+        tell_error(&error);
         out.annotate("harness", error);
     }
     last.map_or(Ok(exit), |error: ReceiptError| Err(error.into()))
@@ -147,7 +149,11 @@ fn describe(
         writeln!(out, "  missing: {missing}")?;
     }
     for id in &entry.unknown_kernels {
-        writeln!(out, "  unknown: kernel {id} is not one of this harness")?;
+        writeln!(
+            out,
+            "  unknown: kernel {} is not one of this harness",
+            printable::line(id)
+        )?;
     }
     if !is_of_this_harness(&harness.commit) {
         writeln!(out, "  made by a harness of another commit than this one")?;

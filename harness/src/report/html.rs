@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::error::ReportError;
 use super::page::{Block, Inline, Line, Page};
+use crate::printable;
 
 /// Writes a page down.
 ///
@@ -16,7 +17,7 @@ pub fn write(page: &Page) -> Result<String, ReportError> {
         style: include_str!("../../templates/report/style.css"),
         lead: line(&page.lead)?,
     };
-    Ok(index.render()?)
+    Ok(printable::text(&index.render()?).into_owned())
 }
 
 #[derive(Template)]

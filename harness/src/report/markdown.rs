@@ -1,6 +1,8 @@
 //! The page as Markdown, for summaries and issues: tables of GitHub's kind, and figures in words.
 
 use super::page::{Block, Inline, Line, Page, Table, symbol, words};
+use crate::markdown::{self, code, text as escaped};
+use crate::printable;
 
 /// Writes a page down.
 pub fn write(page: &Page) -> String {
@@ -41,10 +43,7 @@ fn block(block: &Block, text: &mut String) {
                 text.push_str(&format!("- **{title}**: {words}\n"));
             }
         }
-        Block::Command(command) => {
-            let fence = "`".repeat(longest_run(command).max(2) + 1);
-            text.push_str(&format!("{fence}sh\n{command}\n{fence}\n"));
-        }
+        Block::Command(command) => text.push_str(&markdown::block("sh", command)),
         Block::Fold { summary, blocks } => {
             // Within an HTML block Markdown is not read, so that the summary is HTML.
             let summary = entities(&plain(summary));
@@ -112,24 +111,9 @@ fn plain(words: &Line) -> String {
     parts.collect()
 }
 
-/// Text in which nothing means anything to Markdown, or to the HTML within.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '\\' | '`' | '*' | '[' | ']' | '|' | '~' | '_' => escaped.extend(['\\', c]),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
 fn entities(text: &str) -> String {
     let mut entities = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable::line(text).chars() {
         match c {
             '<' => entities.push_str("&lt;"),
             '>' => entities.push_str("&gt;"),
@@ -140,48 +124,14 @@ fn entities(text: &str) -> String {
     entities
 }
 
-/// A code span whose fence is longer than any run of backticks in it.
-fn code(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    let fence = "`".repeat(longest_run(text) + 1);
-    let space = if text.starts_with('`') || text.ends_with('`') {
-        " "
-    } else {
-        ""
-    };
-    format!("{fence}{space}{text}{space}{fence}")
-}
-
-fn longest_run(text: &str) -> usize {
-    let mut longest = 0;
-    let mut run = 0;
-    for c in text.chars() {
-        run = if c == '`' { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn text_stays_text() {
-        assert_eq!(escaped("<b>|*x*"), "&lt;b&gt;\\|\\*x\\*");
-        assert_eq!(code("a`b"), "``a`b``");
-        assert_eq!(code("`"), "`` ` ``");
+    fn a_bar_ends_no_cell() {
         let words = Line::code("a|b").and(" c|d");
         assert_eq!(cell(&words), "`a\\|b` c\\|d");
         assert_eq!(line(&words), "`a|b` c\\|d");
-    }
-
-    #[test]
-    fn a_fence_is_longer_than_what_it_holds() {
-        let mut text = String::new();
-        block(&Block::Command("x ```` y".into()), &mut text);
-        assert_eq!(text, "\n`````sh\nx ```` y\n`````\n");
     }
 }

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 use super::error::SynthError;
 use super::fill::fill;
 use super::plan::Plan;
+use crate::printable;
 
 /// Files from this size on take long enough to show progress.
 const SHOW_PROGRESS_FROM: u64 = 64 << 20;
@@ -150,7 +151,7 @@ fn progress(plan: &Plan) -> ProgressBar {
     match ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
         Ok(style) => bar
             .with_style(style)
-            .with_message(plan.recipe().name().to_owned()),
+            .with_message(printable::line(plan.recipe().name()).into_owned()),
         Err(_) => bar,
     }
 }

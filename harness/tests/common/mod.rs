@@ -7,8 +7,9 @@ pub(crate) mod forward;
 #[path = "../../../cpp-shim/tests/common/needs.rs"]
 mod needs;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use cpp_shim::Build;
 use draft::Edit;
@@ -52,6 +53,23 @@ pub(crate) fn harness_in(folder: &Path, args: &[&str]) -> Output {
 /// Runs the command `harness`.
 pub(crate) fn harness(args: &[&str]) -> Output {
     harness_in(Path::new("."), args)
+}
+
+/// A program with a standard output that nobody reads any more, from before its start on.
+pub(crate) fn unread(program: impl AsRef<OsStr>) -> Command {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(program);
+    command.stdout(writer).stderr(Stdio::piped());
+    command
+}
+
+/// Runs the command `harness` in `folder`, whose output nobody reads.
+pub(crate) fn harness_unread(folder: &Path, args: &[&str]) -> Output {
+    let mut command = unread(env!("CARGO_BIN_EXE_harness"));
+    let child = command.args(args).current_dir(folder).spawn();
+    let child = child.expect("the harness starts");
+    child.wait_with_output().expect("the harness ends")
 }
 
 /// Standard output as text.

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::{env, fs, thread};
 
 use commands::{Counts, Place};
-use common::{FOLLOWED, ORACLE};
+use common::{FOLLOWED, ORACLE, assert_code, unread};
 use page::Page;
 use testing::test;
 
@@ -55,6 +55,16 @@ fn every_command_runs_and_prints_what_the_page_shows() {
     println!("{total}");
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(total.run > 0, "no page has a command");
+}
+
+/// A program of one's own ends by its verdict too, whoever reads.
+#[test(needs(ORACLE))]
+fn a_broken_kernel_is_no_agreement_when_nobody_reads() {
+    let example = programs::find().examples.join("own_kernel");
+    let mut example = unread(example);
+    example.args(["--broken", "--rung=lut"]);
+    let output = example.spawn().unwrap().wait_with_output().unwrap();
+    assert_code(&output, 1);
 }
 
 #[test]

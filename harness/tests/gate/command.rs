@@ -6,7 +6,7 @@ use harness::receipt::Receipt;
 use quick_junit::Report;
 use tempfile::tempdir;
 
-use crate::common::{assert_code, harness_in, stderr, stdout};
+use crate::common::{assert_code, harness_in, harness_unread, stderr, stdout};
 use crate::generated;
 use crate::made::{changed, check, green};
 use testing::test;
@@ -78,10 +78,20 @@ fn a_red_receipt_fails_with_the_place_and_the_command() {
         "the command that shows it again"
     );
 
-    let refused = harness_in(
-        folder.path(),
-        &["baseline", "accept", "receipts", "-o", "b.json"],
-    );
+    let unread = [
+        "gate",
+        "receipts",
+        "--baseline",
+        "b.json",
+        "--junit",
+        "unread.xml",
+    ];
+    assert_code(&harness_unread(folder.path(), &unread), 1);
+    assert!(folder.path().join("unread.xml").is_file());
+
+    let accept = ["baseline", "accept", "receipts", "-o", "b.json"];
+    assert_code(&harness_unread(folder.path(), &accept), 1);
+    let refused = harness_in(folder.path(), &accept);
     assert_code(&refused, 1);
     assert!(
         stdout(&refused).contains("not accepted"),

@@ -10,6 +10,7 @@ use crate::bench::Bench;
 use crate::bench::plan::FORMATS;
 use crate::bench::report::{Report, Residence, Row};
 use crate::cli::select::{oracle_ids, oracle_infos};
+use crate::cli::terminal::bad;
 use crate::cli::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
@@ -132,8 +133,10 @@ fn print(timed: &Timed<Report>, out: &mut dyn Write) -> Result<(), CliError> {
         let (operation, shape) = (&row.operation, row.shape());
         writeln!(
             out,
-            "\x1b[1;31mdiffers\x1b[0m: {operation} {shape}: {} and {} compute different products",
-            row.kernel, versus.oracle
+            "{}: {operation} {shape}: {} and {} compute different products",
+            bad("differs"),
+            row.kernel,
+            versus.oracle
         )?;
     }
     warn(out)?;

@@ -10,6 +10,7 @@ use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::model::ModelBench;
 use crate::bench::model::report::ModelReport;
 use crate::cli::select::{LoadedOracles, open_named};
+use crate::cli::terminal::bad;
 use crate::cli::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
@@ -126,7 +127,8 @@ fn print(timed: &Timed<ModelReport>, out: &mut dyn Write) -> Result<(), CliError
         let (phase, threads, oracle) = (row.phase.name(), row.threads, &versus.oracle);
         writeln!(
             out,
-            "\x1b[1;31mdiffers\x1b[0m: {phase} on {threads} threads: other logits than {oracle}'s"
+            "{}: {phase} on {threads} threads: other logits than {oracle}'s",
+            bad("differs")
         )?;
     }
     Ok(warn(out)?)

@@ -6,7 +6,9 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::plain;
 use crate::gate::{Judgement, Point, Status};
+use crate::printable;
 
+/// XML has no form for most control characters, escaped or not, and the library drops them: they are told instead.
 pub(super) fn write(judgement: &Judgement, out: &mut dyn Write) -> io::Result<()> {
     let mut report = Report::new("harness gate");
     for (criterion, points) in &judgement.answers {
@@ -33,25 +35,27 @@ fn case(criterion: &str, point: &Point) -> io::Result<TestCase> {
                 .iter()
                 .filter_map(|finding| finding.cause.as_ref());
             let cause = causes.map(|cause| format!("; cause: {cause}")).next();
-            status.set_message(format!("{why}{}", cause.unwrap_or_default()));
+            let message = format!("{why}{}", cause.unwrap_or_default());
+            status.set_message(printable::line(&message));
             status.set_type(criterion);
             let findings: io::Result<Vec<String>> = point.findings.iter().map(plain).collect();
-            status.set_description(format!("{why}\n{}", findings?.concat()));
+            let description = format!("{why}\n{}", findings?.concat());
+            status.set_description(printable::text(&description));
             status
         }
         Status::NotHere(reason) => skipped(&format!("not here: {reason}")),
         Status::Skipped(reason) => skipped(reason),
     };
-    let mut case = TestCase::new(point.what.as_str(), status);
+    let mut case = TestCase::new(printable::line(&point.what), status);
     case.set_classname(criterion);
     if let Some(note) = note {
-        case.set_system_out(note.as_str());
+        case.set_system_out(printable::text(note));
     }
     Ok(case)
 }
 
 fn skipped(reason: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::skipped();
-    status.set_message(reason);
+    status.set_message(printable::line(reason));
     status
 }

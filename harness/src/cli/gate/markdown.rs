@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{by_reason, counts, first_few, machines, plain};
 use crate::gate::{Case, Judgement, Point, Status};
+use crate::markdown::{self, text as escaped};
 
 /// Failures that are shown in full; the log and JUnit have all.
 const SHOWN: usize = 25;
@@ -73,9 +74,7 @@ fn failure(out: &mut String, criterion: &str, point: &Point) -> std::fmt::Result
     )?;
     for finding in &point.findings {
         let lines = plain(finding).map_err(|_| std::fmt::Error)?;
-        // A fence that the words cannot end.
-        let fence = "`".repeat(longest_run(&lines).max(2) + 1);
-        writeln!(out, "{fence}text\n{}\n{fence}\n", lines.trim_end())?;
+        writeln!(out, "{}", markdown::block("text", &lines))?;
     }
     Ok(())
 }
@@ -100,27 +99,4 @@ fn told(
         writeln!(out, "- {} ({n}): {}", escaped(reason), escaped(&things))?;
     }
     writeln!(out, "\n</details>\n")
-}
-
-/// Words that Markdown and HTML leave as they are.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '\n' | '\r' => escaped.push(' '),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' => {
-                escaped.push('\\');
-                escaped.push(character);
-            }
-            character => escaped.push(character),
-        }
-    }
-    escaped
-}
-
-fn longest_run(text: &str) -> usize {
-    let runs = text.split(|character| character != '`');
-    runs.map(str::len).max().unwrap_or(0)
 }

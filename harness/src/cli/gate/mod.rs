@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::terminal::plain as plain_text;
 use super::{CliError, Output, receipts, style};
 use crate::baseline::Baseline;
 use crate::exit::Exit;
@@ -119,7 +120,7 @@ fn plain(finding: &Finding) -> io::Result<String> {
     let mut lines = Vec::new();
     style::finding(finding, &finding.reproduce, &mut lines)?;
     let lines = String::from_utf8_lossy(&lines);
-    Ok(anstream::adapter::strip_str(&lines).to_string())
+    Ok(plain_text(&lines))
 }
 
 fn counts(judgement: &Judgement) -> Vec<(&'static str, &'static str, [usize; 4])> {

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use super::{by_reason, counts, first_few, machines};
 use crate::cli::style;
+use crate::cli::terminal::{bad, good, indented};
 use crate::gate::{Case, Judgement, Status};
+use crate::printable;
 
 /// Prints everything but the verdict; of things that share a reason all, or the first few.
 pub(super) fn write(
@@ -28,8 +30,11 @@ pub(super) fn write(
         };
         writeln!(
             out,
-            "\n\x1b[1;31mfailed\x1b[0m: {}: {}: {why}",
-            criterion.name, point.what
+            "\n{}: {}: {}: {}",
+            bad("failed"),
+            criterion.name,
+            printable::line(&point.what),
+            indented(why)
         )?;
         for finding in &point.findings {
             style::finding(finding, &finding.reproduce, out)?;
@@ -43,7 +48,8 @@ pub(super) fn write(
             _ => None,
         });
         for (point, note) in passed {
-            writeln!(out, "{}: {}: {note}", criterion.name, point.what)?;
+            let what = printable::line(&point.what);
+            writeln!(out, "{}: {what}: {}", criterion.name, printable::line(note))?;
         }
         let not_here = points.iter().filter_map(|point| match &point.status {
             Status::NotHere(reason) => Some((point.what.as_str(), reason.as_str())),
@@ -53,8 +59,10 @@ pub(super) fn write(
             let (n, things) = (things.len(), first_few(&things, all));
             writeln!(
                 out,
-                "not here: {}: {reason} ({n}): {things}",
-                criterion.name
+                "not here: {}: {} ({n}): {}",
+                criterion.name,
+                printable::line(reason),
+                printable::line(&things)
             )?;
         }
         let skipped = points.iter().filter_map(|point| match &point.status {
@@ -63,6 +71,7 @@ pub(super) fn write(
         });
         for (reason, things) in by_reason(skipped) {
             let (n, things) = (things.len(), first_few(&things, all));
+            let (reason, things) = (printable::line(reason), printable::line(&things));
             writeln!(out, "skipped: {reason} ({n}): {things}")?;
         }
     }
@@ -72,14 +81,14 @@ pub(super) fn write(
         out,
         "{receipts} receipt{plural} of commit {} on {}",
         case.commit(),
-        machines(case)
+        printable::line(&machines(case))
     )
 }
 
 pub(super) fn verdict(judgement: &Judgement, out: &mut dyn Write) -> io::Result<()> {
     let failed = judgement.failures().count();
     match failed {
-        0 => writeln!(out, "gate: \x1b[1;32mpassed\x1b[0m"),
-        n => writeln!(out, "gate: \x1b[1;31mfailed\x1b[0m, {n} of its points"),
+        0 => writeln!(out, "gate: {}", good("passed")),
+        n => writeln!(out, "gate: {}, {n} of its points", bad("failed")),
     }
 }

@@ -3,7 +3,7 @@
 
 use plotters::style::RGBColor;
 
-use crate::report::page::printable;
+use crate::printable;
 
 macro_rules! inks {
     ($($(#[$doc:meta])* $ink:ident $name:literal $red:literal $green:literal $blue:literal;)*) => {
@@ -87,7 +87,8 @@ impl Ink {
 
 /// A drawing for a page: colours by variables, labels in which nothing hides, a name for those who do not see it.
 pub(crate) fn on_page(svg: &str, title: &str) -> String {
-    let mut themed = printable(&svg.replace(" opacity=\"1\"", "").replace(">\n", ">"));
+    let svg = svg.replace(" opacity=\"1\"", "").replace(">\n", ">");
+    let mut themed = printable::text(&svg).replace('\n', " ");
     for ink in Ink::ALL {
         // Text cannot be taken for a colour: a quotation mark in it is escaped.
         let colour = format!("=\"{}\"", ink.hexadecimal());

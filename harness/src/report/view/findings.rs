@@ -2,6 +2,7 @@
 
 use super::{outcomes, several};
 use crate::finding::{Finding, NodeFinding, Observed};
+use crate::printable;
 use crate::receipt::Section as Work;
 use crate::report::collection::Collection;
 use crate::report::page::{Block, Line, Section};
@@ -119,7 +120,7 @@ fn told(found: &Found<'_>) -> Block {
         blocks: vec![
             Block::List(facts),
             Block::Text(Line::text("Shown again by")),
-            Block::Command(crate::report::page::printable(&finding.reproduce)),
+            Block::Command(printable::line(&finding.reproduce).into()),
         ],
     }
 }

@@ -74,8 +74,6 @@ fn figure(
     words: String,
     svg: Result<String, String>,
 ) -> Result<Figure, ReportError> {
-    let title = super::page::printable(&title);
-    let words = super::page::printable(&words);
     match svg {
         Ok(svg) => Ok(Figure {
             svg: on_page(&svg, &format!("{title}. {words}")),

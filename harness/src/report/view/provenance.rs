@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::receipt::{Environment, OracleInfo, Receipt};
+use crate::printable;
+use crate::receipt::{Environment, OracleInfo, Receipt, Run};
 use crate::report::collection::{Collection, model_of};
-use crate::report::page::{Block, Line, Section, Table, printable};
+use crate::report::page::{Block, Line, Section, Table};
 use crate::wording::count;
 
 /// The section.
@@ -141,7 +142,8 @@ fn runs(receipts: &[&Receipt]) -> Table {
 /// Every command line once.
 fn commands(receipts: &[&Receipt]) -> Block {
     let runs = receipts.iter().flat_map(|receipt| &receipt.harness.runs);
-    let commands: BTreeSet<String> = runs.map(|run| printable(&run.command.join(" "))).collect();
+    let command = |run: &Run| printable::line(&run.command.join(" ")).into_owned();
+    let commands: BTreeSet<String> = runs.map(command).collect();
     Block::Fold {
         summary: Line::text(format!("Command lines: {}", commands.len())),
         blocks: commands.into_iter().map(Block::Command).collect(),

@@ -126,9 +126,7 @@ fn of_bench(receipt: &Receipt, work: Work) -> Result<Vec<Block>, ReportError> {
     };
     let run = harness.runs.iter().find(|run| run.section == work);
     let cpu = &run.map_or(&receipt.environment, |run| &run.environment).cpu;
-    let mut blocks = vec![Block::Heading(crate::report::page::printable(&format!(
-        "{what} on {cpu}"
-    )))];
+    let mut blocks = vec![Block::Heading(format!("{what} on {cpu}"))];
     if build != "optimized" {
         let words = format!("A {build} build of the Rust side: its times mean little.");
         blocks.push(Block::Text(Line::default().and_strong(words)));

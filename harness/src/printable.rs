@@ -1,0 +1,92 @@
+//! Text as it may be shown: nothing in it hides, turns the order of letters, or is obeyed by a terminal.
+//!
+//! Names in model files, receipts, what oracles and workers say: none of it is ours, and a terminal executes some
+//! characters instead of showing them. They are escaped where text leaves the program, once for everything: by the
+//! writer of the terminal, and by [`Output::write_text`](crate::output::Output::write_text) for documents.
+//!
+//! Escapes have the form of JSON (`\u001b`), so that a JSON document that is escaped as a whole still says the same.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// The text in lines that show all they hold. Line ends stay.
+pub fn text(text: &str) -> Cow<'_, str> {
+    escape(text, |c| c != '\n' && is_hidden(c))
+}
+
+/// The text in a single line that shows all it holds: line ends are escaped too.
+pub fn line(text: &str) -> Cow<'_, str> {
+    escape(text, is_hidden)
+}
+
+/// Whether a character would not be seen as itself: control characters, format characters (bidirectional overrides,
+/// zero-width ones), line separators, unassigned and private ones, marks that overprint their neighbour. It is what
+/// `Debug` of the standard library escapes, which knows Unicode's tables; and four fillers, which are letters by these
+/// tables and have no ink.
+fn is_hidden(c: char) -> bool {
+    match c {
+        // These `Debug` escapes because it quotes.
+        '"' | '\'' | '\\' => false,
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => true,
+        c => c.escape_debug().len() != 1,
+    }
+}
+
+fn escape(text: &str, hides: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&hides) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            c if !hides(c) => shown.push(c),
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            '\t' => shown.push_str("\\t"),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(shown, "\\u{unit:04x}").expect("a string can be written");
+                }
+            }
+        }
+    }
+    shown.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind that is obeyed, not seen, or seen elsewhere.
+    const HIDDEN: &str = "\0\u{7}\u{8}\t\r\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{200b}\u{200d}\u{200e}\u{200f}\u{2028}\
+        \u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{300}\u{3164}\u{feff}\u{fff9}\u{fffe}\u{e000}\u{e0041}\u{10ffff}";
+
+    #[test]
+    fn nothing_hides() {
+        for hidden in HIDDEN.chars() {
+            let shown = text(&format!("a{hidden}b")).into_owned();
+            assert!(
+                shown.starts_with("a\\") && shown.ends_with('b') && shown.len() > 3,
+                "{shown}"
+            );
+            assert!(shown.is_ascii(), "{shown}");
+        }
+        assert_eq!(text("\u{1b}]0;title\u{7}"), "\\u001b]0;title\\u0007");
+        assert_eq!(line("a\nb\tc"), "a\\nb\\tc");
+        assert_eq!(text("a\nb"), "a\nb");
+    }
+
+    #[test]
+    fn what_can_be_read_stays() {
+        let plain = "blk.0.attn_q.weight \\ 'x' \"y\" µ ≈ ✓ ✗ – ─ 模型 ❌ ✅ é";
+        assert!(matches!(line(plain), Cow::Borrowed(_)), "{}", line(plain));
+    }
+
+    #[test]
+    fn json_says_the_same_when_it_is_escaped() {
+        let json = serde_json::to_string(HIDDEN).unwrap();
+        let escaped = text(&json);
+        assert!(escaped.is_ascii(), "{escaped}");
+        assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), HIDDEN);
+    }
+}
