@@ -11,18 +11,14 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::mapped;
+use crate::nearest;
 
 /// Why a model cannot be checked.
 #[derive(Debug, Error)]
 pub enum ModelError {
-    /// The file is no GGUF file that this project reads.
-    #[error("{path}: {source}")]
-    Gguf {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Box<GgufError>,
-    },
+    /// The file is no GGUF file that this project reads, as the error says that names it.
+    #[error(transparent)]
+    Gguf(Box<GgufError>),
     /// A tensor cannot be read as what its type says.
     #[error("{path}: tensor {tensor}: {source}")]
     Tensor {
@@ -35,8 +31,8 @@ pub enum ModelError {
     },
     /// No tensor of this name.
     #[error(
-        "{path}: no ternary tensor named `{name}`; there are {}",
-        some_of(known)
+        "{path}: no ternary tensor named `{name}`: {}",
+        nearest::hint(name, known.iter().map(String::as_str), Some("harness dump-lut"))
     )]
     NoTensor {
         /// The file.
@@ -54,16 +50,6 @@ pub enum ModelError {
         /// What the operating system said.
         source: io::Error,
     },
-}
-
-fn some_of(names: &[String]) -> String {
-    match names {
-        [] => "none at all".into(),
-        [first, second, .., last] if names.len() > 4 => {
-            format!("{}: {first}, {second}, ... {last}", names.len())
-        }
-        few => few.join(", "),
-    }
 }
 
 /// An open model file.
@@ -88,10 +74,7 @@ impl Model {
     ///
     /// [`ModelError::Gguf`].
     pub fn open(path: &Path) -> Result<Model, ModelError> {
-        let file = mapped::open(path).map_err(|source| ModelError::Gguf {
-            path: path.into(),
-            source: Box::new(source),
-        })?;
+        let file = mapped::open(path).map_err(|error| ModelError::Gguf(Box::new(error)))?;
         Ok(Model { file })
     }
 

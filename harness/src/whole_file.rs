@@ -1,5 +1,6 @@
 //! Files that are whole or not there.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -43,19 +44,10 @@ impl WholeFile {
     }
 }
 
-/// A file for all that may read new files here: temporary ones are secret if nothing is said.
-#[cfg(unix)]
+/// A file for all that may read new files here, which those of `tempfile` are not. Opened by hand, its error is the
+/// operating system's alone; that of `tempfile` names the path a second time.
 fn beside(folder: &Path) -> io::Result<NamedTempFile> {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
-    tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-}
-
-#[cfg(not(unix))]
-fn beside(folder: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::new_in(folder)
+    tempfile::Builder::new().make_in(folder, |path| File::create_new(path))
 }
 
 impl Write for WholeFile {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::select::{OracleSelection, open_model};
+use super::select::{OracleSelection, RUNGS_OF_KERNELS, open_model};
 use super::{CliError, Output, check, style};
 use crate::exit::Exit;
 use crate::interrupt;
@@ -29,7 +29,7 @@ pub struct CandidateCheck {
         hide_possible_values = true,
         value_enum,
         value_delimiter = ',',
-        default_values_t = Rung::OF_KERNELS
+        default_value = RUNGS_OF_KERNELS.as_str()
     )]
     rungs: Vec<Rung>,
     #[command(flatten)]

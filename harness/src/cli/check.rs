@@ -11,7 +11,7 @@ use qk256::format::Format;
 use super::decoding::DecodingSelection;
 use super::recording::ReceiptOption;
 use super::select::{
-    KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
+    ALL_RUNGS, KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
 };
 use super::{CliError, Output, style};
 use crate::exit::Exit;
@@ -50,7 +50,7 @@ pub(super) struct CheckArgs {
     /// to a temporary file
     model: Option<PathBuf>,
     /// Rungs to climb, separated by commas
-    #[arg(long = "rung", value_name = "RUNG", value_enum, value_delimiter = ',', default_values_t = Rung::ALL)]
+    #[arg(long = "rung", value_name = "RUNG", value_enum, value_delimiter = ',', default_value = ALL_RUNGS.as_str())]
     rungs: Vec<Rung>,
     #[command(flatten)]
     oracles: OracleSelection,
@@ -135,8 +135,9 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     });
     let rungs = args.rungs();
     let decoding = if rungs.iter().any(|rung| Rung::OF_MODELS.contains(rung)) {
-        args.decoding.of(&open.model, &oracles.references)?
+        Ok(args.decoding.of(&open.model, &oracles.references)?)
     } else {
+        args.decoding.require_nothing()?;
         Err("no rung that runs the model was asked for".into())
     };
     let sides = Sides {

@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 
 use clap::Args;
 
-use super::CliError;
 use super::isolation::Isolation;
+use super::{CliError, threads};
 use crate::decoding::{Decoding, default_tokens};
-use crate::inference::{Inference, InferenceError, InferenceParams};
+use crate::inference::{Inference, InferenceParams};
 use crate::model::Model;
+use crate::outcome::Rung;
 use crate::side::Reference;
 
 /// What a model decodes, and how.
@@ -27,7 +28,7 @@ pub(super) struct DecodingSelection {
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
     /// Threads that each side decodes with
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = threads::parse)]
     threads: NonZeroUsize,
     #[command(flatten)]
     isolation: Isolation,
@@ -62,23 +63,37 @@ impl DecodingSelection {
     ///
     /// # Errors
     ///
-    /// [`CliError::Usage`] for tokens outside the model's vocabulary.
-    pub(super) fn of(
-        &self,
-        model: &Model,
-        references: &[Reference],
-    ) -> Result<Result<Decoding, String>, CliError> {
+    /// [`CliError::Usage`] for tokens outside the model's vocabulary, and for a prompt without tokens;
+    /// [`CliError::Setup`] if nobody can tokenize the prompt.
+    pub(super) fn of(&self, model: &Model, references: &[Reference]) -> Result<Decoding, CliError> {
         let vocabulary = vocabulary(model);
         let tokens = match (&self.tokens, &self.prompt) {
             (Some(tokens), _) => {
                 require_tokens(tokens, vocabulary)?;
-                Ok(tokens.clone())
+                tokens.clone()
             }
-            (None, Some(text)) => tokenize(text, model, references),
-            (None, None) => Ok(default_tokens(vocabulary.unwrap_or(1))),
+            (None, Some(text)) => tokenize(text, model, references)?,
+            (None, None) => default_tokens(vocabulary.unwrap_or(1)),
         };
-        let decoding = |tokens| Decoding::new(model.path().to_owned(), tokens, self.threads.get());
-        Ok(tokens.map(decoding))
+        let path = model.path().to_owned();
+        Ok(Decoding::new(path, tokens, self.threads.get()))
+    }
+
+    /// An error for what was asked to be decoded, where nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`].
+    pub(super) fn require_nothing(&self) -> Result<(), CliError> {
+        let option = match (&self.tokens, &self.prompt) {
+            (Some(_), _) => "--tokens",
+            (None, Some(_)) => "--prompt",
+            (None, None) => return Ok(()),
+        };
+        let rungs = Rung::OF_MODELS.map(Rung::name).join(" or ");
+        Err(CliError::Usage(format!(
+            "{option} says what the model decodes, which it does on the rungs {rungs} alone: ask for one of them too"
+        )))
     }
 }
 
@@ -105,12 +120,18 @@ pub(super) fn vocabulary(model: &Model) -> Option<usize> {
     Some(embedding.rows())
 }
 
-/// The tokens of a text in the words of the first oracle that runs models.
-fn tokenize(text: &str, model: &Model, references: &[Reference]) -> Result<Vec<u32>, String> {
+/// The tokens of a text in the vocabulary of the model, by the first oracle that runs models.
+///
+/// # Errors
+///
+/// [`CliError::Setup`] if there is no vocabulary, or nobody to read it; [`CliError::Usage`] if the text has no tokens.
+fn tokenize(text: &str, model: &Model, references: &[Reference]) -> Result<Vec<u32>, CliError> {
+    let failed =
+        |reason: String| CliError::Setup(format!("--prompt cannot be tokenized: {reason}"));
     let engine = references
         .iter()
         .find_map(|reference| reference.engine.as_deref())
-        .ok_or("no oracle tokenizes the prompt")?;
+        .ok_or_else(|| failed("no oracle that runs models is here".into()))?;
     // Only the vocabulary is wanted.
     let params = InferenceParams {
         n_ctx: 1,
@@ -121,13 +142,10 @@ fn tokenize(text: &str, model: &Model, references: &[Reference]) -> Result<Vec<u
     let mut work = |inference: &mut dyn Inference| tokens = inference.tokenize(text);
     engine
         .with_model(model.path(), &params, &mut work)
-        .map_err(words)?;
-    match tokens.map_err(words)? {
-        none if none.is_empty() => Err("the prompt has no tokens".into()),
-        tokens => Ok(tokens),
-    }
-}
-
-fn words(error: InferenceError) -> String {
-    format!("the prompt cannot be tokenized: {error}")
+        .and(tokens)
+        .map_err(|error| failed(error.to_string()))
+        .and_then(|tokens| match &tokens[..] {
+            [] => Err(CliError::Usage("--prompt has no tokens".into())),
+            _ => Ok(tokens),
+        })
 }

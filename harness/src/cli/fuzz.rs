@@ -8,11 +8,11 @@ use qk256::kernel;
 
 use super::recording::ReceiptOption;
 use super::select::{KernelSelection, OracleSelection, oracle_ids, oracle_infos};
-use super::{CliError, Output, style};
+use super::{CliError, Output, duration, style};
 use crate::case_record::CaseRecord;
 use crate::diagnose::Examinations;
 use crate::exit::Exit;
-use crate::fuzz::{Campaign, Difference, Limit, Regression, Summary};
+use crate::fuzz::{Campaign, Difference, Limit, Regression, Summary, case_index};
 use crate::interrupt;
 use crate::receipt::{FuzzParameters, FuzzSection, Receipt, Recorder, Section, Work};
 use crate::shard::Shard;
@@ -37,8 +37,8 @@ pub(super) struct FuzzArgs {
     /// End after so many cases [default: 20000, unless --time is given]
     #[arg(long, value_name = "N")]
     cases: Option<u64>,
-    /// End after so long, such as 30s or 10m
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    /// End after so many seconds, or a time such as 30s or 10m
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     time: Option<std::time::Duration>,
     /// Seed of all cases
     #[arg(long, default_value_t = 1)]
@@ -71,6 +71,7 @@ pub(super) struct Fuzzed {
 }
 
 pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    args.require_indices()?;
     args.receipt.prepare()?;
     let fuzzed = fuzz(
         args,
@@ -191,6 +192,23 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
 }
 
 impl FuzzArgs {
+    /// An error if the cases have no index.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`].
+    fn require_indices(&self) -> Result<(), CliError> {
+        let last = self.cases().unwrap_or(1).saturating_sub(1);
+        match case_index(self.start, self.shard, last) {
+            Some(_) => Ok(()),
+            None => Err(CliError::Usage(format!(
+                "cases are numbered up to {}: there are not so many from --start {} on",
+                u64::MAX,
+                self.start
+            ))),
+        }
+    }
+
     fn limit(&self) -> Limit {
         Limit {
             cases: self.cases(),

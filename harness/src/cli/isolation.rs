@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::duration;
 use crate::side::worker::WorkerParams;
 
 /// How long an oracle is waited for.
 #[derive(Debug, Args)]
 pub(super) struct Isolation {
-    /// Give up an oracle that says nothing for so long while it runs the model, such as 90s
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    /// Give up an oracle that says nothing for so many seconds, or a time such as 10m, while it runs the model
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
     patience: Duration,
 }
 

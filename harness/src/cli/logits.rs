@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::decoding::{require_tokens, vocabulary};
 use super::isolation::Isolation;
 use super::select::engine;
-use super::{CliError, Output, style};
+use super::{CliError, Output, style, threads};
+use crate::existing::Existing;
 use crate::exit::Exit;
 use crate::inference::{Engine, Inference, InferenceParams};
 use crate::model::Model;
@@ -47,14 +48,18 @@ pub(super) struct LogitsArgs {
     /// The file to write
     #[arg(long, value_name = "FILE.npy")]
     out: PathBuf,
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
     /// Threads
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = threads::parse)]
     threads: NonZeroUsize,
     #[command(flatten)]
     isolation: Isolation,
 }
 
 pub(super) fn run(args: &LogitsArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    Existing::of(args.force).require(&args.out)?;
     let engine = engine(&args.backend, args.isolation.workers())?;
     let model = Model::open(&args.model)?;
     require_tokens(&args.tokens, vocabulary(&model))?;

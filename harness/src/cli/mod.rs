@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod decoding;
 mod dump_lut;
+mod duration;
 mod fuzz;
 mod gate;
 mod isolation;
@@ -28,6 +29,7 @@ mod slots;
 mod style;
 mod synth;
 mod terminal;
+mod threads;
 mod verify_receipt;
 mod worker;
 
@@ -43,6 +45,7 @@ pub use candidates::CandidateCheck;
 pub use output::{Output, OutputOptions, conclude};
 
 use crate::baseline::BaselineError;
+use crate::existing::FileExists;
 use crate::exit::Exit;
 use crate::fuzz::{CaseError, RegressionError};
 use crate::implementation::SideError;
@@ -129,6 +132,9 @@ pub enum CliError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A file would be replaced.
+    #[error(transparent)]
+    Exists(#[from] FileExists),
     /// A receipt cannot be written, read or believed.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),

@@ -15,7 +15,7 @@ use self::plan::{Extent, plan};
 use self::step::{Ended, Step};
 use super::report::report;
 use super::terminal::bad;
-use super::{CliError, Output, style};
+use super::{CliError, Output, duration, style};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::printable;
@@ -52,8 +52,8 @@ pub(super) struct NightlyArgs {
     /// Check this recipe only (see `harness synth --list`); may be given several times
     #[arg(long = "recipe", value_name = "NAME")]
     recipes: Vec<String>,
-    /// Fuzz for so long
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10m")]
+    /// Fuzz for so many seconds, or a time such as 30m
+    #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "10m")]
     fuzz_time: Duration,
     /// Fuzz so many cases instead
     #[arg(long, value_name = "N", conflicts_with = "fuzz_time")]

@@ -1,6 +1,7 @@
 //! Options that several commands share: which model, which oracles, which kernels.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use clap::Args;
 use qk256::kernel::{self, Kernel};
@@ -8,10 +9,26 @@ use qk256::kernel::{self, Kernel};
 use super::CliError;
 use crate::inference::Engine;
 use crate::model::Model;
+use crate::nearest;
+use crate::outcome::Rung;
 use crate::receipt::OracleInfo;
 use crate::side::worker::{WorkerParams, Workers};
 use crate::side::{Candidate, Forward, OracleSide, Reference};
-use crate::synth::{self, TemporaryModel};
+use crate::synth::{self, SynthError, TemporaryModel};
+
+/// Every rung, as an option takes a list.
+pub(super) static ALL_RUNGS: LazyLock<String> = LazyLock::new(|| list(&Rung::ALL));
+
+/// The rungs that compare kernels, likewise.
+pub(super) static RUNGS_OF_KERNELS: LazyLock<String> = LazyLock::new(|| list(&Rung::OF_KERNELS));
+
+fn list(rungs: &[Rung]) -> String {
+    rungs
+        .iter()
+        .map(|rung| rung.name())
+        .collect::<Vec<_>>()
+        .join(",")
+}
 
 /// Which oracles to compare with.
 #[derive(Debug, Args)]
@@ -43,22 +60,14 @@ impl OracleSelection {
     /// [`CliError::Oracle`] if one is there but not fit for use.
     pub(super) fn load(&self) -> Result<LoadedOracles, CliError> {
         let builds = cpp_shim::builds();
-        let known = || {
-            builds
-                .iter()
-                .map(|build| build.id())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
         if let Some(unknown) = self
             .oracle_ids
             .iter()
             .find(|id| builds.iter().all(|b| b.id() != **id))
         {
-            let known = known();
-            return Err(CliError::Usage(format!(
-                "no oracle `{unknown}`; there are: {known}"
-            )));
+            let ids = builds.iter().map(|build| build.id());
+            let hint = nearest::hint(unknown, ids, Some("harness oracles"));
+            return Err(CliError::Usage(format!("no oracle `{unknown}`: {hint}")));
         }
         if builds.is_empty() {
             return Err(CliError::Setup(
@@ -122,11 +131,9 @@ pub(super) fn engine(name: &str, workers: WorkerParams) -> Result<Box<dyn Engine
     let builds = cpp_shim::builds();
     let Some(build) = builds.iter().find(|build| build.id() == name) else {
         let oracles = builds.iter().map(|build| build.id());
-        let known: Vec<&str> = std::iter::once(Forward::ID).chain(oracles).collect();
-        return Err(CliError::Usage(format!(
-            "no backend `{name}`; there are: {}",
-            known.join(", ")
-        )));
+        let ids = std::iter::once(Forward::ID).chain(oracles);
+        let hint = nearest::hint(name, ids, None);
+        return Err(CliError::Usage(format!("no backend `{name}`: {hint}")));
     };
     build
         .availability()
@@ -167,13 +174,21 @@ impl KernelSelection {
     ///
     /// [`CliError::Usage`] for an unknown id.
     pub(super) fn named(&self) -> Result<Vec<&'static Kernel>, CliError> {
-        let kernel = |id: &String| {
-            kernel::by_id(id).ok_or_else(|| {
-                CliError::Usage(format!("no kernel `{id}`; `harness kernels` lists them"))
-            })
-        };
-        self.kernel_ids.iter().map(kernel).collect()
+        self.kernel_ids.iter().map(|id| kernel_of(id)).collect()
     }
+}
+
+/// The kernel of this id.
+///
+/// # Errors
+///
+/// [`CliError::Usage`] if there is none.
+pub(super) fn kernel_of(id: &str) -> Result<&'static Kernel, CliError> {
+    kernel::by_id(id).ok_or_else(|| {
+        let ids = kernel::all().iter().map(|kernel| kernel.id());
+        let hint = nearest::hint(id, ids, Some("harness kernels"));
+        CliError::Usage(format!("no kernel `{id}`: {hint}"))
+    })
 }
 
 /// A model, and the file that goes with it if it was generated.
@@ -209,14 +224,27 @@ pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> 
 ///
 /// As [`open_model`].
 pub(super) fn open_named(path: &Path) -> Result<OpenModel, CliError> {
-    let is_recipe = match path.extension().and_then(|extension| extension.to_str()) {
+    match path.to_str().filter(|name| is_recipe(path, name)) {
+        Some(recipe) => generate(recipe).map_err(|error| match error {
+            CliError::Synth(SynthError::UnknownName { name, known }) => CliError::Setup(format!(
+                "no file and no recipe is called `{name}`: {}",
+                synth::near_recipes(&name, &known)
+            )),
+            error => error,
+        }),
+        None => open_model(Some(&path.into())),
+    }
+}
+
+/// Whether a model is named by its recipe. What is there is a file, whatever it is called; but for a folder, which
+/// happens to have the name of a recipe.
+fn is_recipe(path: &Path, name: &str) -> bool {
+    match path.extension().and_then(|extension| extension.to_str()) {
         Some("gguf") => false,
         Some("toml") => true,
-        _ => !path.is_file(),
-    };
-    match path.to_str().filter(|_| is_recipe) {
-        Some(recipe) => generate(recipe),
-        None => open_model(Some(&path.into())),
+        _ if path.is_dir() => synth::embedded().iter().any(|(known, _)| *known == name),
+        _ if path.exists() => false,
+        _ => !name.contains(['/', '\\']),
     }
 }
 
@@ -242,8 +270,14 @@ mod tests {
     fn what_is_no_file_is_a_recipe() {
         for (name, told) in [
             ("no-such-model.gguf", "no-such-model.gguf"),
-            ("no-such-recipe", "2b-4t-small-vocab"),
+            ("no-such-recipe", "no file and no recipe"),
+            ("tiny-lama", "`tiny-llama-i2_s`"),
             ("no-such-recipe.toml", "no-such-recipe.toml"),
+            ("no/such/model", "no/such/model: cannot be opened"),
+            // Files and folders of this crate, in which its tests run.
+            ("Cargo.toml", "Cargo.toml"),
+            ("src", "src: "),
+            ("build.rs", "not a GGUF file"),
         ] {
             let error = open_named(Path::new(name))
                 .err()

@@ -46,11 +46,7 @@ pub(super) fn run(args: &SynthArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
     };
     let mut recipe = find(recipe)?;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
-    let existing = if args.force {
-        Existing::Replace
-    } else {
-        Existing::Refuse
-    };
+    let existing = Existing::of(args.force);
     let written = create(&Plan::new(recipe)?, output, existing)?;
     out.document(|| &written)?;
     let out = out.text();

@@ -56,6 +56,14 @@ pub struct Summary {
 /// After so many findings a campaign ends: what is broken is broken.
 const MOST_FINDINGS: usize = 8;
 
+/// Index of the `n`th case, from 0, of a shard of a campaign. None if the campaign could not go on after it, since
+/// indices have 64 bits.
+pub fn case_index(start: u64, shard: Shard, n: u64) -> Option<u64> {
+    let done = n.checked_mul(shard.count)?.checked_add(start)?;
+    done.checked_add(shard.count)?;
+    Some(done + shard.index - 1)
+}
+
 impl Campaign<'_> {
     /// Tries cases until the limit is reached, or until eight pairs of sides have differed. A pair that has differed is
     /// not shrunk again.
@@ -79,8 +87,9 @@ impl Campaign<'_> {
             } => cases,
             Limit { time, .. } => time.unwrap_or_default().as_secs(),
         });
-        while !self.is_over(&summary, begun.elapsed()) {
-            let index = self.start + self.shard.index - 1 + summary.cases * self.shard.count;
+        while !self.is_over(&summary, begun.elapsed())
+            && let Some(index) = case_index(self.start, self.shard, summary.cases)
+        {
             let case = Draft::of(self.seed, index).case(&formats)?;
             let trial = self.trial(&case)?;
             summary.comparisons += trial.comparisons;

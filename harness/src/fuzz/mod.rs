@@ -17,7 +17,7 @@ mod trial;
 mod values;
 
 pub use crate::case::{Case, CaseError, Input};
-pub use campaign::{Campaign, Limit, Summary};
+pub use campaign::{Campaign, Limit, Summary, case_index};
 pub use draft::Draft;
 pub use keep::keep;
 pub use regression::{Regression, RegressionError};

@@ -7,14 +7,16 @@ use qk256::format::ShapeError;
 use qk256::gguf::WriteError;
 use thiserror::Error;
 
+use crate::existing::FileExists;
+use crate::nearest;
+
 /// Why a synthetic model cannot be made.
 #[derive(Debug, Error)]
 pub enum SynthError {
     /// No embedded recipe of this name.
     #[error(
-        "no recipe is called `{name}`; there are {}; \
-         a recipe of your own is given by its path, ending in .toml",
-        known.join(", ")
+        "no recipe is called `{name}`: {}; a recipe of your own is given by its path, ending in .toml",
+        near_recipes(name, known)
     )]
     UnknownName {
         /// The name asked for.
@@ -61,11 +63,8 @@ pub enum SynthError {
         problem: Problem,
     },
     /// The file to write is there already.
-    #[error("{}: the file exists; --force replaces it", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error(transparent)]
+    Exists(#[from] FileExists),
     /// The file cannot be created, or not put in its place.
     #[error("{}: the file cannot be written: {source}", path.display())]
     Create {
@@ -74,6 +73,9 @@ pub enum SynthError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// There is no folder for a model that is generated for one run.
+    #[error("no temporary folder can be made: {0}; TMPDIR says where")]
+    Temporary(#[source] io::Error),
     /// The container refused the model, or the disk its bytes.
     #[error("{what}: {source}")]
     Container {
@@ -85,6 +87,12 @@ pub enum SynthError {
     /// The results cannot be told.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
+}
+
+/// The recipes that may have been meant.
+pub(crate) fn near_recipes(name: &str, known: &[String]) -> String {
+    let known = known.iter().map(String::as_str);
+    nearest::hint(name, known, Some("harness synth --list"))
 }
 
 /// What is wrong with the value of a field.

@@ -26,7 +26,9 @@ mod temporary;
 mod validate;
 mod write;
 
+pub use crate::existing::Existing;
 pub use corpus::{DEFAULT_RECIPE, embedded, find};
+pub(crate) use error::near_recipes;
 pub use error::{Problem, SynthError};
 pub use plan::{Content, Plan, PlannedTensor, TernaryContent};
 pub use recipe::{
@@ -34,4 +36,4 @@ pub use recipe::{
     Sizes, Ternary,
 };
 pub use temporary::TemporaryModel;
-pub use write::{Existing, Written, create, write_to};
+pub use write::{Written, create, write_to};

@@ -26,10 +26,7 @@ impl TemporaryModel {
         let folder = tempfile::Builder::new()
             .prefix("harness-")
             .tempdir()
-            .map_err(|source| SynthError::Create {
-                path: std::env::temp_dir(),
-                source,
-            })?;
+            .map_err(SynthError::Temporary)?;
         let path = folder.path().join(format!("{}.gguf", recipe.name()));
         create(&Plan::new(recipe)?, &path, Existing::Refuse)?;
         Ok(TemporaryModel {

@@ -1,5 +1,6 @@
 //! From a plan to a file: streamed, hashed on the way, and put in its place only when whole.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,19 +13,11 @@ use tempfile::NamedTempFile;
 use super::error::SynthError;
 use super::fill::fill;
 use super::plan::Plan;
+use crate::existing::{Existing, FileExists};
 use crate::printable;
 
 /// Files from this size on take long enough to show progress.
 const SHOW_PROGRESS_FROM: u64 = 64 << 20;
-
-/// What to do with a file that is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
-    /// Leave it and fail.
-    Refuse,
-    /// Replace it.
-    Replace,
-}
 
 /// A file that was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,9 +53,7 @@ pub fn write_to<W: Write>(plan: &Plan, sink: W) -> Result<W, SynthError> {
 /// [`SynthError::Exists`], [`SynthError::Create`], or [`SynthError::Container`] if the disk refuses
 /// bytes.
 pub fn create(plan: &Plan, path: &Path, existing: Existing) -> Result<Written, SynthError> {
-    if existing == Existing::Refuse && path.symlink_metadata().is_ok() {
-        return Err(SynthError::Exists { path: path.into() });
-    }
+    existing.require(path)?;
     let failed = |source| SynthError::Create {
         path: path.into(),
         source,
@@ -94,7 +85,7 @@ pub fn create(plan: &Plan, path: &Path, existing: Existing) -> Result<Written, S
             temporary
                 .persist_noclobber(path)
                 .map_err(|error| match error.error.kind() {
-                    io::ErrorKind::AlreadyExists => SynthError::Exists { path: path.into() },
+                    io::ErrorKind::AlreadyExists => FileExists { path: path.into() }.into(),
                     _ => failed(error.error),
                 })?
         }
@@ -129,17 +120,12 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".synth-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::fs::Permissions;
-        use std::os::unix::fs::PermissionsExt;
-        // As for any new file: what the umask leaves of it. Temporary files would be their owner's
-        // alone.
-        builder.permissions(Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
+    // As for any new file: what the umask leaves of it. Temporary files would be their owner's alone, and their errors
+    // name the path a second time.
+    tempfile::Builder::new()
+        .prefix(".synth-")
+        .suffix(".part")
+        .make_in(folder, |path| File::create_new(path))
 }
 
 /// A bar on stderr, which indicatif hides where stderr is no terminal.

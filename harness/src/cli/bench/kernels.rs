@@ -9,7 +9,7 @@ use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::Bench;
 use crate::bench::plan::FORMATS;
 use crate::bench::report::{Report, Residence, Row};
-use crate::cli::select::{oracle_ids, oracle_infos};
+use crate::cli::select::{kernel_of, oracle_ids, oracle_infos};
 use crate::cli::terminal::bad;
 use crate::cli::{CliError, Output, style};
 use crate::exit::Exit;
@@ -76,9 +76,7 @@ pub(super) fn time(args: &BenchArgs, wants_receipt: bool) -> Result<Timed<Report
 fn kernels(ids: &[String]) -> Result<Vec<&'static Kernel>, CliError> {
     let mut kernels: Vec<&Kernel> = FORMATS.iter().map(|format| kernel::best(format)).collect();
     for id in ids {
-        let kernel = kernel::by_id(id).ok_or_else(|| {
-            CliError::Usage(format!("no kernel `{id}`; `harness kernels` lists them"))
-        })?;
+        let kernel = kernel_of(id)?;
         kernel
             .availability()
             .map_err(|missing| CliError::Setup(format!("kernel {id}: {missing}")))?;

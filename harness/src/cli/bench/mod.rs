@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::recording::ReceiptOption;
 use super::select::OracleSelection;
-use super::{CliError, Output};
+use super::{CliError, Output, threads};
 use crate::bench::plan::Extent;
 use crate::exit::Exit;
 use crate::receipt::Receipt;
@@ -44,7 +44,7 @@ pub(super) struct BenchArgs {
     #[arg(long = "kernel", value_name = "ID", conflicts_with = "model")]
     kernel_ids: Vec<String>,
     /// Numbers of threads
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2")]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2", value_parser = threads::parse)]
     threads: Vec<NonZeroUsize>,
     #[command(flatten)]
     receipt: ReceiptOption,
