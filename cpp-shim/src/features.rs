@@ -94,6 +94,24 @@ pub(crate) fn detected(_feature: &str) -> bool {
     false
 }
 
+/// The CPU features by which compilers choose instructions, of those that this CPU has.
+#[allow(unreachable_pub, reason = "the build script has no use for it")]
+pub fn cpu_features() -> impl Iterator<Item = &'static str> {
+    of(std::env::consts::ARCH)
+        .iter()
+        .map(|&(_, feature)| feature)
+        .filter(|feature| detected(feature))
+}
+
+/// Whether a CPU feature is one that [`cpu_features`] names where the CPU has it, on any
+/// architecture.
+#[allow(unreachable_pub, reason = "as above")]
+pub fn is_cpu_feature(name: &str) -> bool {
+    [X86_64, AARCH64]
+        .iter()
+        .any(|table| table.iter().any(|&(_, feature)| feature == name))
+}
+
 /// (macro, feature) pairs of an architecture, empty for an unknown one.
 pub(crate) fn of(architecture: &str) -> &'static [(&'static str, &'static str)] {
     match architecture {

@@ -46,6 +46,7 @@ mod table;
 
 pub use describe::{Description, Format, FormatInfo};
 pub use error::{OracleError, Status, Unavailable};
+pub use features::{cpu_features, is_cpu_feature};
 pub use node::Node;
 pub use oracle::{Activations, Oracle};
 pub use registry::{Build, Provenance, builds};

@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn hints_are_short() {
-        let oracles = ["bitnet.cpp/strict", "bitnet.cpp/native"];
+        let oracles = ["bitnet.cpp/strict", "bitnet.cpp/fma"];
         let hint_of = |unknown| hint(unknown, oracles, Some("harness oracles"));
         assert_eq!(
             hint_of("strict"),
@@ -101,7 +101,7 @@ mod tests {
         );
         assert_eq!(
             hint_of("xyz"),
-            "there are: bitnet.cpp/strict, bitnet.cpp/native"
+            "there are: bitnet.cpp/strict, bitnet.cpp/fma"
         );
         let many: Vec<String> = (0..100).map(|n| format!("number-{n}")).collect();
         let hint = hint("xyz", many.iter().map(String::as_str), None);

@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
 use harness::probe::Random;
-use qk256::activation::Activations;
+use qk256::activation::{Activations, ActivationsRef};
 use qk256::format::{Digit, Format, Storage, Weights, pack};
 use qk256::kernel::{self, Kernel};
 
@@ -143,14 +143,19 @@ fn run(kernel: &Kernel, storage: Storage, batch: usize, edge: Edge, shift: usize
 
     let x: Vec<f32> = (0..batch * cols).map(|_| random.bell()).collect();
     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-    let quantized = Activations::quantize(storage.format().activation, cols, &x).unwrap();
+    let kind = storage.format().activation;
+    let quantized = Activations::quantize(kind, cols, &x).unwrap();
     let mut expected = vec![0.0; batch * rows];
     kernel
         .products(&plain, 0..rows, &quantized, &mut expected)
         .unwrap();
     let mut out = Fenced::new(&vec![-1.0; batch * rows], edge, shift);
+    let codes = Fenced::new(quantized.codes(), edge, shift);
+    let scales = Fenced::new(quantized.scales(), edge, shift);
+    let sums = Fenced::new(quantized.sums(), edge, shift);
+    let quantized = ActivationsRef::new(kind, cols, &codes, &scales, &sums).unwrap();
     kernel
-        .products(&weights, 0..rows, &quantized, &mut out)
+        .products(&weights, 0..rows, quantized, &mut out)
         .unwrap();
     assert_eq!(bits(&out), bits(&expected), "products: {case}");
 

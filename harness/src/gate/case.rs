@@ -4,7 +4,7 @@ use qk256::kernel::Isa;
 use thiserror::Error;
 
 use crate::baseline::{Baseline, Fact, OracleBuild, model_name};
-use crate::receipt::{Environment, Receipt, is_looked_for};
+use crate::receipt::{Environment, Receipt};
 
 /// What the criteria look at.
 #[derive(Debug)]
@@ -128,7 +128,9 @@ impl<'a> Case<'a> {
             return Vec::new();
         }
         let features = build.into_iter().flat_map(|b| b.instruction_set.split(' '));
-        features.filter(|feature| is_looked_for(feature)).collect()
+        features
+            .filter(|feature| cpp_shim::is_cpu_feature(feature))
+            .collect()
     }
 
     /// Whether an oracle is the same build as that of the baseline, to the compiler.

@@ -35,7 +35,7 @@ impl Environment {
             os: std::env::consts::OS.into(),
             arch: std::env::consts::ARCH.into(),
             cpu: cpu_name().unwrap_or_else(|| std::env::consts::ARCH.into()),
-            cpu_features: cpu_features().into_iter().map(String::from).collect(),
+            cpu_features: cpp_shim::cpu_features().map(String::from).collect(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             rustc: env!("HARNESS_RUSTC").into(),
             harness: env!("CARGO_PKG_VERSION").into(),
@@ -51,50 +51,28 @@ fn cpu_name() -> Option<String> {
     Some(line.split_once(':')?.1.trim().into())
 }
 
-/// CPU features that are looked for, of those that kernels or oracles can use, for each architecture.
-macro_rules! features_of {
-    (x86_64: $with:ident) => {
-        $with!("sse4.2" "avx" "avx2" "fma" "f16c" "bmi2" "avxvnni"
-            "avx512f" "avx512bw" "avx512dq" "avx512vl" "avx512vnni" "avx512vbmi" "avx512bf16")
-    };
-    (aarch64: $with:ident) => {
-        $with!("neon" "dotprod" "i8mm" "fp16" "sve")
-    };
-}
+#[cfg(test)]
+mod tests {
+    use qk256::kernel::Isa;
 
-macro_rules! names {
-    ($($feature:tt)*) => { &[$($feature),*] };
-}
+    use super::*;
 
-/// Whether an environment names this CPU feature where the CPU has it.
-pub fn is_looked_for(feature: &str) -> bool {
-    const X86_64: &[&str] = features_of!(x86_64: names);
-    const AARCH64: &[&str] = features_of!(aarch64: names);
-    X86_64.contains(&feature) || AARCH64.contains(&feature)
-}
-
-#[cfg(target_arch = "x86_64")]
-fn cpu_features() -> Vec<&'static str> {
-    macro_rules! detected {
-        ($($feature:tt)*) => { [$(($feature, is_x86_feature_detected!($feature))),*] };
+    /// A kernel that the baseline has and a machine lacks is told from one that was lost by these names.
+    #[test]
+    fn a_receipt_names_every_feature_that_kernels_and_oracles_need() {
+        let here = Environment::here().cpu_features;
+        for isa in Isa::ALL {
+            for feature in isa.features() {
+                assert!(cpp_shim::is_cpu_feature(feature), "{feature}");
+            }
+            let found = |feature: &&str| here.iter().any(|found| found == feature);
+            let all = isa.features().iter().all(found);
+            assert_eq!(isa.availability().is_ok(), all, "{}", isa.name());
+        }
+        for build in cpp_shim::builds() {
+            for feature in build.provenance().instruction_set {
+                assert!(cpp_shim::is_cpu_feature(feature), "{feature}");
+            }
+        }
     }
-    found(&features_of!(x86_64: detected))
-}
-
-#[cfg(target_arch = "aarch64")]
-fn cpu_features() -> Vec<&'static str> {
-    macro_rules! detected {
-        ($($feature:tt)*) => { [$(($feature, std::arch::is_aarch64_feature_detected!($feature))),*] };
-    }
-    found(&features_of!(aarch64: detected))
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn cpu_features() -> Vec<&'static str> {
-    found(&[])
-}
-
-fn found(features: &[(&'static str, bool)]) -> Vec<&'static str> {
-    let there = features.iter().filter(|&&(_, there)| there);
-    there.map(|&(name, _)| name).collect()
 }

@@ -31,7 +31,7 @@ mod verify;
 
 pub use commit::{DIRTY, built_from, is_commit, is_sha256};
 pub use document::{Harness, Parity, Receipt, SCHEMA_VERSION, Skip, Validation, Work};
-pub use environment::{Environment, is_looked_for};
+pub use environment::Environment;
 pub use error::ReceiptError;
 pub use file::MOST_BYTES;
 pub use flaw::Flaw;

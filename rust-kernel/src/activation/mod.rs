@@ -3,12 +3,19 @@
 mod codes;
 mod i8_s;
 mod q8_k;
+mod view;
 
 use thiserror::Error;
 
 use self::codes::Codes;
+pub use self::view::ActivationsRef;
+use self::view::whole_rows;
+#[cfg(target_arch = "x86_64")]
+use crate::compiled_for;
 pub use crate::format::ActivationKind;
 use crate::format::{QK256, ShapeError};
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::Avx2;
 
 /// Scales and sums that a row of `cols` activations has.
 fn counts(kind: ActivationKind, cols: usize) -> (usize, usize) {
@@ -64,18 +71,7 @@ impl Activations {
         cols: usize,
         values: &[f32],
     ) -> Result<Activations, ActivationError> {
-        if cols == 0 || values.is_empty() {
-            return Err(ShapeError::Empty {
-                rows: values.len(),
-                cols,
-            }
-            .into());
-        }
-        if kind == ActivationKind::Q8K && !cols.is_multiple_of(QK256) {
-            return Err(ActivationError::Columns { cols });
-        }
-        let rows = values.len() / cols;
-        ShapeError::check("activations of whole rows", values.len(), rows * cols)?;
+        let rows = whole_rows(kind, cols, values.len())?;
         let (scales, sums) = counts(kind, cols);
         let mut out = Activations {
             kind,
@@ -96,17 +92,10 @@ impl Activations {
     /// Quantizes all rows by the best instruction set, unless a value is not finite: then it gives `false`.
     fn fill(&mut self, values: &[f32]) -> bool {
         #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the CPU has just been found to have AVX2.
-            return unsafe { self.fill_avx2(values) };
+        if Avx2::detect().is_some() {
+            // SAFETY: the token proves the features.
+            return unsafe { fill_avx2(self, values) };
         }
-        self.fill_portably(values)
-    }
-
-    /// [`Activations::fill_portably`], compiled for AVX2: the same operations, and so the same bits.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn fill_avx2(&mut self, values: &[f32]) -> bool {
         self.fill_portably(values)
     }
 
@@ -134,6 +123,17 @@ impl Activations {
         true
     }
 
+    /// The same, borrowed.
+    pub fn view(&self) -> ActivationsRef<'_> {
+        ActivationsRef {
+            kind: self.kind,
+            cols: self.cols,
+            codes: &self.codes,
+            scales: &self.scales,
+            sums: &self.sums,
+        }
+    }
+
     /// How they are quantized.
     pub fn kind(&self) -> ActivationKind {
         self.kind
@@ -144,36 +144,38 @@ impl Activations {
         self.cols
     }
 
-    /// Rows: the batch.
+    /// As [`ActivationsRef::rows`].
     pub fn rows(&self) -> usize {
-        self.codes.len() / self.cols
+        self.view().rows()
     }
 
-    /// The codes of all rows, row-major.
+    /// As [`ActivationsRef::codes`].
     pub fn codes(&self) -> &[i8] {
         &self.codes
     }
 
-    /// The scales of all rows: one a row (`i8_s`) or one a block (`Q8_K`).
+    /// As [`ActivationsRef::scales`].
     pub fn scales(&self) -> &[f32] {
         &self.scales
     }
 
-    /// The sums of all rows: one a row (`i8_s`) or one for every 16 codes (`Q8_K`).
+    /// As [`ActivationsRef::sums`].
     pub fn sums(&self) -> &[i32] {
         &self.sums
     }
+}
 
-    /// The scales of one row.
-    pub(crate) fn row_scales(&self, row: usize) -> &[f32] {
-        let (scales, _) = counts(self.kind, self.cols);
-        &self.scales[row * scales..][..scales]
+impl<'a> From<&'a Activations> for ActivationsRef<'a> {
+    fn from(activations: &'a Activations) -> ActivationsRef<'a> {
+        activations.view()
     }
+}
 
-    /// The sums of one row.
-    pub(crate) fn row_sums(&self, row: usize) -> &[i32] {
-        let (_, sums) = counts(self.kind, self.cols);
-        &self.sums[row * sums..][..sums]
+#[cfg(target_arch = "x86_64")]
+compiled_for! { Avx2:
+    /// [`Activations::fill_portably`], compiled for AVX2: the same operations, and so the same bits.
+    fn fill_avx2(activations: &mut Activations, values: &[f32]) -> bool {
+        activations.fill_portably(values)
     }
 }
 
@@ -207,8 +209,7 @@ mod tests {
     #[test]
     fn avx2_and_portable_code_give_the_same_bits() {
         use ActivationKind::{I8S, Q8K};
-        let avx2 = std::arch::is_x86_feature_detected!("avx2");
-        testing::require!(avx2.then_some(()).ok_or("no avx2"));
+        testing::require!(Avx2::demand());
         let mut state = 1u32;
         let mut random = |exponents: std::ops::Range<u32>| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -234,7 +235,7 @@ mod tests {
                 by_avx2.codes.fill(1);
                 portable.codes.fill(2);
                 // SAFETY: the test has returned where the CPU lacks AVX2.
-                assert!(unsafe { by_avx2.fill_avx2(&values[..cols]) });
+                assert!(unsafe { fill_avx2(&mut by_avx2, &values[..cols]) });
                 assert!(portable.fill_portably(&values[..cols]));
                 assert_eq!(by_avx2, portable, "{kind:?} {values:?}");
             }

@@ -2,6 +2,9 @@
 //!
 //! Source: `ggml_vec_dot_f32` and `ggml_vec_dot_f16` in `ggml.c` of `bitnet-cpp-sys` 0.0.5.
 
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::Avx2;
+
 /// Elements that one step of a dot product takes: four vectors of eight lanes (`GGML_F32_STEP`, `GGML_F16_STEP`).
 const STEP: usize = 32;
 
@@ -33,8 +36,8 @@ impl Rest {
 pub(crate) fn dots(rows: &[f32], x: &[f32], rest: Rest, out: &mut [f32]) {
     debug_assert_eq!(rows.len(), out.len() * x.len());
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the CPU has just been asked for both features.
+    if Avx2::detect().is_some() {
+        // SAFETY: the token proves the features.
         return unsafe { avx2::dots(rows, x, rest, out) };
     }
     for (out, row) in out.iter_mut().zip(rows.chunks_exact(x.len())) {
@@ -69,78 +72,77 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::{Rest, STEP};
+    use crate::compiled_for;
 
     /// Rows multiplied together: eight accumulators hide the latency of a fused multiply-add.
     const ROWS: usize = 2;
 
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) fn dots(rows: &[f32], x: &[f32], rest: Rest, out: &mut [f32]) {
-        let (x_steps, x_rest) = x.as_chunks::<STEP>();
-        let (pairs, last) = out.as_chunks_mut::<ROWS>();
-        let (of_pairs, of_last) = rows.split_at(pairs.len() * ROWS * x.len());
-        for (out, rows) in pairs.iter_mut().zip(of_pairs.chunks_exact(ROWS * x.len())) {
-            let (first, second) = rows.split_at(x.len());
-            let (first, first_rest) = first.as_chunks();
-            let (second, second_rest) = second.as_chunks();
-            let [a, b] = lanes([first, second], x_steps);
-            let [a, b] = sums(a, b);
-            *out = [
-                rest.add(a, first_rest, x_rest),
-                rest.add(b, second_rest, x_rest),
-            ];
-        }
-        if let [out] = last {
-            let (row, row_rest) = of_last.as_chunks();
-            let [only] = lanes([row], x_steps);
-            let [sum, _] = sums(only, only);
-            *out = rest.add(sum, row_rest, x_rest);
-        }
-    }
-
-    /// Four lanes of each row's products with whole steps.
-    #[inline]
-    #[target_feature(enable = "avx2,fma")]
-    fn lanes<const R: usize>(mut rows: [&[[f32; STEP]]; R], x: &[[f32; STEP]]) -> [__m128; R] {
-        for row in &mut rows {
-            *row = &row[..x.len()];
-        }
-        let mut lanes = [[_mm256_setzero_ps(); STEP / 8]; R];
-        for (step, x) in x.iter().enumerate() {
-            let x = vectors(x);
-            for (lanes, row) in lanes.iter_mut().zip(rows) {
-                for ((lanes, row), x) in lanes.iter_mut().zip(vectors(&row[step])).zip(x) {
-                    *lanes = _mm256_fmadd_ps(row, x, *lanes);
-                }
+    compiled_for! { Avx2:
+        pub(super) fn dots(rows: &[f32], x: &[f32], rest: Rest, out: &mut [f32]) {
+            let (x_steps, x_rest) = x.as_chunks::<STEP>();
+            let (pairs, last) = out.as_chunks_mut::<ROWS>();
+            let (of_pairs, of_last) = rows.split_at(pairs.len() * ROWS * x.len());
+            for (out, rows) in pairs.iter_mut().zip(of_pairs.chunks_exact(ROWS * x.len())) {
+                let (first, second) = rows.split_at(x.len());
+                let (first, first_rest) = first.as_chunks();
+                let (second, second_rest) = second.as_chunks();
+                let [a, b] = lanes([first, second], x_steps);
+                let [a, b] = sums(a, b);
+                *out = [
+                    rest.add(a, first_rest, x_rest),
+                    rest.add(b, second_rest, x_rest),
+                ];
+            }
+            if let [out] = last {
+                let (row, row_rest) = of_last.as_chunks();
+                let [only] = lanes([row], x_steps);
+                let [sum, _] = sums(only, only);
+                *out = rest.add(sum, row_rest, x_rest);
             }
         }
-        let mut out = [_mm_setzero_ps(); R];
-        for (out, [a, b, c, d]) in out.iter_mut().zip(lanes) {
-            let eight = _mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d));
-            *out = _mm_add_ps(
-                _mm256_castps256_ps128(eight),
-                _mm256_extractf128_ps(eight, 1),
-            );
+
+        /// Four lanes of each row's products with whole steps.
+        #[inline]
+        fn lanes<const R: usize>(mut rows: [&[[f32; STEP]]; R], x: &[[f32; STEP]]) -> [__m128; R] {
+            for row in &mut rows {
+                *row = &row[..x.len()];
+            }
+            let mut lanes = [[_mm256_setzero_ps(); STEP / 8]; R];
+            for (step, x) in x.iter().enumerate() {
+                let x = vectors(x);
+                for (lanes, row) in lanes.iter_mut().zip(rows) {
+                    for ((lanes, row), x) in lanes.iter_mut().zip(vectors(&row[step])).zip(x) {
+                        *lanes = _mm256_fmadd_ps(row, x, *lanes);
+                    }
+                }
+            }
+            let mut out = [_mm_setzero_ps(); R];
+            for (out, [a, b, c, d]) in out.iter_mut().zip(lanes) {
+                let eight = _mm256_add_ps(_mm256_add_ps(a, c), _mm256_add_ps(b, d));
+                *out = _mm_add_ps(
+                    _mm256_castps256_ps128(eight),
+                    _mm256_extractf128_ps(eight, 1),
+                );
+            }
+            out
         }
-        out
-    }
 
-    /// The sum of each one's lanes, in pairs.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn sums(a: __m128, b: __m128) -> [f32; 2] {
-        let pairs = _mm_hadd_ps(a, b);
-        let sums = _mm_hadd_ps(pairs, pairs);
-        [_mm_cvtss_f32(sums), _mm_cvtss_f32(_mm_movehdup_ps(sums))]
-    }
+        /// The sum of each one's lanes, in pairs.
+        #[inline]
+        fn sums(a: __m128, b: __m128) -> [f32; 2] {
+            let pairs = _mm_hadd_ps(a, b);
+            let sums = _mm_hadd_ps(pairs, pairs);
+            [_mm_cvtss_f32(sums), _mm_cvtss_f32(_mm_movehdup_ps(sums))]
+        }
 
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn vectors(step: &[f32; STEP]) -> [__m256; STEP / 8] {
-        let (eights, _) = step.as_chunks::<8>();
-        std::array::from_fn(|i| {
-            // SAFETY: eight floats lie there, and the load wants no alignment.
-            unsafe { _mm256_loadu_ps(eights[i].as_ptr()) }
-        })
+        #[inline]
+        fn vectors(step: &[f32; STEP]) -> [__m256; STEP / 8] {
+            let (eights, _) = step.as_chunks::<8>();
+            std::array::from_fn(|i| {
+                // SAFETY: eight floats lie there, and the load wants no alignment.
+                unsafe { _mm256_loadu_ps(eights[i].as_ptr()) }
+            })
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 use super::dots::Rest;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::Avx2;
 
 /// Elements converted at a time, so that the conversion can use the CPU's own.
 const RUN: usize = 64;
@@ -44,9 +46,9 @@ impl Element {
             }
             Element::F16 => {
                 #[cfg(target_arch = "x86_64")]
-                if is_x86_feature_detected!("avx") && is_x86_feature_detected!("f16c") {
-                    // SAFETY: the CPU has just been asked for both features.
-                    return unsafe { f16c::read(row, out) };
+                if Avx2::detect().is_some() {
+                    // SAFETY: the token proves the features.
+                    return unsafe { avx2::read_f16(row, out) };
                 }
                 read_f16(row, out);
             }
@@ -109,20 +111,23 @@ fn read_f16(row: &[u8], out: &mut [f32]) {
 
 /// The same, eight elements at a time, from where they lie.
 #[cfg(target_arch = "x86_64")]
-mod f16c {
+mod avx2 {
     use std::arch::x86_64::*;
 
-    #[target_feature(enable = "avx,f16c")]
-    pub(super) fn read(row: &[u8], out: &mut [f32]) {
-        let (eights, rest) = out.as_chunks_mut::<8>();
-        let (elements, _) = row.as_chunks::<16>();
-        for (out, elements) in eights.iter_mut().zip(elements) {
-            // SAFETY: sixteen bytes lie there, and the load wants no alignment.
-            let halves = unsafe { _mm_loadu_si128(elements.as_ptr().cast()) };
-            // SAFETY: there is room for eight floats, and the store wants no alignment.
-            unsafe { _mm256_storeu_ps(out.as_mut_ptr(), _mm256_cvtph_ps(halves)) };
+    use crate::compiled_for;
+
+    compiled_for! { Avx2:
+        pub(super) fn read_f16(row: &[u8], out: &mut [f32]) {
+            let (eights, rest) = out.as_chunks_mut::<8>();
+            let (elements, _) = row.as_chunks::<16>();
+            for (out, elements) in eights.iter_mut().zip(elements) {
+                // SAFETY: sixteen bytes lie there, and the load wants no alignment.
+                let halves = unsafe { _mm_loadu_si128(elements.as_ptr().cast()) };
+                // SAFETY: there is room for eight floats, and the store wants no alignment.
+                unsafe { _mm256_storeu_ps(out.as_mut_ptr(), _mm256_cvtph_ps(halves)) };
+            }
+            super::read_f16(&row[16 * eights.len()..], rest);
         }
-        super::read_f16(&row[16 * eights.len()..], rest);
     }
 }
 

@@ -18,13 +18,14 @@ macro_rules! fused {
 
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx2,fma")]
-                fn native($($arg: $type),*) $(-> $out)? {
-                    portable($($arg),*)
+                $crate::compiled_for! { Avx2:
+                    fn avx2($($arg: $type),*) $(-> $out)? {
+                        portable($($arg),*)
+                    }
                 }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the CPU has just been asked for both features.
-                    return unsafe { native($($arg),*) };
+                if $crate::kernel::Avx2::detect().is_some() {
+                    // SAFETY: the token proves the features.
+                    return unsafe { avx2($($arg),*) };
                 }
             }
             portable($($arg),*)

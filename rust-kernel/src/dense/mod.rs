@@ -190,6 +190,7 @@ impl<'a> Dense<'a> {
                 }
             }
             (_, Prepared::Quantized(quantized)) => {
+                let quantized = quantized.view();
                 for (i, out) in out.iter_mut().enumerate() {
                     let (b, row) = (i / rows, start + i % rows);
                     let codes = &quantized.codes()[b * self.cols..][..self.cols];

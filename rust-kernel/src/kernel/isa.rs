@@ -1,6 +1,50 @@
 //! Instruction sets, and the tokens that prove a CPU has them.
+//!
+//! What an instruction set needs of a CPU stands in one table, `features_of!`. What compilers may use, what is detected
+//! before such code is called, and what [`Isa::features`] says come from it: code that is compiled for more than was
+//! detected would be undefined behaviour.
 
 use thiserror::Error;
+
+/// Passes the CPU features of an instruction set, as the compiler names them, to another macro, in front of what follows:
+/// `features_of!(Neon [then!] rest)` is `then! { ["neon"] rest }`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! features_of {
+    (Avx2 [$($then:tt)+] $($rest:tt)*) => {
+        $($then)+ { ["avx2" "f16c" "fma"] $($rest)* }
+    };
+    (AvxVnni [$($then:tt)+] $($rest:tt)*) => {
+        $($then)+ { ["avx2" "f16c" "fma" "avxvnni"] $($rest)* }
+    };
+    (Avx512Bw [$($then:tt)+] $($rest:tt)*) => {
+        $($then)+ { ["f16c" "avx512f" "avx512bw"] $($rest)* }
+    };
+    (Avx512Vnni [$($then:tt)+] $($rest:tt)*) => {
+        $($then)+ { ["f16c" "avx512f" "avx512bw" "avx512vnni"] $($rest)* }
+    };
+    (Neon [$($then:tt)+] $($rest:tt)*) => {
+        $($then)+ { ["neon"] $($rest)* }
+    };
+    (Dotprod [$($then:tt)+] $($rest:tt)*) => {
+        $($then)+ { ["neon" "dotprod"] $($rest)* }
+    };
+}
+
+/// Compiles functions for the CPU features of an [`Isa`]: `compiled_for! { Avx2: fn ... }`.
+///
+/// They are safe to call from each other. To call one from elsewhere is `unsafe`: the CPU must have the features, which
+/// the instruction set's token proves, or [`Isa::availability`].
+#[macro_export]
+macro_rules! compiled_for {
+    ($isa:ident: $($function:item)+) => {
+        $($crate::features_of! { $isa [$crate::compiled_for!] $function })+
+    };
+    ([$($feature:tt)+] $function:item) => {
+        #[target_feature($(enable = $feature),+)]
+        $function
+    };
+}
 
 /// What a kernel is written for, the slowest first: the order in which [`best`](super::best) prefers them.
 ///
@@ -47,14 +91,45 @@ impl Isa {
 
     /// The CPU features that its kernels need, as the compiler names them.
     pub const fn features(self) -> &'static [&'static str] {
+        macro_rules! list {
+            ([$($feature:tt)+]) => {
+                &[$($feature),+]
+            };
+        }
         match self {
             Isa::Naive | Isa::Scalar => &[],
-            Isa::Avx2 => &["avx2", "f16c"],
-            Isa::AvxVnni => &["avx2", "f16c", "avxvnni"],
-            Isa::Avx512Bw => &["f16c", "avx512f", "avx512bw"],
-            Isa::Avx512Vnni => &["f16c", "avx512f", "avx512bw", "avx512vnni"],
-            Isa::Neon => &["neon"],
-            Isa::Dotprod => &["neon", "dotprod"],
+            Isa::Avx2 => features_of!(Avx2 [list!]),
+            Isa::AvxVnni => features_of!(AvxVnni [list!]),
+            Isa::Avx512Bw => features_of!(Avx512Bw [list!]),
+            Isa::Avx512Vnni => features_of!(Avx512Vnni [list!]),
+            Isa::Neon => features_of!(Neon [list!]),
+            Isa::Dotprod => features_of!(Dotprod [list!]),
+        }
+    }
+
+    /// Whether this CPU has them.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] with the first feature that is missing.
+    pub fn availability(self) -> Result<(), Unavailable> {
+        match self {
+            Isa::Naive | Isa::Scalar => Ok(()),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Avx2::demand().map(drop),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => AvxVnni::demand().map(drop),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Bw => Avx512Bw::demand().map(drop),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512Vnni => Avx512Vnni::demand().map(drop),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Neon::demand().map(drop),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Dotprod => Dotprod::demand().map(drop),
+            of_another_architecture => Err(Unavailable {
+                feature: of_another_architecture.features()[0],
+            }),
         }
     }
 
@@ -84,7 +159,7 @@ pub struct Unavailable {
 /// A token: a value that exists only where the CPU has all features of an instruction set.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! token {
-    ($name:ident) => {
+    ([$($feature:tt)+] $name:ident $detected:ident) => {
         #[doc = concat!("Proof that this CPU has the features of [`Isa::", stringify!($name), "`] in use.")]
         #[derive(Debug, Clone, Copy)]
         pub struct $name(());
@@ -97,56 +172,73 @@ macro_rules! token {
 
             /// The proof, or the first feature that is missing.
             pub(crate) fn demand() -> Result<$name, Unavailable> {
-                let missing = Isa::$name.features().iter().find(|feature| !detected(feature));
-                match missing {
-                    Some(feature) => Err(Unavailable { feature }),
-                    None => Ok($name(())),
-                }
-            }
-        }
-    };
-}
-
-/// Whether this CPU has a feature by its name; the detection itself takes literals only.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-macro_rules! detection {
-    ($detected:path: $($feature:tt)+) => {
-        fn detected(feature: &str) -> bool {
-            use $detected as detected;
-            match feature {
-                $($feature => detected!($feature),)+
-                _ => unreachable!("{feature} is a feature of an instruction set, and has to be detected"),
+                $(if !std::arch::$detected!($feature) {
+                    return Err(Unavailable { feature: $feature });
+                })+
+                Ok($name(()))
             }
         }
     };
 }
 
 #[cfg(target_arch = "x86_64")]
-detection!(std::arch::is_x86_feature_detected: "avx2" "f16c" "avxvnni" "avx512f" "avx512bw" "avx512vnni");
+features_of!(Avx2 [token!] Avx2 is_x86_feature_detected);
+#[cfg(target_arch = "x86_64")]
+features_of!(AvxVnni [token!] AvxVnni is_x86_feature_detected);
+#[cfg(target_arch = "x86_64")]
+features_of!(Avx512Bw [token!] Avx512Bw is_x86_feature_detected);
+#[cfg(target_arch = "x86_64")]
+features_of!(Avx512Vnni [token!] Avx512Vnni is_x86_feature_detected);
 #[cfg(target_arch = "aarch64")]
-detection!(std::arch::is_aarch64_feature_detected: "neon" "dotprod");
-
-#[cfg(target_arch = "x86_64")]
-token!(Avx2);
-#[cfg(target_arch = "x86_64")]
-token!(AvxVnni);
-#[cfg(target_arch = "x86_64")]
-token!(Avx512Bw);
-#[cfg(target_arch = "x86_64")]
-token!(Avx512Vnni);
+features_of!(Neon [token!] Neon is_aarch64_feature_detected);
 #[cfg(target_arch = "aarch64")]
-token!(Neon);
-#[cfg(target_arch = "aarch64")]
-token!(Dotprod);
+features_of!(Dotprod [token!] Dotprod is_aarch64_feature_detected);
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
+
+    /// Every source file below a folder that holds this text.
+    fn files_with(text: &str, folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files_with(text, &path, found);
+            } else if fs::read_to_string(&path).unwrap().contains(text) {
+                found.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+
+    /// An attribute or a detection with features of its own would be a second list of them.
+    #[test]
+    fn nothing_is_compiled_for_or_detects_features_that_the_table_does_not_name() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let found = |text| {
+            let mut found = Vec::new();
+            files_with(text, &sources, &mut found);
+            found
+        };
+        assert_eq!(
+            found(concat!("target_", "feature(")),
+            ["isa.rs"],
+            "use `compiled_for!`"
+        );
+        assert_eq!(
+            found(concat!("feature_", "detected!(")),
+            [""; 0],
+            "use a token"
+        );
+    }
 
     #[test]
     fn every_kernel_tells_its_instruction_set_and_lacks_only_features_of_it() {
         for kernel in crate::kernel::all() {
             assert_eq!(Isa::of_kernel(kernel.id()), Some(kernel.isa()));
+            assert_eq!(kernel.availability(), kernel.isa().availability());
             if let Err(Unavailable { feature }) = kernel.availability() {
                 assert!(
                     kernel.isa().features().contains(&feature),

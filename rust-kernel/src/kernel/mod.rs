@@ -43,7 +43,7 @@ pub use isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
 pub use isa::{Dotprod, Neon};
 pub use isa::{Isa, Unavailable};
 
-use crate::activation::Activations;
+use crate::activation::ActivationsRef;
 use crate::format::{FORMATS, Format, ShapeError, Weights};
 
 /// The arithmetic of one kernel. [`Kernel`] has checked every length and range before it calls.
@@ -58,7 +58,7 @@ trait Compute: Send + Sync {
         &self,
         weights: &Weights<'_>,
         rows: Range<usize>,
-        activations: &Activations,
+        activations: ActivationsRef<'_>,
         out: &mut [f32],
     );
 
@@ -201,13 +201,14 @@ impl Kernel {
     /// # Errors
     ///
     /// As [`Kernel::dots`], and [`KernelError::Activation`] if they are quantized in another way.
-    pub fn products(
+    pub fn products<'a>(
         &self,
         weights: &Weights<'_>,
         rows: Range<usize>,
-        activations: &Activations,
+        activations: impl Into<ActivationsRef<'a>>,
         out: &mut [f32],
     ) -> Result<(), KernelError> {
+        let activations = activations.into();
         if activations.kind() != self.format.activation {
             return Err(KernelError::Activation {
                 kernel: self.id,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Compute;
 use super::arithmetic::{BlockSum, F32_LANES, INT_LANES, SumOrder, TensorScaling, fold};
-use crate::activation::{ActivationKind, Activations};
+use crate::activation::{ActivationKind, ActivationsRef};
 use crate::format::{QK256, ScaleRule, Weights};
 
 /// Needs no instruction set and serves every format.
@@ -22,7 +22,7 @@ impl Compute for Naive {
         &self,
         weights: &Weights<'_>,
         rows: Range<usize>,
-        activations: &Activations,
+        activations: ActivationsRef<'_>,
         out: &mut [f32],
     ) {
         each_result(rows, 0..activations.rows(), out, |row, b| {
@@ -77,7 +77,7 @@ fn dot(weights: &Weights<'_>, row: usize, cols: Range<usize>, a: &[i8]) -> i32 {
         .sum()
 }
 
-fn product(weights: &Weights<'_>, row: usize, activations: &Activations, b: usize) -> f32 {
+fn product(weights: &Weights<'_>, row: usize, activations: ActivationsRef<'_>, b: usize) -> f32 {
     let cols = weights.cols();
     let a = &activations.codes()[b * cols..][..cols];
     let scales = activations.row_scales(b);
@@ -146,6 +146,7 @@ fn product_f32(weights: &Weights<'_>, row: usize, x: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activation::Activations;
     use crate::format::{I2_S_GROUP128, Storage, TQ2_0, pack};
     use crate::kernel;
 

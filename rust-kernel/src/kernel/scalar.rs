@@ -7,7 +7,7 @@ use super::Compute;
 use super::arithmetic::{
     BlockSum, F32_LANES, INT_LANES, SumOrder, TensorScaling, add_products, fold,
 };
-use crate::activation::{ActivationKind, Activations};
+use crate::activation::{ActivationKind, ActivationsRef};
 use crate::format::{Codebook, Layout, QK256, ScaleRule, Weights};
 
 /// Needs no instruction set and serves every format.
@@ -25,7 +25,7 @@ impl Compute for Scalar {
         &self,
         weights: &Weights<'_>,
         rows: Range<usize>,
-        activations: &Activations,
+        activations: ActivationsRef<'_>,
         out: &mut [f32],
     ) {
         let cols = weights.cols();

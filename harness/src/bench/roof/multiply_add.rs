@@ -22,13 +22,18 @@ pub(in crate::bench) struct MultiplyAdd(&'static Instruction);
 struct Instruction {
     /// What is executed in a step.
     name: &'static str,
-    /// The kernels that it is the roof of, by [`Isa::name`].
-    isas: &'static [&'static str],
+    /// The kernels that it is the roof of.
+    isas: &'static [Isa],
     /// Products of int8 that a step adds up.
     products: usize,
-    detected: fn() -> bool,
-    /// Needs what `detected` tells.
-    burst: unsafe fn(),
+    burst: Burst,
+}
+
+/// A burst, which needs the CPU features of the instruction set that it is compiled for.
+#[derive(Debug)]
+struct Burst {
+    isa: Isa,
+    run: unsafe fn(),
 }
 
 impl MultiplyAdd {
@@ -36,8 +41,9 @@ impl MultiplyAdd {
     pub(in crate::bench) fn of(isa: Isa) -> Option<MultiplyAdd> {
         let instruction = INSTRUCTIONS
             .iter()
-            .find(|instruction| instruction.isas.contains(&isa.name()))?;
-        (instruction.detected)().then_some(MultiplyAdd(instruction))
+            .find(|instruction| instruction.isas.contains(&isa))?;
+        let there = instruction.burst.isa.availability().is_ok();
+        there.then_some(MultiplyAdd(instruction))
     }
 
     /// The instructions.
@@ -53,8 +59,8 @@ impl MultiplyAdd {
     /// Executes `bursts` bursts.
     pub(in crate::bench) fn run(self, bursts: usize) {
         for _ in 0..bursts {
-            // SAFETY: `of`, the only constructor, saw `detected` say that this CPU has what the burst needs.
-            unsafe { (self.0.burst)() }
+            // SAFETY: `of`, the only constructor, saw that this CPU has what the burst needs.
+            unsafe { (self.0.burst.run)() }
         }
     }
 }
@@ -66,76 +72,85 @@ use x86_64::INSTRUCTIONS;
 mod x86_64 {
     use std::arch::x86_64::*;
 
-    use super::{CHAINS, Instruction, STEPS, black_box};
+    use super::{Burst, CHAINS, Instruction, Isa, STEPS, black_box};
 
     pub(super) static INSTRUCTIONS: &[Instruction] = &[
         Instruction {
             name: "pmaddwd + paddd",
-            isas: &["naive", "scalar"],
+            isas: &[Isa::Naive, Isa::Scalar],
             products: 8,
-            detected: || is_x86_feature_detected!("sse2"),
-            burst: sse2,
+            burst: SSE2,
         },
         Instruction {
             name: "vpmaddubsw + vpaddw, ymm",
-            isas: &["avx2"],
+            isas: &[Isa::Avx2],
             products: 32,
-            detected: || is_x86_feature_detected!("avx2"),
-            burst: avx2,
+            burst: AVX2,
         },
         Instruction {
             name: "vpdpbusd, ymm",
-            isas: &["avxvnni"],
+            isas: &[Isa::AvxVnni],
             products: 32,
-            detected: || is_x86_feature_detected!("avxvnni"),
-            burst: avxvnni,
+            burst: AVXVNNI,
         },
         Instruction {
             name: "vpmaddubsw + vpaddw, zmm",
-            isas: &["avx512bw"],
+            isas: &[Isa::Avx512Bw],
             products: 64,
-            detected: || is_x86_feature_detected!("avx512bw"),
-            burst: avx512bw,
+            burst: AVX512BW,
         },
         Instruction {
             name: "vpdpbusd, zmm",
-            isas: &["avx512vnni"],
+            isas: &[Isa::Avx512Vnni],
             products: 64,
-            detected: || is_x86_feature_detected!("avx512vnni"),
-            burst: avx512vnni,
+            burst: AVX512VNNI,
         },
     ];
 
     /// A burst: `$step` maps a chain's register and an operand that stays to the chain's next register.
     macro_rules! burst {
-        ($name:ident, $feature:literal, $set:ident, $sum:ident, $operand:ident => $step:expr) => {
-            #[target_feature(enable = $feature)]
-            fn $name() {
-                let $operand = black_box($set(3));
-                let mut sums = [$set(0); CHAINS];
-                for (chain, sum) in sums.iter_mut().enumerate() {
-                    *sum = black_box($set(chain as i8));
-                }
-                for _ in 0..STEPS {
-                    for sum in &mut sums {
-                        let $sum = *sum;
-                        *sum = $step;
-                    }
-                }
-                black_box(sums);
+        ($isa:ident: $name:ident, $($body:tt)+) => {
+            const $name: Burst = {
+                qk256::compiled_for! { $isa: fn run() { burst!($($body)+); } }
+                Burst { isa: Isa::$isa, run }
+            };
+        };
+        ($set:ident, $sum:ident, $operand:ident => $step:expr) => {
+            let $operand = black_box($set(3));
+            let mut sums = [$set(0); CHAINS];
+            for (chain, sum) in sums.iter_mut().enumerate() {
+                *sum = black_box($set(chain as i8));
             }
+            for _ in 0..STEPS {
+                for sum in &mut sums {
+                    let $sum = *sum;
+                    *sum = $step;
+                }
+            }
+            black_box(sums);
         };
     }
 
-    burst!(sse2, "sse2", _mm_set1_epi8, sum, operand =>
-        _mm_add_epi32(_mm_madd_epi16(sum, operand), sum));
-    burst!(avx2, "avx2", _mm256_set1_epi8, sum, operand =>
+    /// Every CPU of this architecture has SSE2, which no instruction set of kernels has to name.
+    const SSE2: Burst = {
+        #[target_feature(enable = "sse2")]
+        fn run() {
+            burst!(_mm_set1_epi8, sum, operand =>
+                _mm_add_epi32(_mm_madd_epi16(sum, operand), sum));
+        }
+        Burst {
+            isa: Isa::Scalar,
+            run,
+        }
+    };
+
+    burst!(Avx2: AVX2, _mm256_set1_epi8, sum, operand =>
         _mm256_add_epi16(_mm256_maddubs_epi16(sum, operand), sum));
-    burst!(avxvnni, "avxvnni", _mm256_set1_epi8, sum, operand =>
+    burst!(AvxVnni: AVXVNNI, _mm256_set1_epi8, sum, operand =>
         _mm256_dpbusd_avx_epi32(sum, operand, operand));
-    burst!(avx512bw, "avx512bw", _mm512_set1_epi8, sum, operand =>
+    burst!(Avx512Bw: AVX512BW, _mm512_set1_epi8, sum, operand =>
         _mm512_add_epi16(_mm512_maddubs_epi16(sum, operand), sum));
-    burst!(avx512vnni, "avx512vnni", _mm512_set1_epi8, sum, operand =>
+    burst!(Avx512Vnni: AVX512VNNI, _mm512_set1_epi8, sum, operand =>
         _mm512_dpbusd_epi32(sum, operand, operand));
 }
 
@@ -145,63 +160,60 @@ use aarch64::INSTRUCTIONS;
 #[cfg(target_arch = "aarch64")]
 mod aarch64 {
     use std::arch::aarch64::{int8x16_t, vdupq_n_s8};
-    use std::arch::{asm, is_aarch64_feature_detected};
+    use std::arch::asm;
 
-    use super::{CHAINS, Instruction, STEPS, black_box};
+    use super::{Burst, CHAINS, Instruction, Isa, STEPS, black_box};
 
     pub(super) static INSTRUCTIONS: &[Instruction] = &[
         Instruction {
             name: "smlal",
-            isas: &["naive", "scalar", "neon"],
+            isas: &[Isa::Naive, Isa::Scalar, Isa::Neon],
             products: 8,
-            detected: || is_aarch64_feature_detected!("neon"),
-            burst: neon,
+            burst: NEON,
         },
         Instruction {
             name: "sdot",
-            isas: &["dotprod"],
+            isas: &[Isa::Dotprod],
             products: 16,
-            detected: || is_aarch64_feature_detected!("dotprod"),
-            burst: dotprod,
+            burst: DOTPROD,
         },
     ];
 
     /// A burst of one instruction, written out: the compiler would take the product of operands that stay out of the
     /// loop, and has no stable intrinsic for `sdot`.
     macro_rules! burst {
-        ($name:ident, $feature:literal, $instruction:literal) => {
-            #[target_feature(enable = $feature)]
-            fn $name() {
-                let operand: int8x16_t = black_box(vdupq_n_s8(3));
-                let mut sums = [vdupq_n_s8(0); CHAINS];
-                for _ in 0..STEPS {
-                    for sum in &mut sums {
-                        // SAFETY: one instruction of the function's own feature, on registers alone.
-                        unsafe {
-                            asm!(
-                                $instruction,
-                                sum = inout(vreg) *sum,
-                                operand = in(vreg) operand,
-                                options(pure, nomem, nostack, preserves_flags)
-                            );
+        ($isa:ident: $name:ident, $instruction:literal) => {
+            const $name: Burst = {
+                qk256::compiled_for! { $isa:
+                    fn run() {
+                        let operand: int8x16_t = black_box(vdupq_n_s8(3));
+                        let mut sums = [vdupq_n_s8(0); CHAINS];
+                        for _ in 0..STEPS {
+                            for sum in &mut sums {
+                                // SAFETY: one instruction of the function's own features, on registers alone.
+                                unsafe {
+                                    asm!(
+                                        $instruction,
+                                        sum = inout(vreg) *sum,
+                                        operand = in(vreg) operand,
+                                        options(pure, nomem, nostack, preserves_flags)
+                                    );
+                                }
+                            }
                         }
+                        black_box(sums);
                     }
                 }
-                black_box(sums);
-            }
+                Burst {
+                    isa: Isa::$isa,
+                    run,
+                }
+            };
         };
     }
 
-    burst!(
-        neon,
-        "neon",
-        "smlal {sum:v}.8h, {operand:v}.8b, {operand:v}.8b"
-    );
-    burst!(
-        dotprod,
-        "dotprod",
-        "sdot {sum:v}.4s, {operand:v}.16b, {operand:v}.16b"
-    );
+    burst!(Neon: NEON, "smlal {sum:v}.8h, {operand:v}.8b, {operand:v}.8b");
+    burst!(Dotprod: DOTPROD, "sdot {sum:v}.4s, {operand:v}.16b, {operand:v}.16b");
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -226,11 +238,10 @@ mod tests {
 
     #[test]
     fn every_instruction_of_this_cpu_runs() {
-        for instruction in INSTRUCTIONS {
-            if (instruction.detected)() {
-                MultiplyAdd(instruction).run(2);
-            } else {
-                eprintln!("skipped: no {}", instruction.name);
+        for isa in Isa::ALL {
+            match MultiplyAdd::of(isa) {
+                Some(instruction) => instruction.run(2),
+                None => eprintln!("skipped: no multiply-add for {}", isa.name()),
             }
         }
     }

@@ -8,18 +8,19 @@ const WORD: usize = size_of::<u64>();
 /// All bytes, added up as 64-bit words that wrap, so that none can be left unread.
 pub(super) fn fold(bytes: &[u8]) -> u64 {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: AVX2 was detected in the line above.
+    if qk256::kernel::Avx2::detect().is_some() {
+        // SAFETY: the token proves the features.
         return unsafe { fold_avx2(bytes) };
     }
     fold_baseline(bytes)
 }
 
-/// The same loop, compiled for registers of 32 bytes: a core's caches deliver no more at a time.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn fold_avx2(bytes: &[u8]) -> u64 {
-    fold_baseline(bytes)
+qk256::compiled_for! { Avx2:
+    /// The same loop, compiled for registers of 32 bytes: a core's caches deliver no more at a time.
+    fn fold_avx2(bytes: &[u8]) -> u64 {
+        fold_baseline(bytes)
+    }
 }
 
 #[inline(always)]

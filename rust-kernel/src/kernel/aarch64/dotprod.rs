@@ -4,30 +4,28 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::neon::{digits, in_16_byte_registers, interleave, runs, scaled_digits};
+use crate::compiled_for;
 use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::isa::Dotprod;
 use crate::kernel::vector::{STEP, Vector};
 
-/// Adds the products of 16 codes, four neighbours to each lane. The intrinsic `vdotq_s32` is not stable.
-///
-/// # Safety
-///
-/// The CPU must have dotprod.
-#[inline]
-#[target_feature(enable = "dotprod")]
-unsafe fn multiply(mut sum: int32x4_t, codes: uint8x16_t, a: uint8x16_t) -> int32x4_t {
-    // SAFETY: the caller proves dotprod. The instruction reads and writes these registers alone; codes are below 128
-    // and so the same signed.
-    unsafe {
-        asm!(
-            "sdot {sum:v}.4s, {codes:v}.16b, {a:v}.16b",
-            sum = inout(vreg) sum,
-            codes = in(vreg) codes,
-            a = in(vreg) a,
-            options(pure, nomem, nostack, preserves_flags),
-        );
+compiled_for! { Dotprod:
+    /// Adds the products of 16 codes, four neighbours to each lane. The intrinsic `vdotq_s32` is not stable.
+    #[inline]
+    fn multiply(mut sum: int32x4_t, codes: uint8x16_t, a: uint8x16_t) -> int32x4_t {
+        // SAFETY: an instruction of the function's own features, which reads and writes these registers alone; codes
+        // are below 128 and so the same signed.
+        unsafe {
+            asm!(
+                "sdot {sum:v}.4s, {codes:v}.16b, {a:v}.16b",
+                sum = inout(vreg) sum,
+                codes = in(vreg) codes,
+                a = in(vreg) a,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        sum
     }
-    sum
 }
 
 impl Vector for Dotprod {

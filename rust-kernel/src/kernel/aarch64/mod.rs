@@ -8,8 +8,8 @@ use super::isa::{Dotprod, Neon};
 use super::{Candidate, Isa};
 use crate::format::Format;
 
-compiled!(Neon, "neon");
-compiled!(Dotprod, "neon,dotprod");
+compiled!(Neon);
+compiled!(Dotprod);
 
 /// The kernels of a format; none for a format without SIMD arithmetic.
 pub(super) fn kernels(format: &Format) -> impl Iterator<Item = Candidate> {

@@ -10,7 +10,7 @@ use super::decode::{Codes, Decode, Row, STEPS, steps};
 use super::gemm::{TILE_COLUMNS, multiply};
 use super::gemv::{AHEAD, mul_add_half};
 use super::panel::{PAIR, Panel};
-use crate::activation::Activations;
+use crate::activation::ActivationsRef;
 use crate::format::{QK256, Weights};
 use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::vector::Vector;
@@ -18,7 +18,7 @@ use crate::prefetch;
 
 /// `Q8_K` activations, with what the codebook's offset takes from each lane of a block, which is the same for all rows.
 pub(in super::super) struct Quantized<'a> {
-    activations: &'a Activations,
+    activations: ActivationsRef<'a>,
     blocks: &'a [Codes<i8>],
     offsets: Vec<[i32; INT_LANES]>,
     row_blocks: usize,
@@ -26,7 +26,7 @@ pub(in super::super) struct Quantized<'a> {
 
 impl<'a> Quantized<'a> {
     /// A lane covers two of the block's sixteen partial sums.
-    pub(super) fn new(activations: &'a Activations, offset: i32) -> Quantized<'a> {
+    pub(super) fn new(activations: ActivationsRef<'a>, offset: i32) -> Quantized<'a> {
         let lanes = |sums: &[i32; 16]| {
             std::array::from_fn(|lane| offset * (sums[2 * lane] + sums[2 * lane + 1]))
         };

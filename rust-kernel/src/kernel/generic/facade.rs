@@ -12,7 +12,7 @@ use super::panel::{PANEL, Panel};
 use super::tq1_0::Tq1_0;
 use super::tq2_0::Tq2_0;
 
-use crate::activation::Activations;
+use crate::activation::ActivationsRef;
 use crate::format::{Format, Layout, QK256, ScaleRule, Weights};
 use crate::kernel::arithmetic::{F32_LANES, TensorScaling, fold};
 use crate::kernel::vector::{STEP, Vector};
@@ -72,12 +72,11 @@ pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
     fn add_products(self, lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f32]);
 }
 
-/// Implements [`Compiled`] for a token, by functions in which the compiler may use `$features`.
+/// Implements [`Compiled`] for a token, by functions in which the compiler may use the features that it proves.
 macro_rules! compiled {
-    ($token:ident, $features:literal) => {
+    ($token:ident) => {
         $crate::kernel::generic::compiled!(
             $token,
-            $features,
             fn gemv<D>(
                 weights: &$crate::format::Weights<'_>,
                 rows: std::ops::Range<usize>,
@@ -121,19 +120,20 @@ macro_rules! compiled {
             ) = $crate::kernel::generic::add_products;
         );
     };
-    ($token:ident, $features:literal, $(
+    ($token:ident, $(
         fn $name:ident<$($D:ident)?>($($argument:ident: $type:ty),+ $(,)?) = $definition:expr;
     )+) => {
         impl $crate::kernel::generic::Compiled for $token {
             $(
                 #[inline]
                 fn $name<$($D: $crate::kernel::generic::Decode)?>(self, $($argument: $type),+) {
-                    #[target_feature(enable = $features)]
-                    fn compiled<$($D: $crate::kernel::generic::Decode)?>(
-                        token: $token,
-                        $($argument: $type),+
-                    ) {
-                        $definition(token, $($argument),+);
+                    $crate::compiled_for! { $token:
+                        fn compiled<$($D: $crate::kernel::generic::Decode)?>(
+                            token: $token,
+                            $($argument: $type),+
+                        ) {
+                            $definition(token, $($argument),+);
+                        }
                     }
                     // SAFETY: the token proves the features.
                     unsafe { compiled::<$($D)?>(self, $($argument),+) }
@@ -150,7 +150,7 @@ trait Scaling: Send + Sync + 'static {
         v: V,
         weights: &Weights<'_>,
         rows: Range<usize>,
-        activations: &Activations,
+        activations: ActivationsRef<'_>,
         out: &mut [f32],
     );
 }
@@ -163,7 +163,7 @@ impl Scaling for ByTensor {
         v: V,
         weights: &Weights<'_>,
         rows: Range<usize>,
-        activations: &Activations,
+        activations: ActivationsRef<'_>,
         out: &mut [f32],
     ) {
         let (first, n) = (rows.start, rows.len());
@@ -186,7 +186,7 @@ impl Scaling for ByBlock {
         v: V,
         weights: &Weights<'_>,
         rows: Range<usize>,
-        activations: &Activations,
+        activations: ActivationsRef<'_>,
         out: &mut [f32],
     ) {
         let (first, n) = (rows.start, rows.len());
@@ -244,7 +244,7 @@ impl<V: Compiled, D: Decode, S: Scaling> Compute for Simd<V, D, S> {
         &self,
         weights: &Weights<'_>,
         rows: Range<usize>,
-        activations: &Activations,
+        activations: ActivationsRef<'_>,
         out: &mut [f32],
     ) {
         S::products::<V, D>(self.0, weights, rows, activations, out);

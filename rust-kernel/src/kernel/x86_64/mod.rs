@@ -10,10 +10,10 @@ use super::isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
 use super::{Candidate, Isa};
 use crate::format::Format;
 
-compiled!(Avx2, "avx2,f16c");
-compiled!(AvxVnni, "avx2,f16c,avxvnni");
-compiled!(Avx512Bw, "avx512f,avx512bw,f16c");
-compiled!(Avx512Vnni, "avx512f,avx512bw,avx512vnni,f16c");
+compiled!(Avx2);
+compiled!(AvxVnni);
+compiled!(Avx512Bw);
+compiled!(Avx512Vnni);
 
 /// The kernels of a format; none for a format without SIMD arithmetic.
 pub(super) fn kernels(format: &Format) -> impl Iterator<Item = Candidate> {
