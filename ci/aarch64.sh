@@ -36,69 +36,7 @@ readonly TOOLCHAIN=$FOLDER/toolchain
 readonly LOG=$FOLDER/log
 readonly BUDGET=$((${BUDGET_MINUTES:-25} * 60))
 
-skip() {
-    echo "skipped: $1"
-    exit 0
-}
-
-fail() {
-    echo "failed: $1" >&2
-    exit 1
-}
-
-# Runs a command in what is left of the budget. It is waited for, so that whoever ends this run ends the command too.
-within_budget() {
-    local left=$((BUDGET - SECONDS)) status=0
-    if ((left <= 0)); then
-        fail "$((BUDGET / 60)) minutes are over before: $*"
-    fi
-    timeout --kill-after=10 "$left" "$@" &
-    trap 'kill %% 2>/dev/null' EXIT
-    wait $! || status=$?
-    trap - EXIT
-    case $status in
-        124 | 137) fail "$((BUDGET / 60)) minutes are over during: $*" ;;
-    esac
-    return $status
-}
-
-# Runs a judgement; a failure is told at the end, so that one run shows them all.
-FAILURES=()
-judge() {
-    local what=$1 start=$SECONDS
-    shift
-    echo "== $what"
-    within_budget "$@" || FAILURES+=("$what")
-    echo "== $what: done in $((SECONDS - start)) s"
-}
-
-# Runs a command that prepares the machine; what it says is shown only if it fails. Without it there is nothing to test.
-prepare() {
-    local what=$1
-    shift
-    # In the background, since bash forgets `set -e` in whatever stands left of `||`.
-    "$@" >"$LOG" 2>&1 &
-    wait $! || skip "$what: $(grep -v '^$' "$LOG" | tail -n 1)"
-}
-
-as_root() {
-    if ((EUID == 0)); then
-        "$@"
-    else
-        sudo -n "$@"
-    fi
-}
-
-# The cross compilers and the emulator, as packages of the system.
-install_cross_tools() {
-    if command -v "$GNU-gcc" "$GNU-g++" qemu-aarch64 >/dev/null; then
-        return
-    fi
-    command -v apt-get >/dev/null || skip "no $GNU-g++ or qemu-aarch64, and no apt-get to install them with"
-    prepare "package lists" as_root apt-get update -q
-    prepare "cross compiler and emulator" as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -q --no-install-recommends "gcc-$GNU" "g++-$GNU" qemu-user
-}
+source ci/emulation.sh
 
 # Whether a compiler has the target's standard library.
 has_std() {
@@ -164,24 +102,8 @@ find_rust() {
     has_std "$RUSTC" || skip "Debian's rustc and its arm64 library are of different versions"
 }
 
-# Sets TESTS to the options by which cargo builds and runs all but the files that are left out. A name selects the file of
-# every package that has it, so that ci/emulate.sh looks again.
-select_tests() {
-    local file
-    TESTS=(--lib --bins)
-    for file in */tests/*.rs */tests/*/main.rs; do
-        file=${file%/main.rs}
-        file=${file%.rs}
-        if [[ " ${FILES_LEFT_OUT//[[:space:]]/ } " == *" ${file/\/tests/} "* ]]; then
-            echo "== left out: $file"
-        else
-            TESTS+=(--test "${file##*/}")
-        fi
-    done
-}
-
 [[ $(uname -m) == x86_64 ]] || skip "this is $(uname -m), the run is made for cross compiling on x86_64"
-install_cross_tools
+install_packages "cross compiler and emulator" "$GNU-gcc $GNU-g++ qemu-aarch64" "gcc-$GNU" "g++-$GNU" qemu-user
 find_rust
 
 export CARGO_TARGET_DIR=$FOLDER/target CARGO_BUILD_TARGET=$TARGET CARGO_TERM_COLOR=never
@@ -210,8 +132,4 @@ judge "kernels" ci/emulate.sh "$EMULATED_COMMAND" kernels
 judge "rungs 1 to 3 on the default model" ci/emulate.sh "$EMULATED_COMMAND" check --rung lut,block,tensor
 judge "tests" cargo test --quiet --no-fail-fast "${PACKAGES[@]}" "${TESTS[@]}" -- "${TESTS_LEFT_OUT[@]/#/--skip=}"
 judge "doctests" cargo test --quiet --no-fail-fast "${PACKAGES[@]}" --doc
-for failure in "${FAILURES[@]}"; do
-    echo "failed: $failure" >&2
-done
-((${#FAILURES[@]} == 0)) || exit 1
-echo "passed: ${CPUS[*]} in $((SECONDS / 60)) min $((SECONDS % 60)) s"
+conclude

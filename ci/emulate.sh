@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Runs a program for aarch64 on every emulated CPU at once, and prints one output after the other. Cargo calls it for
-# whatever it would run, as ci/aarch64.sh says.
+# Runs a program on every emulated CPU at once, and prints one output after the other. Cargo calls it for whatever it would
+# run, as ci/aarch64.sh and ci/cpus.sh say.
 #
 #   ci/emulate.sh PROGRAM [ARGUMENT...]
 #
 # EMULATOR          the emulator and its options
 # EMULATED_CPUS     the CPUs, by the emulator's names
-# EMULATED_COMMAND  cargo's file of the command `harness`, which tests start as a child
+# EMULATED_COMMAND  cargo's file of the command `harness`, which tests start as a child and which is no program for the
+#                   kernel; empty where it is
 # FILES_LEFT_OUT    test files that are not run, as folder/file
 #
 # Exit code 0: it succeeded on every CPU. 1: it failed on one.
@@ -20,7 +21,7 @@ read -ra EMULATED_CPUS <<<"$EMULATED_CPUS"
 # Cargo puts its own file back whenever it has looked at it, and calls this afterwards. That file has a second name,
 # through which nothing must be written.
 readonly ELF=$EMULATED_COMMAND.elf
-if ! head -c 2 "$EMULATED_COMMAND" | grep -q '#!'; then
+if [[ -n $EMULATED_COMMAND ]] && ! head -c 2 "$EMULATED_COMMAND" | grep -q '#!'; then
     rm -f "$ELF"
     mv "$EMULATED_COMMAND" "$ELF"
     printf '#!/bin/sh\nexec %s "%s" "$@"\n' "${EMULATOR[*]}" "$ELF" >"$EMULATED_COMMAND"
