@@ -6,6 +6,10 @@
 #include "operations.hpp"
 
 #include <array>
+#include <cstdio>
+#include <cstring>
+#include <pthread.h>
+#include <sys/types.h>
 
 namespace oracle {
 
@@ -59,3 +63,32 @@ oracle_status describe(const oracle_description ** out, oracle_message * message
 __attribute__((visibility("default"))) const oracle_api * oracle_entry(uint32_t abi_version) {
     return abi_version == ORACLE_ABI_VERSION ? &oracle::api : nullptr;
 }
+
+// An oracle that ends its process says which one it is. The linker gives these functions the calls that upstream and the
+// C++ runtime make (`--wrap` in vendor/oracles.toml); the process itself keeps its own.
+extern "C" {
+
+[[noreturn]] void __real_abort();
+int __real_pthread_create(pthread_t *, const pthread_attr_t *, void * (*)(void *), void *);
+
+[[noreturn]] void __wrap_abort() {
+    std::fprintf(stderr, "%s aborts\n", ORACLE_ID);
+    __real_abort();
+}
+
+// Upstream forks to start a debugger after an assertion has failed, and for nothing else.
+pid_t __wrap_fork() {
+    __wrap_abort();
+}
+
+// Upstream asserts that its threads start.
+int __wrap_pthread_create(pthread_t * thread, const pthread_attr_t * attributes, void * (*run)(void *), void * argument) {
+    const int error = __real_pthread_create(thread, attributes, run, argument);
+    if (error != 0) {
+        std::fprintf(stderr, "%s cannot start a thread: %s (limit of processes or of memory: ulimit -u, ulimit -v)\n",
+                     ORACLE_ID, std::strerror(error));
+    }
+    return error;
+}
+
+} // extern "C"

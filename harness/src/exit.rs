@@ -34,6 +34,21 @@ Exit codes:
   130  interrupted";
 }
 
+impl Exit {
+    /// The exit of this code, if it is one.
+    pub fn of_code(code: i32) -> Option<Exit> {
+        let all = [
+            Exit::Agreement,
+            Exit::Divergence,
+            Exit::Usage,
+            Exit::Setup,
+            Exit::NothingCompared,
+            Exit::Interrupted,
+        ];
+        all.into_iter().find(|exit| *exit as i32 == code)
+    }
+}
+
 impl From<Verdict> for Exit {
     fn from(verdict: Verdict) -> Exit {
         match verdict {

@@ -52,6 +52,7 @@ pub mod rewrite;
 pub mod rung;
 pub mod shard;
 pub mod side;
+pub mod supervisor;
 pub mod synth;
 pub mod task;
 pub mod tolerance;

@@ -13,6 +13,7 @@ mod fuzz;
 mod gate;
 mod isolation;
 mod kernels;
+mod limits;
 mod logits;
 mod merge;
 mod mistakes;
@@ -206,9 +207,13 @@ impl Cli {
         parsed.unwrap_or_else(|error| end_with(&error, color))
     }
 
-    /// Runs the command on standard output, and gives its exit code.
+    /// Runs the command as [`conclude`] does, and gives its exit code. A worker has a supervisor already: the process that
+    /// started it.
     pub fn conclude(&self) -> Exit {
-        conclude(&self.output, |out| self.run(out))
+        match self.command {
+            Command::Worker(_) => output::conclude_here(&self.output, |out| self.run(out)),
+            _ => conclude(&self.output, |out| self.run(out)),
+        }
     }
 
     /// Runs the command, writing its result to `out`. Progress goes to standard error.

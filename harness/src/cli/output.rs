@@ -9,11 +9,12 @@ use anstream::ColorChoice;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::CliError;
 use super::annotation::{self, Annotation};
 use super::terminal::{Terminal, tell, tell_error};
+use super::{CliError, limits};
 use crate::exit::Exit;
 use crate::receipt::Receipt;
+use crate::supervisor;
 
 /// How a command prints its result; flattened into the arguments of a program.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -84,6 +85,9 @@ impl OutputOptions {
 
 /// Runs a command on standard output, prints its error and its annotations on standard error, and gives the exit code.
 ///
+/// The command runs in a child process, which a crash or a limit of the system may end: see
+/// [`supervisor`]. To be called before this process starts threads.
+///
 /// The command never sees its output fail, and goes on to its end whoever reads. A reader that has gone changes nothing;
 /// output that is lost for another reason, such as a full disk, is an error in place of an agreement.
 pub fn conclude(
@@ -91,9 +95,25 @@ pub fn conclude(
     command: impl FnOnce(&mut Output<'_>) -> Result<Exit, CliError>,
 ) -> Exit {
     options.apply();
+    supervisor::supervised(|| {
+        conclude_here(options, |out| {
+            limits::start_threads()?;
+            command(out)
+        })
+    })
+}
+
+/// As [`conclude`], in this process.
+pub(super) fn conclude_here(
+    options: &OutputOptions,
+    command: impl FnOnce(&mut Output<'_>) -> Result<Exit, CliError>,
+) -> Exit {
+    options.apply();
     let mut stdout = Terminal::stdout();
     let mut out = Output::new(options, &mut stdout);
-    let result = command(&mut out).and_then(|exit| out.finish(exit));
+    let result = limits::catch_file_size()
+        .and_then(|()| command(&mut out))
+        .and_then(|exit| out.finish(exit));
     let mut annotations = out.annotations;
     // What was printed stands before its error, and what was lost is known before the exit code.
     let lost = stdout.finish().err().map(CliError::from);
@@ -103,12 +123,13 @@ pub fn conclude(
         result => result,
     };
     let exit = error.unwrap_or_else(|error| {
-        tell_error(&error);
+        let words = limits::explained(&error);
+        tell_error(&words);
         let exit = error.exit();
-        annotations.push(Annotation::new("harness", error));
+        annotations.push(Annotation::new("harness", words));
         exit
     });
-    annotation::print(&annotations, &mut io::stderr());
+    annotation::print(&annotations, &mut supervisor::terminal());
     exit
 }
 

@@ -12,9 +12,9 @@ use super::terminal::{Styled, bold, coloured, indented};
 use crate::finding::{Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{LogitMeasures, Measures, TOP_K};
 use crate::outcome::{LogitComparison, Outcome};
-use crate::printable;
 use crate::verdict::Verdict;
 pub(super) use crate::wording::{count, measure};
+use crate::{printable, supervisor};
 
 /// A table with these headings; the columns of `numbers` are right-aligned.
 pub(super) fn table(headings: &[&str], numbers: impl IntoIterator<Item = usize>) -> Table {
@@ -181,7 +181,8 @@ pub(super) fn progress() -> ProgressBar {
                 let _ = out.write_str(&steps(state.pos(), state.len()));
             },
         );
-    ProgressBar::new(0).with_style(style.progress_chars("=> "))
+    ProgressBar::with_draw_target(Some(0), supervisor::progress())
+        .with_style(style.progress_chars("=> "))
 }
 
 /// `3/17 `, or nothing before it is known how many steps there are.

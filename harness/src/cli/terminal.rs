@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use anstream::AutoStream;
 
-use crate::printable;
+use crate::{printable, supervisor};
 
 /// A value in bold letters or a colour.
 #[derive(Debug, Clone, Copy)]
@@ -107,10 +107,10 @@ impl Terminal<AutoStream<io::Stdout>> {
     }
 }
 
-impl Terminal<AutoStream<io::Stderr>> {
-    /// Standard error.
+impl Terminal<Box<dyn Write>> {
+    /// The standard error that the command was given.
     pub(super) fn stderr() -> Self {
-        Terminal::new(AutoStream::auto(io::stderr()))
+        Terminal::new(supervisor::styled_terminal())
     }
 }
 

@@ -92,7 +92,17 @@ pub(super) fn stream(
         let mut lanes = Vec::new();
         for (&engine, graph) in engines.iter().zip(&graphs) {
             let (sender, receiver) = sync_channel(AHEAD);
-            scope.spawn(move || run(engine, decoding, turn, graph, &sender));
+            let own = sender.clone();
+            let started = thread::Builder::new()
+                .spawn_scoped(scope, move || run(engine, decoding, turn, graph, &own));
+            if let Err(error) = started {
+                _ = sender.send(Message::Failed(InferenceError::Lost {
+                    side: engine.id().into(),
+                    how: format!("got no thread: {error}"),
+                    at: "before it was started".into(),
+                    stderr: String::new(),
+                }));
+            }
             lanes.push(Lane::new(receiver));
         }
         for decode in 0..decoding.decodes().len() {

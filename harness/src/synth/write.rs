@@ -133,7 +133,7 @@ fn progress(plan: &Plan) -> ProgressBar {
     if plan.file_bytes() < SHOW_PROGRESS_FROM {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(plan.file_bytes());
+    let bar = ProgressBar::with_draw_target(Some(plan.file_bytes()), crate::supervisor::progress());
     match ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
         Ok(style) => bar
             .with_style(style)

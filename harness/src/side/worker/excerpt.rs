@@ -12,7 +12,7 @@ const LINE_BYTES: u64 = 400;
 
 /// Some first and some last lines.
 #[derive(Debug, Default)]
-pub(super) struct Excerpt {
+pub(crate) struct Excerpt {
     first: Vec<String>,
     left_out: usize,
     last: VecDeque<String>,
@@ -20,7 +20,7 @@ pub(super) struct Excerpt {
 
 impl Excerpt {
     /// Reads to the end, handing every line to `line` when it is there.
-    pub(super) fn each_line(from: impl Read, mut line: impl FnMut(String)) -> io::Result<()> {
+    pub(crate) fn each_line(from: impl Read, mut line: impl FnMut(String)) -> io::Result<()> {
         let mut from = BufReader::new(from);
         loop {
             let mut bytes = Vec::new();
@@ -32,7 +32,7 @@ impl Excerpt {
     }
 
     /// Adds a line, unless it says nothing.
-    pub(super) fn add(&mut self, line: String) {
+    pub(crate) fn add(&mut self, line: String) {
         if line.is_empty() || is_frame(&line) {
             return;
         }
@@ -47,7 +47,7 @@ impl Excerpt {
     }
 
     /// The lines, and in their midst how many are left out.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let left_out = (self.left_out > 0).then(|| format!("[{} lines]", self.left_out));
         let lines: Vec<&str> = self
             .first

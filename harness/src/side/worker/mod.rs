@@ -25,5 +25,6 @@ mod serve;
 
 pub use client::Worker;
 pub use engine::Workers;
+pub(crate) use excerpt::Excerpt;
 pub use process::WorkerParams;
 pub use serve::serve;

@@ -53,8 +53,7 @@ pub fn serve(parent: u32, open: Open<'_>) -> io::Result<()> {
     }
 }
 
-/// Makes a crash cheap: no memory image, no debugger (llama.cpp starts one when an assertion fails, if it finds one), no
-/// more memory than the machine has, and no other process that falls victim when it is used up. What the system does
+/// Makes a crash cheap: no memory image, no more memory than the machine has, and no other process that falls victim when it is used up. What the system does
 /// not grant is done without.
 fn expect_to_die() {
     let at_most = |resource, bytes| {
@@ -73,11 +72,6 @@ fn expect_to_die() {
         (memory.totalram as u64).saturating_mul(u64::from(memory.mem_unit)),
     );
     fs::write("/proc/self/oom_score_adj", "1000").ok();
-    let alone = fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1);
-    if alone {
-        // SAFETY: no other thread is there to read the environment, as was just counted.
-        unsafe { std::env::set_var("PATH", "/dev/null") };
-    }
 }
 
 /// Takes requests until there are no more.
