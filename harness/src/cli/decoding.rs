@@ -27,7 +27,7 @@ pub(super) struct DecodingSelection {
     /// Text that the model decodes, tokenized with the oracle's own vocabulary
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Threads that each side decodes with
+    /// Threads that each side decodes with, at most 64 for each core
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads::parse)]
     threads: NonZeroUsize,
     #[command(flatten)]

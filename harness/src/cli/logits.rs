@@ -51,7 +51,7 @@ pub(super) struct LogitsArgs {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Threads
+    /// Threads, at most 64 for each core
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads::parse)]
     threads: NonZeroUsize,
     #[command(flatten)]

@@ -2,16 +2,25 @@
 
 use std::num::NonZeroUsize;
 
-/// A number of threads: 1 or more.
+use qk256::threads;
+
+/// A number of threads: 1 or more, and no more than [`threads::most`].
 ///
 /// # Errors
 ///
 /// What is wrong with it.
 pub(super) fn parse(text: &str) -> Result<NonZeroUsize, String> {
-    let threads: usize = text
+    let number: usize = text
         .parse()
         .map_err(|_| "a number of threads is a whole number, 1 or more".to_owned())?;
-    NonZeroUsize::new(threads).ok_or_else(|| "no work is done on 0 threads; give 1 or more".into())
+    let most = threads::most();
+    if number > most {
+        let each = threads::MOST_PER_CORE;
+        return Err(format!(
+            "at most {most} on this machine, {each} for each core; give fewer"
+        ));
+    }
+    NonZeroUsize::new(number).ok_or_else(|| "no work is done on 0 threads; give 1 or more".into())
 }
 
 #[cfg(test)]
@@ -19,11 +28,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_is_refused_in_plain_words() {
+    fn what_is_no_number_of_threads_is_refused_in_plain_words() {
         assert_eq!(parse("2").map(NonZeroUsize::get), Ok(2));
         for wrong in ["0", "-1", "", "two", "1.5", "99999999999999999999999"] {
             let words = parse(wrong).unwrap_err();
             assert!(words.contains("1 or more"), "{wrong}: {words}");
+        }
+        assert!(parse(&threads::most().to_string()).is_ok());
+        for wrong in [threads::most() + 1, 100_000_000] {
+            let words = parse(&wrong.to_string()).unwrap_err();
+            assert!(words.contains("64 for each core"), "{wrong}: {words}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod team;
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use thiserror::Error;
 
@@ -12,14 +13,34 @@ use team::Team;
 /// Pieces for each thread: enough that a thread which starts late or is held up does not hold up the others.
 pub(crate) const PIECES_PER_THREAD: usize = 8;
 
-/// The operating system gave no threads.
+/// Threads for each core that [`Threads::new`] starts at most. More gain nothing, and a system that is out of threads may
+/// end the process.
+pub const MOST_PER_CORE: usize = 64;
+
+/// The most threads that [`Threads::new`] starts on this machine: [`MOST_PER_CORE`] times as many as it runs at once.
+pub fn most() -> usize {
+    MOST_PER_CORE * thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Why threads cannot be started.
 #[derive(Debug, Error)]
-#[error("cannot start {threads} threads: {source}; ask for fewer")]
-pub struct ThreadsError {
-    /// Threads asked for.
-    threads: usize,
-    /// What the operating system said.
-    source: io::Error,
+pub enum ThreadsError {
+    /// More than [`most`].
+    #[error("{threads} threads are more than {most}, {MOST_PER_CORE} for each core")]
+    TooMany {
+        /// Threads requested.
+        threads: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// The operating system gave none.
+    #[error("cannot start {threads} threads: {source}; request fewer")]
+    NotStarted {
+        /// Threads requested.
+        threads: usize,
+        /// What the operating system said.
+        source: io::Error,
+    },
 }
 
 /// The threads that matrix products and a forward pass run on: the calling one, and others that wait for work. They
@@ -36,14 +57,18 @@ impl Threads {
     ///
     /// # Errors
     ///
-    /// [`ThreadsError`] if they cannot be started.
+    /// [`ThreadsError`] if they are too many, or cannot be started.
     pub fn new(threads: usize) -> Result<Threads, ThreadsError> {
         if threads <= 1 {
             return Ok(Threads::ONE);
         }
+        let most = most();
+        if threads > most {
+            return Err(ThreadsError::TooMany { threads, most });
+        }
         match Team::new(threads - 1) {
             Ok(team) => Ok(Threads(Some(team))),
-            Err(source) => Err(ThreadsError { threads, source }),
+            Err(source) => Err(ThreadsError::NotStarted { threads, source }),
         }
     }
 
@@ -125,7 +150,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread::{self, sleep};
+    use std::thread::sleep;
     use std::time::Duration;
 
     use super::*;
@@ -205,6 +230,14 @@ mod tests {
             scope.spawn(nested);
         });
         assert_eq!(done.into_inner(), 200);
+    }
+
+    #[test]
+    fn more_threads_than_the_limit_are_an_error_and_not_started() {
+        for threads in [most() + 1, 100_000_000, usize::MAX] {
+            let error = Threads::new(threads).unwrap_err();
+            assert!(matches!(error, ThreadsError::TooMany { .. }), "{error}");
+        }
     }
 
     #[test]
