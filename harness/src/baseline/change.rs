@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::command::Missing;
 use super::document::Baseline;
 use super::fact::{Fact, Facts};
 
@@ -60,6 +61,8 @@ pub struct Group {
     pub was: u64,
     /// How many there are.
     pub is: u64,
+    /// Which commands cover it.
+    pub commands: String,
 }
 
 /// The widest groups that changes fill, in their order. `other` is the side that lacks the facts: a group that it has
@@ -74,7 +77,7 @@ pub fn groups<'a>(
         .flat_map(|(arch, fact)| fact.groups().into_iter().map(move |group| (*arch, group)))
         .collect();
     let mut order = Vec::new();
-    let mut found: BTreeMap<(&str, String), Group> = BTreeMap::new();
+    let mut found: BTreeMap<(&str, String), (Group, Missing)> = BTreeMap::new();
     for change in changes {
         let own = change.fact.to_string();
         let mut candidates = change.fact.groups().into_iter();
@@ -85,17 +88,27 @@ pub fn groups<'a>(
         if !found.contains_key(&key) {
             order.push(key.clone());
         }
-        let group = found.entry(key).or_insert_with(|| Group {
-            arch: change.arch.into(),
-            what,
-            facts: 0,
-            was: 0,
-            is: 0,
+        let (group, missing) = found.entry(key).or_insert_with(|| {
+            let group = Group {
+                arch: change.arch.into(),
+                what,
+                facts: 0,
+                was: 0,
+                is: 0,
+                commands: String::new(),
+            };
+            (group, Missing::default())
         });
+        missing.add(change.fact, change.was);
         group.facts += 1;
         group.was = group.was.saturating_add(change.was);
         group.is = group.is.saturating_add(change.is);
     }
     let in_order = order.iter().filter_map(|key| found.remove(key));
-    in_order.collect()
+    in_order
+        .map(|(group, missing)| Group {
+            commands: missing.commands(),
+            ..group
+        })
+        .collect()
 }

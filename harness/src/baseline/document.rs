@@ -7,11 +7,11 @@ use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::speed::Speed;
+use super::speed::{DoubtfulSpeed, Speed};
 use crate::outcome::Rung;
 
 /// Version of the baseline's fields. The first number changes when a reader of the old ones would be misled.
-pub const BASELINE_VERSION: &str = "1.0.0";
+pub const BASELINE_VERSION: &str = "1.1.0";
 
 /// What receipts have to cover, and the speed that they are held to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +41,9 @@ pub struct Target {
     pub mistakes: BTreeMap<String, BTreeSet<String>>,
     /// Times of kernels and models against oracles, in ascending order.
     pub speed: Vec<Speed>,
+    /// Rows that cannot be relied on; held to by nobody.
+    #[serde(skip)]
+    pub doubtful: Vec<DoubtfulSpeed>,
 }
 
 /// Which build an oracle was. Counts and times of different builds are not comparable.
@@ -106,6 +109,7 @@ impl Target {
             fuzz: None,
             mistakes: BTreeMap::new(),
             speed: Vec::new(),
+            doubtful: Vec::new(),
         }
     }
 }

@@ -160,6 +160,12 @@ fn of_target(target: &Target) -> Result<(), Flaw> {
             &format!("speed[{i}].ratio"),
             "is no ratio with its interval",
         )?;
+        let times = [speed.seconds, speed.oracle_seconds];
+        require(
+            times.iter().all(|time| *time > 0.0 && time.is_finite()),
+            &format!("speed[{i}]"),
+            "has no times",
+        )?;
     }
     Ok(())
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::document::{Baseline, Campaign, CoveredModel, OracleBuild, Target};
-use super::speed::{self, Speed};
+use super::speed::{self, DoubtfulSpeed, Speed, Speeds};
 use crate::known;
 use crate::ladder::RungReport;
-use crate::receipt::{CheckSection, ModelInfo, OracleInfo, Receipt, TensorInfo};
+use crate::receipt::{CheckSection, ModelInfo, OracleInfo, Receipt, Section, TensorInfo};
 use crate::synth::DEFAULT_RECIPE;
 use crate::verdict::Verdict;
 
@@ -56,6 +56,7 @@ fn target(receipts: &[&Receipt]) -> Target {
     let mut target = Target::empty(commit.map_or("", String::as_str));
     let mut checks: BTreeMap<&str, Checks<'_>> = BTreeMap::new();
     let mut campaigns = Campaigns::new();
+    let mut speeds = Speeds::default();
     for receipt in receipts {
         for oracle in &receipt.validation.oracles {
             let build = OracleBuild::from(oracle);
@@ -85,14 +86,15 @@ fn target(receipts: &[&Receipt]) -> Target {
         for row in harness.mistakes.iter().flat_map(|section| &section.models) {
             target.mistakes.entry(row.mistake.clone()).or_default();
         }
-        add_speeds(&mut target.speed, receipt);
+        add_speeds(&mut speeds, receipt);
     }
     for (sha256, checks) in checks {
         let model = target.models.get_mut(sha256);
         count_pairs(model.expect("each check has its model"), &checks);
     }
     target.fuzz = add_up(&campaigns);
-    target.speed = fastest(std::mem::take(&mut target.speed));
+    target.speed = fastest(speeds.sound);
+    target.doubtful = unmatched(speeds.doubtful, &target.speed);
     target
 }
 
@@ -171,14 +173,26 @@ fn add_up(campaigns: &Campaigns) -> Option<Campaign> {
     })
 }
 
-fn add_speeds(speeds: &mut Vec<Speed>, receipt: &Receipt) {
-    let cpu = &receipt.environment.cpu;
+fn add_speeds(speeds: &mut Speeds, receipt: &Receipt) {
+    let cpu = |section| {
+        let run = receipt.harness.runs.iter().find(|r| r.section == section);
+        run.map_or(&receipt.environment, |run| &run.environment)
+            .cpu_in_full()
+    };
     if let Some(bench) = &receipt.harness.bench {
-        speeds.extend(speed::of_kernels(cpu, &bench.report));
+        speed::of_kernels(&cpu(Section::Bench), &bench.report, speeds);
     }
     if let Some(bench) = &receipt.harness.bench_model {
-        speeds.extend(speed::of_model(cpu, &bench.report));
+        speed::of_model(&cpu(Section::BenchModel), &bench.report, speeds);
     }
+}
+
+/// Rows in doubt that no other run measured well, each once.
+fn unmatched(mut doubtful: Vec<DoubtfulSpeed>, sound: &[Speed]) -> Vec<DoubtfulSpeed> {
+    doubtful.retain(|row| sound.iter().all(|sound| sound.key != row.key));
+    doubtful.sort_by(|a, b| a.key.cmp(&b.key));
+    doubtful.dedup_by(|next, kept| next.key == kept.key);
+    doubtful
 }
 
 /// Of a row that was measured several times the fastest: one run that is as fast as ever shows that nothing is lost.

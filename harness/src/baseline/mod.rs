@@ -11,6 +11,7 @@
 //! are compared like with like.
 
 mod change;
+mod command;
 mod document;
 mod error;
 mod fact;
@@ -25,4 +26,4 @@ pub use document::{
 pub use error::BaselineError;
 pub use fact::{Fact, ModelId};
 pub use gather::model_name;
-pub use speed::{Speed, SpeedKey};
+pub use speed::{DoubtfulSpeed, Speed, SpeedKey};

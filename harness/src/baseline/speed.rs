@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bench::doubt::Doubt;
 use crate::bench::model::report::ModelReport;
-use crate::bench::report::{Report, Residence};
+use crate::bench::report::{Report, Residence, Versus};
 use crate::bench::statistics::Median;
 
 /// A row of a bench against one oracle.
@@ -16,6 +17,42 @@ pub struct Speed {
     pub key: SpeedKey,
     /// The oracle's time over that of the Rust side, in turn in one process: above 1 the Rust side is faster.
     pub ratio: Median,
+    /// Seconds that the Rust side took for a call.
+    pub seconds: f64,
+    /// Seconds that the oracle took.
+    pub oracle_seconds: f64,
+}
+
+/// A row that cannot be relied on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DoubtfulSpeed {
+    /// Whose, where, and at what.
+    pub key: SpeedKey,
+    /// Why.
+    pub doubts: Vec<Doubt>,
+}
+
+/// The rows of receipts: those that can be relied on, and the others.
+#[derive(Debug, Default)]
+pub(super) struct Speeds {
+    pub(super) sound: Vec<Speed>,
+    pub(super) doubtful: Vec<DoubtfulSpeed>,
+}
+
+impl Speeds {
+    fn add(&mut self, key: SpeedKey, seconds: f64, versus: &Versus, doubts: &[Doubt]) {
+        if doubts.is_empty() {
+            self.sound.push(Speed {
+                key,
+                ratio: versus.ratio,
+                seconds,
+                oracle_seconds: versus.time.seconds.value,
+            });
+        } else {
+            let doubts = doubts.to_vec();
+            self.doubtful.push(DoubtfulSpeed { key, doubts });
+        }
+    }
 }
 
 /// What has to be the same for two ratios to be compared.
@@ -23,7 +60,7 @@ pub struct Speed {
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub struct SpeedKey {
-    /// Name of the CPU.
+    /// Name of the CPU, and its features.
     pub cpu: String,
     /// What was computed, with its shape.
     pub work: String,
@@ -35,10 +72,9 @@ pub struct SpeedKey {
     pub oracle: String,
 }
 
-/// The rows of a bench of kernels; none of a build whose checks slow the Rust side down.
-pub(super) fn of_kernels(cpu: &str, report: &Report) -> Vec<Speed> {
-    let mut speeds = Vec::new();
-    for row in report.rows.iter().filter(|_| is_optimized(&report.build)) {
+/// Adds the rows of a bench of kernels.
+pub(super) fn of_kernels(cpu: &str, report: &Report, speeds: &mut Speeds) {
+    for row in &report.rows {
         let residence = match row.residence {
             Residence::Cache => "cache",
             Residence::Memory => "memory",
@@ -50,46 +86,35 @@ pub(super) fn of_kernels(cpu: &str, report: &Report) -> Vec<Speed> {
             row.shape()
         );
         for versus in row.oracles.iter().filter(|versus| versus.agrees()) {
-            speeds.push(Speed {
-                key: SpeedKey {
-                    cpu: cpu.into(),
-                    work: work.clone(),
-                    threads: row.threads,
-                    kernel: row.kernel.clone(),
-                    oracle: versus.oracle.clone(),
-                },
-                ratio: versus.ratio,
-            });
+            let key = SpeedKey {
+                cpu: cpu.into(),
+                work: work.clone(),
+                threads: row.threads,
+                kernel: row.kernel.clone(),
+                oracle: versus.oracle.clone(),
+            };
+            speeds.add(key, row.time.seconds.value, versus, &row.doubts);
         }
     }
-    speeds
 }
 
-/// The rows of a bench of a model; none of a build whose checks slow the Rust side down.
-pub(super) fn of_model(cpu: &str, report: &ModelReport) -> Vec<Speed> {
-    let mut speeds = Vec::new();
-    for row in report.rows.iter().filter(|_| is_optimized(&report.build)) {
+/// Adds the rows of a bench of a model.
+pub(super) fn of_model(cpu: &str, report: &ModelReport, speeds: &mut Speeds) {
+    for row in &report.rows {
         let (phase, tokens, context) = (row.phase.name(), row.tokens, row.context);
         let model = report.model.sha256.get(..12).unwrap_or_default();
         let work = format!("{phase} of {tokens} after {context}, model {model}");
         for versus in row.oracles.iter().filter(|versus| versus.agrees()) {
-            speeds.push(Speed {
-                key: SpeedKey {
-                    cpu: cpu.into(),
-                    work: work.clone(),
-                    threads: row.threads,
-                    kernel: report.model.kernels.join(" "),
-                    oracle: versus.oracle.clone(),
-                },
-                ratio: versus.ratio,
-            });
+            let key = SpeedKey {
+                cpu: cpu.into(),
+                work: work.clone(),
+                threads: row.threads,
+                kernel: report.model.kernels.join(" "),
+                oracle: versus.oracle.clone(),
+            };
+            speeds.add(key, row.time.seconds.value, versus, &row.doubts);
         }
     }
-    speeds
-}
-
-fn is_optimized(build: &str) -> bool {
-    build == crate::bench::report::OPTIMIZED
 }
 
 impl SpeedKey {

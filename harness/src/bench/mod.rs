@@ -6,6 +6,7 @@
 //! - **sample**: the time of a few calls together, long enough for the clock.
 //! - **turn**: kernel, oracles and roofs give one sample each, again and again (A B A B), in one process. The **ratio**
 //!   is taken within a turn, so that whatever slows the machine down for a while cancels out.
+//! - **doubt**: a reason not to rely on the times of a row.
 //! - **roof**: what no kernel can beat here: reading the weights, or the multiply-adds of the instruction set.
 //!
 //! Both sides get f32 activations and quantize them within the time that is taken, since the oracles' matrix product
@@ -14,6 +15,7 @@
 //! Data goes up: [`statistics`] and [`plan`] to `operands` and `roof`, to `turns`, to `figures` and [`report`]; [`model`]
 //! does for whole models what [`Bench`] does for kernels.
 
+pub mod doubt;
 mod figures;
 pub mod model;
 mod operands;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::doubt::Conditions;
+use crate::receipt::Environment;
 use qk256::format::{Format, I2_S_GROUP128, TQ1_0, TQ2_0};
 
 /// One matrix product on so many threads.
@@ -121,6 +123,14 @@ impl Extent {
             })
         };
         products.into_iter().flat_map(on).collect()
+    }
+
+    /// The conditions of a run of this extent on this machine.
+    pub(super) fn conditions(self) -> Conditions {
+        Conditions {
+            quick: self == Extent::Quick,
+            cores: Environment::here().threads,
+        }
     }
 
     /// How long each case takes.

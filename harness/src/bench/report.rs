@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::doubt::{self, Conditions, Doubt};
 use super::statistics::Median;
 use crate::tolerance::NMSE_CEILING;
 
@@ -76,6 +77,8 @@ pub struct Row {
     pub oracles: Vec<Versus>,
     /// What no kernel can beat.
     pub roofs: Roofs,
+    /// Why the times cannot be relied on, if anything speaks against them.
+    pub doubts: Vec<Doubt>,
 }
 
 /// Where weights lie when a call starts.
@@ -205,6 +208,13 @@ impl Row {
 }
 
 impl Report {
+    /// Sets the doubts of every row.
+    pub fn doubt(&mut self, conditions: Conditions) {
+        for row in &mut self.rows {
+            row.doubts = doubt::of_kernel(row, &self.build, &self.call_costs, conditions);
+        }
+    }
+
     /// How many times faster the row is than the same work on one thread, if that was measured: the kernel, and
     /// reading alone. Samples were not taken in turn, so there is no interval.
     pub fn scaling(&self, row: &Row) -> Option<(f64, f64)> {

@@ -72,13 +72,15 @@ impl Bench {
         }
         let call_costs = self.call_costs()?;
         self.progress.finish_and_clear();
-        Ok(Report {
+        let mut report = Report {
             build: build().into(),
             last_level_cache: operands::last_level_cache(),
             call_costs,
             rows,
             skipped: self.skipped,
-        })
+        };
+        report.doubt(self.extent.conditions());
+        Ok(report)
     }
 
     /// The oracles that are defined on the weights; notes the others.
@@ -161,6 +163,7 @@ impl Bench {
             time: timing(own.0),
             oracles,
             roofs: figures::roofs(&work, &of_roofs[0], multiply_add, own.0),
+            doubts: Vec::new(),
         }))
     }
 

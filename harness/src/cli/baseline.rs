@@ -8,10 +8,12 @@ use serde::Serialize;
 
 use super::terminal::{bad, coloured};
 use super::{CliError, Output, receipts};
-use crate::baseline::{Baseline, Group, SpeedKey};
+use crate::baseline::{Baseline, DoubtfulSpeed, Group, Speed, SpeedKey};
+use crate::bench::doubt;
 use crate::exit::Exit;
 use crate::gate::{Accepted, Refusal, Status, accept};
 use crate::printable;
+use crate::wording::seconds;
 
 /// What `harness gate` holds receipts to
 #[derive(Debug, Args)]
@@ -146,14 +148,32 @@ struct AcceptResult<'a> {
     gained: &'a [Group],
     kept: &'a [String],
     speed: Vec<SpeedChange<'a>>,
+    /// Rows of a bench whose times are in doubt.
+    left_out: Vec<LeftOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct LeftOut<'a> {
+    #[serde(flatten)]
+    key: &'a SpeedKey,
+    doubts: &'a [doubt::Doubt],
+}
+
+impl<'a> From<&'a DoubtfulSpeed> for LeftOut<'a> {
+    fn from(row: &'a DoubtfulSpeed) -> LeftOut<'a> {
+        LeftOut {
+            key: &row.key,
+            doubts: &row.doubts,
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct SpeedChange<'a> {
     #[serde(flatten)]
     key: &'a SpeedKey,
-    was: Option<f64>,
-    is: Option<f64>,
+    was: Option<&'a Speed>,
+    is: Option<&'a Speed>,
 }
 
 impl<'a> AcceptResult<'a> {
@@ -167,6 +187,7 @@ impl<'a> AcceptResult<'a> {
             gained: &[],
             kept: &[],
             speed: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -176,11 +197,12 @@ impl<'a> AcceptResult<'a> {
             lost: &accepted.lost,
             gained: &accepted.gained,
             kept: &accepted.kept,
+            left_out: accepted.left_out.iter().map(LeftOut::from).collect(),
             speed: speed
                 .map(|(key, was, is)| SpeedChange {
                     key,
-                    was: was.map(|was| was.value),
-                    is: is.map(|is| is.value),
+                    was: was.as_ref(),
+                    is: is.as_ref(),
                 })
                 .collect(),
             ..AcceptResult::nothing(args)
@@ -203,6 +225,12 @@ fn write(
     Ok(FileChange::Written)
 }
 
+/// The ratio, and the times that it is of.
+fn absolute(speed: &Speed) -> String {
+    let (own, oracle) = (seconds(speed.seconds), seconds(speed.oracle_seconds));
+    format!("{:.3}x ({own}, oracle {oracle})", speed.ratio.value)
+}
+
 fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {
     let mut groups = |sign: &str, code: &'static str, groups: &[Group]| {
         groups.iter().try_for_each(|group| {
@@ -212,6 +240,7 @@ fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {
                 facts,
                 was,
                 is,
+                commands: _,
             } = group;
             let counts = match (was, is, facts) {
                 (0, _, 1) | (_, 0, 1) => String::new(),
@@ -228,17 +257,21 @@ fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {
         let words = key.words();
         match (was, is) {
             (Some(was), Some(is)) => {
-                let change = 100.0 * (is.value / was.value - 1.0);
-                let (was, is) = (was.value, is.value);
+                let change = 100.0 * (is.ratio.value / was.ratio.value - 1.0);
+                let (was, is) = (absolute(was), absolute(is));
                 writeln!(
                     out,
-                    "~ speed of {words}: {was:.3}x before, {is:.3}x now ({change:+.1} %)"
+                    "~ speed of {words}: {was} before, {is} now ({change:+.1} %)"
                 )?;
             }
-            (None, Some(is)) => writeln!(out, "+ speed of {words}: {:.3}x", is.value)?,
-            (Some(was), None) => writeln!(out, "- speed of {words}: {:.3}x before", was.value)?,
+            (None, Some(is)) => writeln!(out, "+ speed of {words}: {}", absolute(is))?,
+            (Some(was), None) => writeln!(out, "- speed of {words}: {} before", absolute(was))?,
             (None, None) => {}
         }
+    }
+    for row in &accepted.left_out {
+        let (words, doubts) = (row.key.words(), doubt::words(&row.doubts));
+        writeln!(out, "! not accepted: speed of {words}: {doubts}")?;
     }
     for kept in &accepted.kept {
         writeln!(out, "= kept: {kept}")?;

@@ -4,9 +4,9 @@ use thiserror::Error;
 
 use super::{Case, CaseError, Judgement, judge};
 use crate::baseline::{
-    Baseline, Change, CoveredModel, Fact, Group, SpeedKey, Target, changes, groups,
+    Baseline, Change, CoveredModel, DoubtfulSpeed, Fact, Group, Speed, SpeedKey, Target, changes,
+    groups,
 };
-use crate::bench::statistics::Median;
 use crate::receipt::{DIRTY, Receipt};
 
 /// A baseline that may take the place of the old one, and what changes by that.
@@ -21,7 +21,9 @@ pub struct Accepted {
     /// What is covered that was not, or more.
     pub gained: Vec<Group>,
     /// Rows whose ratio is new or another: what it was, and what it is.
-    pub speed: Vec<(SpeedKey, Option<Median>, Option<Median>)>,
+    pub speed: Vec<(SpeedKey, Option<Speed>, Option<Speed>)>,
+    /// Rows whose times are not accepted, with reasons.
+    pub left_out: Vec<DoubtfulSpeed>,
 }
 
 /// Why receipts make no baseline.
@@ -67,6 +69,7 @@ pub fn accept(
     let case = Case::new(old, receipts)?;
     let mut baseline = case.now.clone();
     for target in baseline.targets.values_mut() {
+        target.doubtful.clear();
         if let Some(campaign) = &mut target.fuzz {
             campaign.timed = 0;
         }
@@ -79,6 +82,7 @@ pub fn accept(
         lost: groups(losses, &baseline),
         gained: groups(gains, old),
         speed: speeds(old, &baseline),
+        left_out: left_out(&case.now),
         kept,
         baseline: baseline.clone(),
     };
@@ -171,15 +175,22 @@ fn put_back(target: &mut Target, old: &Target, change: &Change<'_>) {
     }
 }
 
-fn speeds(old: &Baseline, new: &Baseline) -> Vec<(SpeedKey, Option<Median>, Option<Median>)> {
+fn left_out(now: &Baseline) -> Vec<DoubtfulSpeed> {
+    let targets = now.targets.values();
+    targets
+        .flat_map(|target| target.doubtful.iter().cloned())
+        .collect()
+}
+
+fn speeds(old: &Baseline, new: &Baseline) -> Vec<(SpeedKey, Option<Speed>, Option<Speed>)> {
     let rows = |baseline: &Baseline| {
         let rows = baseline.targets.values().flat_map(|target| &target.speed);
-        rows.map(|row| (row.key.clone(), row.ratio))
+        rows.map(|row| (row.key.clone(), row.clone()))
             .collect::<std::collections::BTreeMap<_, _>>()
     };
     let (old, new) = (rows(old), rows(new));
     let keys: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
-    let row = |key: &SpeedKey| (key.clone(), old.get(key).copied(), new.get(key).copied());
+    let row = |key: &SpeedKey| (key.clone(), old.get(key).cloned(), new.get(key).cloned());
     keys.into_iter()
         .map(row)
         .filter(|(_, was, is)| was != is)

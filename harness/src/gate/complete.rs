@@ -51,10 +51,13 @@ fn point(((arch, section, subject, _, count), work): (Key, Work)) -> Point {
     let what = format!("{section}{subject} on {arch}");
     let missing = Shards::new(count, work.held).missing();
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    let status = match (work.comparisons, &missing[..]) {
-        (0, _) => Status::Failed("nothing was compared".into()),
-        (_, []) => Status::Passed(format!("{} comparisons", work.comparisons)),
-        _ => Status::Failed(format!("missing: shard {}", missing.join(", "))),
+    let status = match &missing[..] {
+        _ if work.comparisons == 0 => Status::Failed("nothing was compared".into()),
+        [] => Status::Passed(format!("{} comparisons", work.comparisons)),
+        [first, ..] => Status::Failed(format!(
+            "missing: shard {}; the same command with `--shard {first}/{count}` makes it",
+            missing.join(", ")
+        )),
     };
     Point::new(what, status)
 }

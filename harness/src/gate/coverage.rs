@@ -85,5 +85,5 @@ fn failed(group: Group) -> Point {
         (n, 0) => format!("is no longer covered ({n} items)"),
         _ => format!("{} where there were {}", group.is, group.was),
     };
-    Point::failed(what, why)
+    Point::failed(what, format!("{why}; {} covers it", group.commands))
 }

@@ -24,7 +24,9 @@ fn point(case: &Case<'_>, arch: &str, id: &str) -> Point {
     }
     let status = match case.excuse(arch, Fact::Kernel(id)) {
         Some(reason) => Status::NotHere(reason),
-        None => Status::Failed("did not run, although a machine has all that it needs".into()),
+        None => Status::Failed(format!(
+            "did not run, although a machine has all that it needs; `harness check --kernel {id} --receipt FILE` runs it"
+        )),
     };
     Point::new(what, status)
 }

@@ -1,6 +1,8 @@
 //! Criterion: nothing is slower than it was, as far as that can be known.
 //!
-//! Compared are ratios to an oracle that took turns with the Rust side in one process, never times. The logarithm of a
+//! Compared are ratios to an oracle that took turns with the Rust side in one process. A row is slower if it lost against
+//! the oracle and takes longer than it did: where the oracle alone became faster, that is what is said. Rows in doubt are
+//! not judged. The logarithm of a
 //! median ratio is taken for normally distributed with the deviation that its interval tells, which turns the question
 //! into Welch's: two means, two deviations, two numbers of samples.
 
@@ -10,8 +12,11 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::{Case, Criterion, Point, Status};
 use crate::baseline::{Speed, SpeedKey};
+use crate::bench::doubt;
 use crate::bench::statistics::{FEWEST_SAMPLES, Median};
+use crate::receipt::Environment;
 use crate::tolerance::{SLOWDOWN_FALSE_ALARM, SLOWDOWN_WORTH_TELLING};
+use crate::wording::seconds;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "speed",
@@ -38,10 +43,8 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
             .get(arch)
             .map_or(&[][..], |target| &target.speed);
         let now: BTreeMap<&SpeedKey, &Speed> = now.iter().map(|row| (&row.key, row)).collect();
-        let cpus: BTreeSet<&str> = case
-            .machines(arch)
-            .map(|machine| machine.cpu.as_str())
-            .collect();
+        let doubtful = case.now.targets.get(arch).map(|target| &target.doubtful);
+        let cpus: BTreeSet<String> = case.machines(arch).map(Environment::cpu_in_full).collect();
         for was in &target.speed {
             let key = &was.key;
             let status = match now.get(key) {
@@ -49,14 +52,22 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
                     "the oracle is another build".into()
                 }
                 Some(is) => match slower(&was.ratio, &is.ratio) {
+                    Some(_) if is.seconds <= was.seconds => {
+                        points.push(Point::new(key.words(), Status::Passed(moved(was, is))));
+                        continue;
+                    }
                     Some(p) => {
                         pairs.push(Pair { arch, was, is, p });
                         continue;
                     }
                     None => format!("fewer than {FEWEST_SAMPLES} samples"),
                 },
-                None if !cpus.contains(key.cpu.as_str()) => format!("other CPU than {}", key.cpu),
-                None => "not timed in these receipts".into(),
+                None if !cpus.contains(&key.cpu) => format!("other CPU than {}", key.cpu),
+                None => match doubtful.into_iter().flatten().find(|row| row.key == *key) {
+                    Some(row) => format!("timed in doubt: {}", doubt::words(&row.doubts)),
+                    None => "not timed in these receipts; `harness bench --receipt FILE` times kernels, `--model` models"
+                        .into(),
+                },
             };
             points.push(Point::new(key.words(), Status::NotHere(status)));
         }
@@ -76,21 +87,39 @@ fn hold(mut pairs: Vec<Pair<'_>>) -> Vec<Point> {
     let mut points = Vec::new();
     for (i, pair) in pairs.iter().enumerate() {
         rejecting &= pair.p <= SLOWDOWN_FALSE_ALARM / (all - i) as f64;
-        let words =
-            |ratio: &Median| format!("{:.3}x [{:.3}, {:.3}]", ratio.value, ratio.low, ratio.high);
-        let (was, is) = (words(&pair.was.ratio), words(&pair.is.ratio));
+        let moved = moved(pair.was, pair.is);
         let status = if rejecting {
             let slower = 100.0 * (pair.was.ratio.value / pair.is.ratio.value - 1.0);
             Status::Failed(format!(
-                "{slower:.1} % slower: {is}, was {was}, p = {:.1e} of {all} rows",
+                "{slower:.1} % slower: {moved}, p = {:.1e} of {all} rows",
                 pair.p
             ))
         } else {
-            Status::Passed(format!("{is}, was {was}"))
+            Status::Passed(moved)
         };
         points.push(Point::new(pair.is.key.words(), status));
     }
     points
+}
+
+/// The ratio and both times, as they are and as they were.
+fn moved(was: &Speed, is: &Speed) -> String {
+    let words = |speed: &Speed| {
+        let Median {
+            value, low, high, ..
+        } = speed.ratio;
+        let (own, oracle) = (seconds(speed.seconds), seconds(speed.oracle_seconds));
+        format!("{value:.3}x [{low:.3}, {high:.3}] ({own}, oracle {oracle})")
+    };
+    let whose = match (
+        is.seconds <= was.seconds,
+        is.oracle_seconds < was.oracle_seconds,
+        is.ratio.value < was.ratio.value,
+    ) {
+        (true, true, true) => "; the oracle became faster, the kernel did not become slower",
+        _ => "",
+    };
+    format!("{}, was {}{whose}", words(is), words(was))
 }
 
 /// How likely it is to see such a loss if the true one is no more than [`SLOWDOWN_WORTH_TELLING`]; none of too few

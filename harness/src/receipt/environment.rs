@@ -29,6 +29,14 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// What tells one CPU from another where times are compared: its name, which virtual machines share, and its features.
+    pub fn cpu_in_full(&self) -> String {
+        match &self.cpu_features[..] {
+            [] => self.cpu.clone(),
+            features => format!("{} with {}", self.cpu, features.join(" ")),
+        }
+    }
+
     /// What is known of this machine and this build.
     pub fn here() -> Environment {
         Environment {

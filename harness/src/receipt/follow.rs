@@ -87,11 +87,16 @@ pub(super) fn follow(receipt: &mut Receipt) {
     if let Some(mistakes) = &mut harness.mistakes {
         mistakes.add_up();
     }
+    let runs = &harness.runs;
+    let cores = |section| {
+        let run = runs.iter().find(|run| run.section == section);
+        run.map_or(1, |run| run.environment.threads)
+    };
     if let Some(bench) = &mut harness.bench {
-        bench.add_up();
+        bench.add_up(cores(Section::Bench));
     }
     if let Some(bench) = &mut harness.bench_model {
-        bench.add_up();
+        bench.add_up(cores(Section::BenchModel));
     }
     harness.skips = skips(harness);
     let verdicts = Section::ALL.map(|section| harness.verdict_of(section));

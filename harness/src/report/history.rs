@@ -40,11 +40,12 @@ impl Point {
         let harness = &receipt.harness;
         let mut rows: Vec<(&'static str, &Versus)> = Vec::new();
         if let Some(bench) = &harness.bench {
-            let all = bench.report.rows.iter().flat_map(|row| &row.oracles);
+            let sound = bench.report.rows.iter().filter(|row| row.doubts.is_empty());
+            let all = sound.flat_map(|row| &row.oracles);
             rows.extend(all.map(|versus| ("kernels", versus)));
         }
         if let Some(bench) = &harness.bench_model {
-            for row in &bench.report.rows {
+            for row in bench.report.rows.iter().filter(|row| row.doubts.is_empty()) {
                 rows.extend(row.oracles.iter().map(|versus| (row.phase.name(), versus)));
             }
         }

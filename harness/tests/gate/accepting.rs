@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use harness::baseline::{Baseline, schema};
+use harness::bench::doubt::words;
 use harness::gate::{Refusal, accept};
 use harness::receipt::Receipt;
 use serde_json::{Value, json};
 
-use crate::made::{bench, changed, check, failures, green, mistakes};
+use crate::made::{bench, changed, check, doubtful, failures, green, mistakes};
 use testing::test;
 
 fn parsed(value: &Value) -> Result<Baseline, String> {
@@ -68,6 +69,19 @@ fn red_receipts_are_no_baseline() {
     });
     let error = accept(None, &receipts, true).unwrap_err();
     assert!(matches!(error, Refusal::Red(_)), "{error}");
+}
+
+#[test]
+fn times_in_doubt_are_left_out_of_a_baseline_and_named() {
+    for (doubt, receipt) in doubtful(bench(161.0)) {
+        let mut receipts = green();
+        receipts[3] = receipt;
+        let accepted = accept(None, &receipts, false).unwrap();
+        assert_eq!(accepted.baseline.targets["x86_64"].speed, [], "{doubt}");
+        let left_out = accepted.left_out.iter();
+        let told: Vec<String> = left_out.map(|row| words(&row.doubts)).collect();
+        assert_eq!(told, [doubt; 2]);
+    }
 }
 
 #[test]

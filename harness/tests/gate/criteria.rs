@@ -9,7 +9,9 @@ use harness::verdict::Verdict;
 use proptest::prelude::*;
 
 use crate::generated;
-use crate::made::{bench, changed, check, failures, fuzz, green, judged, median, mistakes};
+use crate::made::{
+    bench, changed, check, doubtful, failures, fuzz, green, judged, median, mistakes,
+};
 use testing::test;
 
 /// A receipt that fails one criterion, in place of the one of its kind among green ones.
@@ -332,9 +334,90 @@ fn speed_is_compared_on_the_same_cpu_alone() {
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
     let judgement = judged(&baseline, &receipts);
     let points = judgement.answers.iter().flat_map(|(_, points)| points);
-    let told =
-        points.filter(|point| point.status == Status::NotHere("other CPU than a CPU".into()));
+    let told = points.filter(|point| {
+        point.status == Status::NotHere("other CPU than a CPU with avx2 f16c".into())
+    });
     assert_eq!(told.count(), 2);
+}
+
+#[test]
+fn a_cpu_is_its_name_and_its_features() {
+    let baseline = Baseline::of(&green());
+    let other = |receipt: Receipt| {
+        changed(receipt, |receipt| {
+            let features = &mut receipt.harness.runs[0].environment.cpu_features;
+            features.push("avx512f".into());
+        })
+    };
+    let mut receipts: Vec<Receipt> = green().into_iter().map(other).collect();
+    receipts[3] = other(bench(0.5));
+    assert_eq!(failures(&baseline, &receipts), [""; 0]);
+}
+
+/// What the speed criterion says of each row.
+fn speeds(baseline: &Baseline, receipts: &[Receipt]) -> Vec<String> {
+    let judgement = judged(baseline, receipts);
+    let mut answers = judgement.answers.iter();
+    let (_, points) = answers.find(|(c, _)| c.name == "speed").unwrap();
+    points.iter().map(|p| format!("{:?}", p.status)).collect()
+}
+
+#[test]
+fn a_kernel_that_became_faster_is_not_slower_because_the_oracle_became_faster_still() {
+    let baseline = Baseline::of(&green());
+    let both_faster = changed(bench(1.2), |receipt| {
+        let row = &mut receipt.harness.bench.as_mut().unwrap().report.rows[0];
+        row.time.seconds = median(0.5e-3);
+        for versus in &mut row.oracles {
+            versus.time.seconds = median(0.1e-3);
+            versus.ratio = median(0.2);
+        }
+    });
+    let receipts = with(3, both_faster);
+    assert_eq!(failures(&baseline, &receipts), [""; 0]);
+    for told in speeds(&baseline, &receipts) {
+        assert!(told.contains("the oracle became faster"), "{told}");
+        assert!(told.contains("500 µs, oracle 100 µs"), "{told}");
+    }
+    let slower = speeds(&baseline, &with(3, bench(0.5)));
+    assert!(
+        slower[0].contains("(2.00 ms, oracle 1.00 ms), was 1.200x"),
+        "{slower:?}"
+    );
+}
+
+#[test]
+fn times_in_doubt_are_not_judged() {
+    let baseline = Baseline::of(&green());
+    for (doubt, receipt) in doubtful(bench(0.1)) {
+        let receipts = with(3, receipt);
+        assert_eq!(failures(&baseline, &receipts), [""; 0], "{doubt}");
+        for told in speeds(&baseline, &receipts) {
+            assert!(told.contains(&format!("timed in doubt: {doubt}")), "{told}");
+        }
+    }
+}
+
+#[test]
+fn coverage_that_is_missing_names_the_command_that_fills_it() {
+    let baseline = Baseline::of(&green());
+    for (left_out, command) in [
+        (0, "`harness check"),
+        (1, "`harness fuzz --cases "),
+        (2, "`harness mistakes --receipt FILE`"),
+    ] {
+        let mut receipts = green();
+        receipts.remove(left_out);
+        let told = failures(&baseline, &receipts);
+        assert!(!told.is_empty());
+        for told in told.iter().filter(|told| told.starts_with("coverage")) {
+            assert!(told.contains("--receipt FILE` covers it"), "{told}");
+        }
+        assert!(told.iter().any(|told| told.contains(command)), "{told:#?}");
+    }
+    let mut receipts = green();
+    receipts.pop();
+    assert!(speeds(&baseline, &receipts)[0].contains("harness bench --receipt FILE"));
 }
 
 #[test]

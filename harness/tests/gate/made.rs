@@ -1,7 +1,9 @@
 //! Receipts that are as they should be, and ways to change them.
 
 use harness::baseline::Baseline;
-use harness::bench::report::{OPTIMIZED, ReadRoof, Report, Residence, Roofs, Row, Timing, Versus};
+use harness::bench::report::{
+    CallCost, OPTIMIZED, ReadRoof, Report, Residence, Roofs, Row, Timing, Versus,
+};
 use harness::bench::statistics::Median;
 use harness::gate::{Case, Judgement, judge};
 use harness::receipt::{BenchParameters, BenchSection, Receipt, Recorder, Section, Work};
@@ -62,13 +64,14 @@ pub(crate) fn median(value: f64) -> Median {
 
 /// A bench in which the kernel is so many times faster than each oracle.
 pub(crate) fn bench(ratio: f64) -> Receipt {
-    let timing = Timing {
-        seconds: median(1e-3),
+    let of_seconds = |seconds| Timing {
+        seconds: median(seconds),
         calls: 10,
     };
+    let timing = of_seconds(1e-3 / ratio);
     let versus = |oracle: &str| Versus {
         oracle: oracle.into(),
-        time: timing.clone(),
+        time: of_seconds(1e-3),
         ratio: median(ratio),
         nmse: Some(0.0),
     };
@@ -93,6 +96,7 @@ pub(crate) fn bench(ratio: f64) -> Receipt {
             },
             multiply_add_roof: None,
         },
+        doubts: Vec::new(),
     };
     let report = Report {
         build: OPTIMIZED.into(),
@@ -105,13 +109,46 @@ pub(crate) fn bench(ratio: f64) -> Receipt {
         oracles: Vec::new(),
         kernels: Vec::new(),
         threads: vec![1],
-        quick: true,
+        quick: false,
     };
     let oracles = generated::oracles();
     let ids = oracles.iter().map(|oracle| oracle.id.clone()).collect();
     let run = Recorder::start().finish(Section::Bench, Shard::WHOLE, None, ids, Vec::new());
     let work = Work::Bench(BenchSection::new(parameters, report));
     on_one_machine(Receipt::new(run, work, None, oracles).expect("a commit is known"))
+}
+
+/// The same bench in each way to be in doubt, with the words for it.
+pub(crate) fn doubtful(bench: Receipt) -> Vec<(&'static str, Receipt)> {
+    type Change = fn(&mut Receipt);
+    fn section(receipt: &mut Receipt) -> &mut BenchSection {
+        receipt.harness.bench.as_mut().unwrap()
+    }
+    let ways: [(&str, Change); 6] = [
+        ("checked build", |receipt| {
+            section(receipt).report.build = "checked".into();
+        }),
+        ("quick", |receipt| section(receipt).parameters.quick = true),
+        ("more threads than cores", |receipt| {
+            receipt.harness.runs[0].environment.threads = 0;
+        }),
+        ("above a roof", |receipt| {
+            section(receipt).report.rows[0].roofs.read_roof.share = median(1.63);
+        }),
+        ("interval wider than 1.5x", |receipt| {
+            section(receipt).report.rows[0].oracles[1].ratio.high *= 1.6;
+        }),
+        ("mostly overhead of calls", |receipt| {
+            let report = &mut section(receipt).report;
+            report.call_costs.push(CallCost {
+                side: "i2_s.group128.avx2".into(),
+                threads: 1,
+                seconds: report.rows[0].time.seconds,
+            });
+        }),
+    ];
+    let changed_by = |(words, change)| (words, changed(bench.clone(), change));
+    ways.into_iter().map(changed_by).collect()
 }
 
 /// One receipt of everything.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bench::doubt::{self, Conditions, Doubt};
 use crate::bench::report::{Roofs, Timing, Versus};
 
 /// What a run of the model bench measured.
@@ -65,6 +66,8 @@ pub struct ModelRow {
     pub oracles: Vec<Versus>,
     /// What no forward pass can beat.
     pub roofs: Roofs,
+    /// Why the times cannot be relied on, if anything speaks against them.
+    pub doubts: Vec<Doubt>,
 }
 
 impl Phase {
@@ -81,6 +84,13 @@ impl Phase {
 }
 
 impl ModelReport {
+    /// Sets the doubts of every row.
+    pub fn doubt(&mut self, conditions: Conditions) {
+        for row in &mut self.rows {
+            row.doubts = doubt::of_model(row, &self.build, conditions);
+        }
+    }
+
     /// How many times faster the row is than the same phase on one thread, if that was measured: the Rust side, and
     /// reading alone. Samples were not taken in turn, so there is no interval.
     pub fn scaling(&self, row: &ModelRow) -> Option<(f64, f64)> {

@@ -91,7 +91,7 @@ impl ModelBench<'_> {
             self.rows(&benched, threads, &mut rows)?;
         }
         self.progress.finish_and_clear();
-        Ok(ModelReport {
+        let mut report = ModelReport {
             build: build().into(),
             model: BenchedModel {
                 name: self.name,
@@ -106,7 +106,9 @@ impl ModelBench<'_> {
             },
             rows,
             skipped: self.skipped,
-        })
+        };
+        report.doubt(self.extent.conditions());
+        Ok(report)
     }
 
     /// Both phases in the same contexts, so that decoding finds the prompt there.
@@ -195,6 +197,7 @@ impl ModelBench<'_> {
             time,
             oracles,
             roofs: figures::roofs(&work, &of_roofs[0], multiply_add, own.0),
+            doubts: Vec::new(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What the cells of bench tables show.
 
+use crate::bench::doubt::{self, Doubt};
 use crate::bench::report::{Roofs, Versus};
 use crate::wording::{percent, ratio};
 
@@ -14,7 +15,7 @@ impl<'r> Comparisons<'r> {
 
     /// The headings, after those of the table's own columns.
     pub(super) fn headings(&self, own: &[&'r str]) -> Vec<&'r str> {
-        [own, &self.0, &["of the roof", "to 1 thread"]].concat()
+        [own, &self.0, &["of the roof", "to 1 thread", "in doubt"]].concat()
     }
 
     /// The cells of a row, after its own.
@@ -24,9 +25,10 @@ impl<'r> Comparisons<'r> {
         versus_all: &[Versus],
         roofs: &Roofs,
         gain: Option<(f64, f64)>,
+        doubts: &[Doubt],
     ) -> Vec<String> {
         own.extend(self.0.iter().map(|oracle| versus(versus_all, oracle)));
-        own.extend([roof(roofs), scaling(gain)]);
+        own.extend([roof(roofs), scaling(gain), doubt::words(doubts)]);
         own
     }
 }

@@ -111,10 +111,10 @@ fn print(timed: &Timed<Report>, out: &mut dyn Write) -> Result<(), CliError> {
             seconds(row.time.seconds.value),
         ];
         let scaling = report.scaling(row);
-        table.add_row(comparisons.cells(own, &row.oracles, &row.roofs, scaling));
+        table.add_row(comparisons.cells(own, &row.oracles, &row.roofs, scaling, &row.doubts));
     }
     writeln!(out, "{table}")?;
-    writeln!(out, "on {}", Environment::here().cpu)?;
+    writeln!(out, "on {}", Environment::here().cpu_in_full())?;
     for cost in &report.call_costs {
         let (threads, time) = (cost.threads, seconds(cost.seconds.value));
         let plural = if threads == 1 { "" } else { "s" };
@@ -137,7 +137,12 @@ fn print(timed: &Timed<Report>, out: &mut dyn Write) -> Result<(), CliError> {
             versus.oracle
         )?;
     }
-    warn(out)?;
+    let doubtful = report.rows.iter().filter(|row| !row.doubts.is_empty());
+    warn(
+        doubtful.count(),
+        report.rows.iter().map(|row| row.threads).max(),
+        out,
+    )?;
     Ok(())
 }
 

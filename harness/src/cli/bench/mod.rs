@@ -14,7 +14,7 @@ use super::select::OracleSelection;
 use super::{CliError, Output, threads};
 use crate::bench::plan::Extent;
 use crate::exit::Exit;
-use crate::receipt::Receipt;
+use crate::receipt::{Environment, Receipt};
 
 /// Time kernels, or a whole model, against the oracles and against the machine, taking turns in one process
 ///
@@ -23,7 +23,9 @@ use crate::receipt::Receipt;
 /// the Rust side is faster) with a 95 % confidence interval of the median. The roof is what nobody can beat here:
 /// reading the weights, or the int8 multiply-adds of the kernel's instruction set on registers; shown is the share of
 /// the lower one. The last column compares with one thread, and what reading alone gains. Activations are quantized
-/// within the time, on both sides. Use a release build on an idle machine.
+/// within the time, on both sides. A row is in doubt if it is of a `--quick` run or a checked build, has more threads than
+/// the machine runs at once, is above a roof, has an interval wider than a factor of 1.5, or is mostly the overhead of
+/// calls; no baseline takes its times. Use a release build on an idle machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +45,7 @@ pub(super) struct BenchArgs {
     /// Time this kernel too, beside the fastest of each format (see `harness kernels`); may be given several times
     #[arg(long = "kernel", value_name = "ID", conflicts_with = "model")]
     kernel_ids: Vec<String>,
-    /// Numbers of threads
+    /// Numbers of threads, at most 64 for each core
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2", value_parser = threads::parse)]
     threads: Vec<NonZeroUsize>,
     #[command(flatten)]
@@ -116,7 +118,21 @@ fn exit(rows: usize, disagrees: bool, skipped: &[String], out: &mut Output<'_>) 
 }
 
 /// What makes times mean little, if anything does.
-fn warn(out: &mut dyn Write) -> std::io::Result<()> {
+fn warn(doubtful: usize, most_threads: Option<usize>, out: &mut dyn Write) -> std::io::Result<()> {
+    let cores = Environment::here().threads;
+    if let Some(threads) = most_threads.filter(|threads| *threads > cores) {
+        writeln!(
+            out,
+            "{threads} threads on a machine that runs {cores} at once: they wait for each other, and the times are of that"
+        )?;
+    }
+    if doubtful > 0 {
+        let plural = if doubtful == 1 { "row is" } else { "rows are" };
+        writeln!(
+            out,
+            "{doubtful} {plural} in doubt: no baseline takes their times, and no gate judges them"
+        )?;
+    }
     if cfg!(debug_assertions) {
         writeln!(
             out,

@@ -108,7 +108,7 @@ fn print(timed: &Timed<ModelReport>, out: &mut dyn Write) -> Result<(), CliError
             format!("{:.1}", row.tokens_per_second),
         ];
         let scaling = report.scaling(row);
-        table.add_row(comparisons.cells(own, &row.oracles, &row.roofs, scaling));
+        table.add_row(comparisons.cells(own, &row.oracles, &row.roofs, scaling, &row.doubts));
     }
     writeln!(out, "{table}")?;
     let model = &report.model;
@@ -118,7 +118,7 @@ fn print(timed: &Timed<ModelReport>, out: &mut dyn Write) -> Result<(), CliError
         model.name,
         model.architecture,
         model.kernels.join(", "),
-        Environment::here().cpu
+        Environment::here().cpu_in_full()
     )?;
     for reason in &report.skipped {
         writeln!(out, "skipped: {reason}")?;
@@ -131,5 +131,10 @@ fn print(timed: &Timed<ModelReport>, out: &mut dyn Write) -> Result<(), CliError
             bad("differs")
         )?;
     }
-    Ok(warn(out)?)
+    let doubtful = report.rows.iter().filter(|row| !row.doubts.is_empty());
+    Ok(warn(
+        doubtful.count(),
+        report.rows.iter().map(|row| row.threads).max(),
+        out,
+    )?)
 }

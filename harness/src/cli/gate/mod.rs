@@ -78,7 +78,7 @@ fn machines(case: &Case<'_>) -> String {
     let mut machines: Vec<String> = Vec::new();
     for arch in case.now.targets.keys() {
         for machine in case.machines(arch) {
-            let words = format!("{} ({arch})", machine.cpu);
+            let words = format!("{} ({arch})", machine.cpu_in_full());
             if !machines.contains(&words) {
                 machines.push(words);
             }

@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bench::doubt::Conditions;
 use crate::bench::model::report::ModelReport;
 use crate::bench::report::{Report, Versus};
+use crate::receipt::Environment;
 use crate::verdict::Verdict;
 
 /// What a bench of kernels came to.
@@ -61,37 +63,45 @@ pub struct ModelBenchParameters {
 }
 
 impl BenchSection {
-    /// The section of a report.
+    /// The section of a report of this machine.
     pub fn new(parameters: BenchParameters, report: Report) -> BenchSection {
         let mut section = BenchSection {
             parameters,
             verdict: Verdict::Skipped,
             report,
         };
-        section.add_up();
+        section.add_up(Environment::here().threads);
         section
     }
 
-    /// Sets the verdict by the rows.
-    pub fn add_up(&mut self) {
+    /// Sets the verdict by the rows, and the doubts of these on a machine that can run so many threads at once.
+    pub fn add_up(&mut self, cores: usize) {
+        self.report.doubt(Conditions {
+            quick: self.parameters.quick,
+            cores,
+        });
         self.verdict = verdict(self.report.rows.iter().flat_map(|row| &row.oracles));
     }
 }
 
 impl ModelBenchSection {
-    /// The section of a report.
+    /// The section of a report of this machine.
     pub fn new(parameters: ModelBenchParameters, report: ModelReport) -> ModelBenchSection {
         let mut section = ModelBenchSection {
             parameters,
             verdict: Verdict::Skipped,
             report,
         };
-        section.add_up();
+        section.add_up(Environment::here().threads);
         section
     }
 
-    /// Sets the verdict by the rows.
-    pub fn add_up(&mut self) {
+    /// Sets the verdict by the rows, and the doubts of these on a machine that can run so many threads at once.
+    pub fn add_up(&mut self, cores: usize) {
+        self.report.doubt(Conditions {
+            quick: self.parameters.quick,
+            cores,
+        });
         self.verdict = verdict(self.report.rows.iter().flat_map(|row| &row.oracles));
     }
 }

@@ -1,6 +1,7 @@
 //! How fast the Rust side is against each oracle, with confidence intervals, and beside what nobody can beat.
 
 use super::{figure, several};
+use crate::bench::doubt::{self, Doubt};
 use crate::bench::report::{Roofs, Versus};
 use crate::bench::statistics::Median;
 use crate::receipt::{Receipt, Section as Work};
@@ -17,6 +18,7 @@ struct Timed<'a> {
     versus: &'a [Versus],
     roofs: &'a Roofs,
     gain: Option<(f64, f64)>,
+    doubts: &'a [Doubt],
 }
 
 /// The section.
@@ -37,7 +39,7 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
         let words = "Ratios are the oracle's time over that of the Rust side, taken in turns in one process: above 1 the \
                      Rust side is faster. In brackets the 95 % confidence interval of the median. A roof is what \
                      nobody can beat on the machine: reading the weights, or the multiply-adds on registers alone; the \
-                     share is how much of it was reached.";
+                     share is how much of it was reached. Times in doubt are in no baseline and no trend.";
         blocks.insert(0, Block::Text(Line::text(words)));
     }
     Ok(super::section("speed", "Speed", blocks))
@@ -46,6 +48,7 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
 /// The smallest ratio of all benches of a kind, in words.
 pub(super) fn slowest(receipts: &[&Receipt], work: Work) -> String {
     let all = receipts.iter().flat_map(|receipt| rows(receipt, work));
+    let all = all.filter(|row| row.doubts.is_empty());
     let ratios = all.flat_map(|row| {
         row.versus
             .iter()
@@ -60,7 +63,7 @@ pub(super) fn slowest(receipts: &[&Receipt], work: Work) -> String {
             several(ratios.len(), "ratio"),
             ratio(least)
         ),
-        None => "nothing was timed".into(),
+        None => "no times beyond doubt".into(),
     }
 }
 
@@ -84,6 +87,7 @@ fn rows(receipt: &Receipt, work: Work) -> Vec<Timed<'_>> {
                     versus: &row.oracles,
                     roofs: &row.roofs,
                     gain: report.scaling(row),
+                    doubts: &row.doubts,
                 }
             };
             report.rows.iter().map(of).collect()
@@ -105,6 +109,7 @@ fn rows(receipt: &Receipt, work: Work) -> Vec<Timed<'_>> {
                     versus: &row.oracles,
                     roofs: &row.roofs,
                     gain: report.scaling(row),
+                    doubts: &row.doubts,
                 }
             };
             report.rows.iter().map(of).collect()
@@ -125,7 +130,9 @@ fn of_bench(receipt: &Receipt, work: Work) -> Result<Vec<Block>, ReportError> {
         _ => return Ok(Vec::new()),
     };
     let run = harness.runs.iter().find(|run| run.section == work);
-    let cpu = &run.map_or(&receipt.environment, |run| &run.environment).cpu;
+    let cpu = run
+        .map_or(&receipt.environment, |run| &run.environment)
+        .cpu_in_full();
     let mut blocks = vec![Block::Heading(format!("{what} on {cpu}"))];
     if build != "optimized" {
         let words = format!("A {build} build of the Rust side: its times mean little.");
@@ -165,7 +172,12 @@ fn table(what: &str, rows: &[Timed<'_>], oracles: &[&str]) -> Table {
     let headings: Vec<String> = oracles.iter().map(|oracle| format!("{oracle}#")).collect();
     let mut columns = vec!["row", "time#"];
     columns.extend(headings.iter().map(String::as_str));
-    columns.extend(["read roof#", "multiply-add roof#", "to 1 thread#"]);
+    columns.extend([
+        "read roof#",
+        "multiply-add roof#",
+        "to 1 thread#",
+        "in doubt",
+    ]);
     let mut table = Table::new(format!("{what}: times, ratios and roofs"), &columns);
     for row in rows {
         let mut cells = vec![Line::text(&row.label), Line::text(seconds(row.time.value))];
@@ -182,6 +194,10 @@ fn table(what: &str, rows: &[Timed<'_>], oracles: &[&str]) -> Table {
             Line::text(row.gain.map_or("-".into(), |(own, read)| {
                 format!("{own:.2}x (reading {read:.2}x)")
             })),
+            Line::text(match row.doubts {
+                [] => "-".into(),
+                doubts => doubt::words(doubts),
+            }),
         ]);
         table.row(cells);
     }
