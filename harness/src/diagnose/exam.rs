@@ -3,10 +3,13 @@
 //! Activations of products are integers whose largest magnitude is 127 in every block, and scales are powers of two, so
 //! that right results have no rounding.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use qk256::format::{Flavour, QK256};
 
 use super::subject::Subject;
-use super::work::Work;
+use super::work::{Question, Work};
 use crate::case::{Case, Input};
 use crate::probe::Random;
 
@@ -42,27 +45,61 @@ struct Shape {
     batch: usize,
 }
 
+/// The questions of a format, for sides that serve the same shapes.
+type Exams = BTreeMap<(&'static str, Vec<bool>), Arc<Vec<Arc<Question>>>>;
+
+/// The exams that were held, since what is right in them is the same for every side.
+static EXAMS: Mutex<Exams> = Mutex::new(BTreeMap::new());
+
 /// What the side answers to all cases that it serves.
 pub(super) fn sit(subject: &Subject<'_>) -> Vec<Work> {
-    let mut random = Random::new(1, "exam");
-    let native = |rows, cols, batch| Shape {
+    let shapes = shapes(subject);
+    let serves = |shape: &Shape| subject.serves(shape.flavour, shape.rows, shape.cols);
+    let served: Vec<bool> = shapes.iter().map(serves).collect();
+    let mut exams = EXAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    let questions = exams
+        .entry((subject.format.id, served.clone()))
+        .or_insert_with(|| {
+            let shapes = shapes.into_iter().zip(served);
+            let served = shapes.filter(|(_, served)| *served).map(|(shape, _)| shape);
+            let cases = cases(subject, served.collect());
+            let questions = cases.into_iter().filter_map(Question::new);
+            Arc::new(questions.map(Arc::new).collect())
+        });
+    let questions = Arc::clone(questions);
+    drop(exams);
+    let answer = |question: &Arc<Question>| Work::of(subject.side, Arc::clone(question));
+    questions.iter().filter_map(answer).collect()
+}
+
+fn native(subject: &Subject<'_>, rows: usize, cols: usize, batch: usize) -> Shape {
+    Shape {
         flavour: subject.format.native_flavour(),
         rows,
         cols,
         batch,
-    };
+    }
+}
+
+/// Shapes that a side need not serve.
+fn shapes(subject: &Subject<'_>) -> Vec<Shape> {
     let few = 2 * subject.panel();
     let tails = TAILS.iter().flat_map(|&(flavour, cols)| {
         [2, BATCH].map(|batch| Shape {
             flavour,
-            ..native(few, cols, batch)
+            ..native(subject, few, cols, batch)
         })
     });
-    let served = |shape: &Shape| subject.serves(shape.flavour, shape.rows, shape.cols);
+    let batches = BATCHES.map(|batch| native(subject, SOME_ROWS, 3 * QK256, batch));
+    batches.into_iter().chain(tails).collect()
+}
+
+/// The cases for a side that serves these shapes.
+fn cases(subject: &Subject<'_>, served: Vec<Shape>) -> Vec<Case> {
+    let mut random = Random::new(1, "exam");
+    let native = |rows, cols, batch| native(subject, rows, cols, batch);
     let mut cases = Vec::new();
-    let batches = BATCHES.map(|batch| native(SOME_ROWS, 3 * QK256, batch));
-    let shapes = batches.into_iter().chain(tails);
-    for shape in shapes.filter(served) {
+    for shape in served {
         cases.push(dots(subject, shape, &mut random));
         cases.push(products(subject, shape, &mut random));
     }
@@ -76,9 +113,6 @@ pub(super) fn sit(subject: &Subject<'_>) -> Vec<Work> {
         cases.push(Case { threads, ..case });
     }
     cases
-        .into_iter()
-        .filter_map(|case| subject.answer(case))
-        .collect()
 }
 
 /// A case with all codes that can be stored.
@@ -143,4 +177,25 @@ fn longest(subject: &Subject<'_>) -> [Case; 2] {
         Input::Values(vec![127.0; MANY_COLS]),
     ];
     inputs.map(|input| subject.case(rows, MANY_COLS, vec![2; rows * MANY_COLS], input))
+}
+
+#[cfg(test)]
+mod tests {
+    use qk256::format::TQ2_0;
+
+    use super::*;
+    use crate::mistaken::{Evaluator, Hooks};
+
+    #[test]
+    fn what_is_right_is_computed_once_for_all_sides_of_a_format() {
+        let sides = ["one", "another"].map(|id| Evaluator::new(id, &TQ2_0, Hooks::RIGHT));
+        let [one, another] = sides.each_ref().map(|side| {
+            let format = &TQ2_0;
+            sit(&Subject { side, format })
+        });
+        assert!(!one.is_empty() && one.len() == another.len());
+        for (one, another) in one.iter().zip(&another) {
+            assert!(std::ptr::eq::<Question>(&**one, &**another));
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! The side under examination, and the cases that it is asked.
 
+use std::sync::Arc;
+
 use qk256::format::{Digit, Flavour, Format, QK256, Storage};
 
-use super::work::Work;
+use super::work::{Question, Work};
 use crate::case::{Case, Input};
 use crate::implementation::Implementation;
 
@@ -70,7 +72,7 @@ impl Subject<'_> {
 
     /// Runs a case. None if the side does not serve it or fails at it.
     pub(super) fn answer(&self, case: Case) -> Option<Work> {
-        Work::of(self.side, case)
+        Work::of(self.side, Arc::new(Question::new(case)?))
     }
 
     /// The first result of a case, as the side has it.

@@ -1,6 +1,8 @@
 //! A case with what a side answered and what would have been right.
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
 
 use qk256::activation::{ActivationKind, Activations};
 use qk256::format::{QK256, Storage, Weights};
@@ -9,19 +11,31 @@ use crate::case::{Case, Input};
 use crate::implementation::{Implementation, SideError};
 use crate::side::Arbiter;
 
-/// A case, answered.
-pub(super) struct Work {
+/// A case as every side is asked it.
+pub(super) struct Question {
     pub(super) case: Case,
     storage: Storage,
     bytes: Vec<u8>,
     /// None where activations are not finite.
     integers: Option<Integers>,
-    /// What the arbiter says, batch-major. NaN where the case has to be refused.
-    truth: Vec<f64>,
-    /// How far a rounded result may be off.
-    tolerance: Vec<f64>,
+    /// What the arbiter says, batch-major, NaN where the case has to be refused, and how far a rounded result may be off.
+    /// Computed when it is first asked for: probes look at what a side answers alone.
+    truth: OnceLock<Vec<(f64, f64)>>,
+}
+
+/// A case, answered.
+pub(super) struct Work {
+    question: Arc<Question>,
     /// What the side says. NaN where it refused activations that are not finite.
     actual: Vec<f64>,
+}
+
+impl Deref for Work {
+    type Target = Question;
+
+    fn deref(&self) -> &Question {
+        &self.question
+    }
 }
 
 /// Activations as the dot product takes them.
@@ -33,29 +47,17 @@ struct Integers {
     run: usize,
 }
 
-impl Work {
-    /// Runs a case. None if the side does not serve it or fails at it.
-    pub(super) fn of(side: &dyn Implementation, case: Case) -> Option<Work> {
+impl Question {
+    /// None if the case cannot be packed.
+    pub(super) fn new(case: Case) -> Option<Question> {
         let (storage, bytes) = case.pack().ok()?;
-        side.defined_on(&storage).ok()?;
-        let weights = Weights::new(storage, &bytes).ok()?;
-        let integers = Integers::of(&case);
-        let actual = match ask(side, &weights, &case) {
-            Ok(actual) => actual,
-            Err(_) if integers.is_none() => vec![f64::NAN; case.rows * case.batch],
-            Err(_) => return None,
-        };
-        let (truth, tolerance) = (0..actual.len())
-            .map(|i| truth(&weights, &case, i, integers.is_some()))
-            .unzip();
-        Some(Work {
+        Weights::new(storage, &bytes).ok()?;
+        Some(Question {
+            integers: Integers::of(&case),
             case,
             storage,
             bytes,
-            integers,
-            truth,
-            tolerance,
-            actual,
+            truth: OnceLock::new(),
         })
     }
 
@@ -69,7 +71,16 @@ impl Work {
 
     /// How many results there are.
     pub(super) fn len(&self) -> usize {
-        self.actual.len()
+        self.case.rows * self.case.batch
+    }
+
+    fn truths(&self) -> &[(f64, f64)] {
+        self.truth.get_or_init(|| {
+            let weights = self.weights();
+            (0..self.len())
+                .map(|i| truth(&weights, &self.case, i, self.is_finite()))
+                .collect()
+        })
     }
 
     /// The index of a result.
@@ -78,26 +89,11 @@ impl Work {
     }
 
     pub(super) fn truth(&self, batch: usize, row: usize) -> f64 {
-        self.truth[self.index(batch, row)]
+        self.truths()[self.index(batch, row)].0
     }
 
     pub(super) fn tolerance(&self, batch: usize, row: usize) -> f64 {
-        self.tolerance[self.index(batch, row)]
-    }
-
-    pub(super) fn actual(&self, batch: usize, row: usize) -> f64 {
-        self.actual[self.index(batch, row)]
-    }
-
-    /// Whether a result is not what the arbiter says, rounding aside.
-    pub(super) fn is_wrong(&self, batch: usize, row: usize) -> bool {
-        let (truth, actual) = (self.truth(batch, row), self.actual(batch, row));
-        let off = (actual - truth).abs();
-        match (truth.is_nan(), actual.is_nan()) {
-            (true, true) => false,
-            (false, false) => actual != truth && off > self.tolerance(batch, row),
-            _ => true,
-        }
+        self.truths()[self.index(batch, row)].1
     }
 
     /// Every place of a result, `(batch, row)`.
@@ -129,6 +125,34 @@ impl Work {
             let runs = self.case.cols.div_ceil(integers.run);
             integers.factors[batch * runs + col / integers.run]
         })
+    }
+}
+
+impl Work {
+    /// Asks a side. None if it does not serve the case or fails at it.
+    pub(super) fn of(side: &dyn Implementation, question: Arc<Question>) -> Option<Work> {
+        side.defined_on(&question.storage).ok()?;
+        let actual = match ask(side, &question.weights(), &question.case) {
+            Ok(actual) => actual,
+            Err(_) if !question.is_finite() => vec![f64::NAN; question.len()],
+            Err(_) => return None,
+        };
+        Some(Work { question, actual })
+    }
+
+    pub(super) fn actual(&self, batch: usize, row: usize) -> f64 {
+        self.actual[self.index(batch, row)]
+    }
+
+    /// Whether a result is not what the arbiter says, rounding aside.
+    pub(super) fn is_wrong(&self, batch: usize, row: usize) -> bool {
+        let (truth, actual) = (self.truth(batch, row), self.actual(batch, row));
+        let off = (actual - truth).abs();
+        match (truth.is_nan(), actual.is_nan()) {
+            (true, true) => false,
+            (false, false) => actual != truth && off > self.tolerance(batch, row),
+            _ => true,
+        }
     }
 }
 
