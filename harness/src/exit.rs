@@ -16,7 +16,7 @@ pub enum Exit {
     Usage = 2,
     /// A file, an oracle or the machine is not as needed.
     Setup = 3,
-    /// Nothing was compared, which is no agreement.
+    /// Nothing was compared, or a named model was not run although that was requested, which is no agreement.
     NothingCompared = 4,
     /// Ctrl-C: what was not done was said, and nothing half done was left behind.
     Interrupted = 130,
@@ -30,7 +30,7 @@ Exit codes:
   1  divergence: something differs
   2  usage: the command line makes no sense
   3  set-up or input: a file, an oracle or the machine is not as needed
-  4  nothing was compared
+  4  nothing was compared, or a named model could not be run: the output says why
   130  interrupted";
 }
 
@@ -56,7 +56,7 @@ impl From<Verdict> for Exit {
                 Exit::Agreement
             }
             Verdict::Divergent => Exit::Divergence,
-            Verdict::Skipped => Exit::NothingCompared,
+            Verdict::Skipped | Verdict::Unsupported => Exit::NothingCompared,
         }
     }
 }

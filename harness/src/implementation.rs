@@ -6,12 +6,20 @@ use thiserror::Error;
 /// Why a side gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SideError {
-    /// The operation is not defined there; no fault of the side, and a skip in reports.
+    /// The operation is not defined there: unsupported, which is no fault of the side.
     #[error("{side}: {reason}")]
     Undefined {
         /// Id of the side.
         side: String,
         /// What it cannot do, and for which input.
+        reason: String,
+    },
+    /// This machine cannot run the side, which is a skip in reports.
+    #[error("{side}: {reason}")]
+    Unavailable {
+        /// Id of the side.
+        side: String,
+        /// What the machine lacks.
         reason: String,
     },
     /// The side failed at something that it says it can do.
@@ -26,6 +34,13 @@ pub enum SideError {
     },
 }
 
+impl SideError {
+    /// Whether the side does not do this, or not on this machine: a skip, and no failure.
+    pub const fn is_omission(&self) -> bool {
+        !matches!(self, SideError::Failed { .. })
+    }
+}
+
 /// One implementation of the ternary formats.
 ///
 /// Results lie batch-major: `out[b * rows + r]`. All methods may be called from several threads.
@@ -33,11 +48,11 @@ pub trait Implementation: Send + Sync {
     /// Stable id, as reports and receipts show it.
     fn id(&self) -> &str;
 
-    /// Whether the implementation promises right results for this storage.
+    /// Whether the implementation promises right results for this storage, on this machine.
     ///
     /// # Errors
     ///
-    /// [`SideError::Undefined`] with the reason.
+    /// [`SideError::Undefined`] or [`SideError::Unavailable`], with the reason.
     fn defined_on(&self, storage: &Storage) -> Result<(), SideError>;
 
     /// Exact integer dots, `sum(raw * a)` over unsigned codes, scales left out. `activations` is `batch x cols`.

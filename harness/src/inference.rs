@@ -39,6 +39,16 @@ pub enum InferenceError {
     },
 }
 
+impl InferenceError {
+    /// The id of the side, if its process died or stopped answering.
+    pub fn lost_side(&self) -> Option<&str> {
+        match self {
+            InferenceError::Lost { side, .. } => Some(side),
+            InferenceError::Unsupported { .. } | InferenceError::Refused { .. } => None,
+        }
+    }
+}
+
 fn said(stderr: &str) -> String {
     match stderr.trim_end() {
         "" => String::new(),

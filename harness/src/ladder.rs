@@ -12,7 +12,7 @@ use crate::outcome::{Outcome, Rung};
 use crate::rung;
 use crate::side::Sides;
 use crate::task::Task;
-use crate::verdict::Verdict;
+use crate::verdict::{Blame, Verdict};
 
 /// What a rung came to, over all candidates and references.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +22,7 @@ pub struct RungReport {
     pub rung: Rung,
     /// Verdict over all outcomes.
     pub verdict: Verdict,
-    /// The worst of all outcomes that are held to identity, known divergences aside; see
-    /// [`Outcome::held_to_identity`].
+    /// The worst of all outcomes, known divergences aside; counts are added up.
     pub measures: Measures,
     /// Each pair of candidate and reference.
     pub outcomes: Vec<Outcome>,
@@ -33,17 +32,13 @@ impl RungReport {
     /// What these outcomes of the rung come to.
     pub fn new(rung: Rung, outcomes: Vec<Outcome>) -> RungReport {
         let counted = |outcome: &Outcome| match outcome.verdict {
-            // No more can be asked against another build than to be within its noise.
-            Verdict::WithinNoiseFloor if !outcome.held_to_identity() => Verdict::Exact,
             // The reference's own defect, counted apart, says nothing about a candidate.
             Verdict::KnownDivergence => Verdict::Exact,
             verdict => verdict,
         };
         let verdict = Verdict::overall(outcomes.iter().map(counted));
         let measured = |outcome: &&Outcome| {
-            outcome.held_to_identity()
-                && outcome.measures.comparisons > 0
-                && outcome.verdict != Verdict::KnownDivergence
+            outcome.measures.comparisons > 0 && outcome.verdict != Verdict::KnownDivergence
         };
         let measures = outcomes
             .iter()
@@ -60,6 +55,27 @@ impl RungReport {
     }
 }
 
+/// The verdict over levels: the worst of them. Where a model was named (see [`Task::model`](crate::task::Task::model)),
+/// a level that was to run it and did not keeps the others from being agreement.
+pub fn verdict(reports: &[RungReport], model: &str) -> Verdict {
+    let not_run = |report: &&RungReport| {
+        Rung::OF_MODELS.contains(&report.rung)
+            && report.verdict.is_omission()
+            // Without outcomes it is another shard's.
+            && !report.outcomes.is_empty()
+    };
+    let worst = Verdict::overall(reports.iter().map(|report| report.verdict));
+    let omission = reports
+        .iter()
+        .filter(not_run)
+        .map(|report| report.verdict)
+        .max();
+    match omission.filter(|_| worst.agrees() && !model.is_empty()) {
+        Some(omission) => omission,
+        None => worst,
+    }
+}
+
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Climb {
@@ -67,10 +83,42 @@ pub struct Climb {
     pub verdict: Verdict,
     /// The rungs that were asked for, the lowest first, as far as they were climbed to their end.
     pub rungs: Vec<RungReport>,
+    /// A number of the file that is none, which is at fault wherever the model was run.
+    pub input_fault: Option<String>,
     /// How long each of them took.
     pub timings: Vec<Timing>,
     /// The rungs that were asked for and not climbed to their end, since the run was interrupted.
     pub not_done: Vec<Rung>,
+}
+
+impl Climb {
+    /// What each pair came to, the lowest level first.
+    pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
+        self.rungs.iter().flat_map(|report| &report.outcomes)
+    }
+
+    /// Whether a level that runs the model came to no agreement.
+    pub fn model_disagrees(&self) -> bool {
+        let of_model = |report: &&RungReport| Rung::OF_MODELS.contains(&report.rung);
+        let mut reports = self.rungs.iter().filter(of_model);
+        reports.any(|report| !report.verdict.agrees())
+    }
+
+    /// Blames the file for what the levels that run the model found: a number of it is none.
+    pub fn blame_input(&mut self, fault: String) {
+        let outcomes = self
+            .rungs
+            .iter_mut()
+            .flat_map(|report| &mut report.outcomes);
+        for finding in outcomes
+            .filter(|o| Rung::OF_MODELS.contains(&o.rung) && o.lost.is_empty())
+            .flat_map(|outcome| &mut outcome.findings)
+        {
+            finding.blame = Blame::InputWrong;
+            finding.cause = None;
+        }
+        self.input_fault = Some(fault);
+    }
 }
 
 /// How long a step took.
@@ -98,6 +146,7 @@ pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
     let mut climb = Climb {
         verdict: Verdict::Skipped,
         rungs: Vec::new(),
+        input_fault: None,
         timings: Vec::new(),
         not_done: Vec::new(),
     };
@@ -122,6 +171,6 @@ pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
         });
     }
     task.progress.finish_and_clear();
-    climb.verdict = Verdict::overall(climb.rungs.iter().map(|report| report.verdict));
+    climb.verdict = verdict(&climb.rungs, &task.model);
     climb
 }

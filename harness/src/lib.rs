@@ -42,6 +42,7 @@ pub mod measure;
 pub mod mistaken;
 pub mod model;
 mod nearest;
+pub mod non_finite;
 pub mod npy;
 pub mod outcome;
 pub mod printable;

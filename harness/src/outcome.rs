@@ -6,11 +6,11 @@ use qk256::format::Format;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::measure::{LogitMeasures, Measures, Meter};
 use crate::tolerance::NOISE_FACTOR;
-use crate::verdict::Verdict;
+use crate::verdict::{Blame, Verdict};
 
 /// A rung: what is compared.
 #[derive(
@@ -106,7 +106,90 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logits: Option<LogitComparison>,
     /// Why nothing, or not everything, was compared.
-    pub skipped: Option<String>,
+    pub omitted: Option<Omission>,
+    /// Ids of participants that died or stopped answering: what was compared before says nothing of a cause.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
+}
+
+/// Why something was not compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Omission {
+    /// Whether it is the machine or a participant.
+    pub kind: OmissionKind,
+    /// Id of the participant that this is about, if it is about one alone.
+    pub who: Option<String>,
+    /// In words.
+    pub reason: String,
+}
+
+impl fmt::Display for Omission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.who {
+            Some(who) => write!(f, "{who}: {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
+    }
+}
+
+/// What keeps something from being compared.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OmissionKind {
+    /// This machine or this run lacks what it takes, such as a CPU feature.
+    Skipped,
+    /// A participant does not do this.
+    Unsupported,
+}
+
+impl OmissionKind {
+    /// Stable name, as tables and receipts show it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OmissionKind::Skipped => "skipped",
+            OmissionKind::Unsupported => "unsupported",
+        }
+    }
+}
+
+impl Omission {
+    /// Not on this machine, or not in this run.
+    pub fn skipped(reason: impl Into<String>) -> Omission {
+        Omission {
+            kind: OmissionKind::Skipped,
+            who: None,
+            reason: reason.into(),
+        }
+    }
+
+    /// Not by this participant.
+    pub fn unsupported(reason: impl Into<String>) -> Omission {
+        Omission {
+            kind: OmissionKind::Unsupported,
+            who: None,
+            reason: reason.into(),
+        }
+    }
+
+    /// The same, about this participant alone.
+    #[must_use]
+    pub fn of(self, who: impl Into<String>) -> Omission {
+        Omission {
+            who: Some(who.into()),
+            ..self
+        }
+    }
+
+    /// The verdict where nothing else was compared.
+    const fn verdict(&self) -> Verdict {
+        match self.kind {
+            OmissionKind::Skipped => Verdict::Skipped,
+            OmissionKind::Unsupported => Verdict::Unsupported,
+        }
+    }
 }
 
 impl Outcome {
@@ -116,9 +199,45 @@ impl Outcome {
         self.noise_floor.is_none()
     }
 
-    /// The verdict that follows from measures and noise floor.
+    /// The verdict that follows from measures, noise floor and omission.
+    ///
+    /// Identical is exact; otherwise every measure of the distance must lie within the noise floor. A model that was not
+    /// run to its end does not agree, whatever agreed before.
     pub fn follows(&self) -> Verdict {
-        verdict(&self.measures, self.noise_floor.as_ref())
+        let Measures {
+            comparisons,
+            mismatches,
+            ..
+        } = self.measures;
+        let omitted = self.omitted.as_ref().map(Omission::verdict);
+        let ended_early = omitted.filter(|_| Rung::OF_MODELS.contains(&self.rung));
+        match (comparisons, mismatches) {
+            (0, _) => omitted.unwrap_or(Verdict::Skipped),
+            (_, 0) => ended_early.unwrap_or(Verdict::Exact),
+            _ if !self.is_within_noise() => Verdict::Divergent,
+            _ => ended_early.unwrap_or(Verdict::WithinNoiseFloor),
+        }
+    }
+
+    /// Whether the distance is no larger than that of two builds of the reference. What has no distance is no noise.
+    fn is_within_noise(&self) -> bool {
+        let Some(floor) = &self.noise_floor else {
+            return false;
+        };
+        let within = |distance: Option<f64>, floor: Option<f64>| {
+            distance.unwrap_or_default() <= NOISE_FACTOR * floor.unwrap_or_default()
+        };
+        let Measures {
+            non_finite,
+            unmeasured,
+            max_abs,
+            rmse,
+            ..
+        } = self.measures;
+        non_finite == 0
+            && unmeasured == 0
+            && within(max_abs, floor.max_abs)
+            && within(rmse, floor.rmse)
     }
 }
 
@@ -160,7 +279,7 @@ pub struct LayerSummary {
     /// Normalised mean square error of the layer, where it has a finite value.
     pub nmse: Option<f64>,
     /// Largest distance in units in the last place.
-    pub max_ulp: u64,
+    pub max_ulp: Option<u64>,
 }
 
 impl LayerSummary {
@@ -228,7 +347,8 @@ impl Tally {
                 graph: None,
                 nodes: Vec::new(),
                 logits: None,
-                skipped: None,
+                omitted: None,
+                lost: Vec::new(),
             },
             meter: Meter::default(),
             floor: None,
@@ -245,9 +365,9 @@ impl Tally {
         self.meter.measures().comparisons == 0
     }
 
-    /// Whether nothing was compared and nothing was skipped.
+    /// Whether nothing was compared and nothing was omitted.
     pub(crate) fn is_untouched(&self) -> bool {
-        self.is_empty() && self.outcome.skipped.is_none()
+        self.is_empty() && self.outcome.omitted.is_none()
     }
 
     /// Adds what another tally of the same pair has collected, as if it came after.
@@ -260,48 +380,74 @@ impl Tally {
         self.outcome
             .findings
             .extend(other.outcome.findings.into_iter().take(room));
-        self.outcome.skipped = self.outcome.skipped.take().or(other.outcome.skipped);
+        self.outcome.omitted = self.outcome.omitted.take().or(other.outcome.omitted);
     }
 
-    /// Keeps a finding.
+    /// Keeps a finding, if there is room for it.
     pub(crate) fn find(&mut self, finding: Finding) {
-        self.outcome.findings.push(finding);
+        if self.wants_finding() {
+            self.outcome.findings.push(finding);
+        }
     }
 
     /// Notes the first reason for not comparing everything.
-    pub(crate) fn skip(&mut self, reason: String) {
-        self.outcome.skipped.get_or_insert(reason);
+    pub(crate) fn omit(&mut self, omission: Omission) {
+        self.outcome.omitted.get_or_insert(omission);
     }
 
-    /// A side that gave no answer: undefined is a skip, a failure of the candidate is a divergence.
-    pub(crate) fn refuse(&mut self, error: &SideError) {
-        if matches!(error, SideError::Failed { .. }) {
-            self.meter.add_same(false);
-        }
-        self.skip(error.to_string());
+    /// Notes that participants died or stopped answering. What was found before is no longer kept: it may be a
+    /// consequence, and the loss is what has to be looked at.
+    pub(crate) fn lose(&mut self, lost: Vec<String>, finding: Finding) {
+        self.meter.add_same(false);
+        self.outcome.lost = lost;
+        self.outcome.findings = vec![finding];
+    }
+
+    /// Notes that an implementation gave no answer for `subject`. To fail at what it says it can do is a divergence.
+    pub(crate) fn refuse(&mut self, error: &SideError, subject: &str, reproduce: &str) {
+        let SideError::Failed { side, .. } = error else {
+            return self.omit(error.into());
+        };
+        self.meter.add_same(false);
+        let blame = if *side == self.outcome.reference {
+            Blame::ReferenceWrong
+        } else {
+            Blame::CandidateWrong
+        };
+        let answer = |of: &str| {
+            let failure = (of == side).then(|| error.to_string());
+            Observed::from(failure.unwrap_or_else(|| "an answer".into()))
+        };
+        self.find(Finding {
+            subject: subject.into(),
+            place: "the whole answer".into(),
+            expected: answer(&self.outcome.reference),
+            actual: answer(&self.outcome.candidate),
+            truth: None,
+            blame,
+            node: None,
+            cause: None,
+            input: None,
+            case: None,
+            reproduce: reproduce.into(),
+        });
     }
 
     pub(crate) fn finish(mut self) -> Outcome {
-        let measures = self.meter.measures();
-        let floor = self.floor.map(|floor| floor.measures());
-        self.outcome.verdict = verdict(&measures, floor.as_ref());
-        self.outcome.measures = measures;
-        self.outcome.noise_floor = floor;
+        self.outcome.measures = self.meter.measures();
+        self.outcome.noise_floor = self.floor.map(|floor| floor.measures());
+        self.outcome.verdict = self.outcome.follows();
         self.outcome
     }
 }
 
-/// Identical is exact; otherwise the distance must lie within the noise floor in every measure.
-fn verdict(measures: &Measures, floor: Option<&Measures>) -> Verdict {
-    let within = |floor: &Measures| {
-        measures.non_finite == 0
-            && measures.max_abs <= NOISE_FACTOR * floor.max_abs
-            && measures.rmse <= NOISE_FACTOR * floor.rmse
-    };
-    match (measures.comparisons, measures.mismatches) {
-        (0, _) => Verdict::Skipped,
-        (_, 0) => Verdict::Exact,
-        _ if floor.is_some_and(within) => Verdict::WithinNoiseFloor,
-        _ => Verdict::Divergent,
+impl From<&SideError> for Omission {
+    /// What an error means that is no failure.
+    fn from(error: &SideError) -> Omission {
+        match error {
+            SideError::Unavailable { side, reason } => Omission::skipped(reason).of(side),
+            SideError::Undefined { side, reason } => Omission::unsupported(reason).of(side),
+            SideError::Failed { side, .. } => Omission::unsupported(error.to_string()).of(side),
+        }
     }
 }

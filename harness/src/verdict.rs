@@ -17,8 +17,11 @@ pub enum Verdict {
     WithinNoiseFloor,
     /// Differs in a way that stands in the list of known divergences, and still does.
     KnownDivergence,
-    /// Nothing was compared, for a reason that is printed.
+    /// Nothing was compared: not on this machine, or not now. The reason is printed.
     Skipped,
+    /// Nothing was compared, or a model was not run to its end: a participant does not do this. No fault of anyone; the
+    /// reason is printed.
+    Unsupported,
     /// Differs.
     Divergent,
 }
@@ -31,6 +34,7 @@ impl Verdict {
             Verdict::WithinNoiseFloor => "within_noise_floor",
             Verdict::KnownDivergence => "known_divergence",
             Verdict::Skipped => "skipped",
+            Verdict::Unsupported => "unsupported",
             Verdict::Divergent => "divergent",
         }
     }
@@ -43,13 +47,18 @@ impl Verdict {
         )
     }
 
-    /// One verdict over several. A skip never adds up to a pass and never spoils one: it counts only
-    /// where everything was skipped, or nothing was there.
+    /// Whether nothing is said of agreement: what was to be compared was not, or not to its end.
+    pub const fn is_omission(self) -> bool {
+        matches!(self, Verdict::Skipped | Verdict::Unsupported)
+    }
+
+    /// The worst of several verdicts. An omission never adds up to a pass and never spoils one: it counts only
+    /// where everything was omitted, or nothing was there.
     pub fn overall(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+        let rank = |verdict: &Verdict| (!verdict.is_omission(), *verdict);
         verdicts
             .into_iter()
-            .filter(|&verdict| verdict != Verdict::Skipped)
-            .max()
+            .max_by_key(rank)
             .unwrap_or(Verdict::Skipped)
     }
 }
@@ -72,6 +81,8 @@ pub enum Blame {
     BothWrong,
     /// Both are what the bytes say, up to rounding.
     BothDiffer,
+    /// The file holds no number there, such as a scale that is NaN: no result can be right.
+    InputWrong,
     /// Nobody knows: the arbiter has no definition of what was computed.
     Unjudged,
 }
@@ -94,6 +105,7 @@ impl Blame {
             Blame::ReferenceWrong => "reference_wrong",
             Blame::BothWrong => "both_wrong",
             Blame::BothDiffer => "both_differ",
+            Blame::InputWrong => "input_wrong",
             Blame::Unjudged => "unjudged",
         }
     }
@@ -119,6 +131,10 @@ mod tests {
             Verdict::overall([Exact, Divergent, WithinNoiseFloor]),
             Divergent
         );
+        assert_eq!(Verdict::overall([Skipped, Unsupported]), Unsupported);
+        assert_eq!(Verdict::overall([Unsupported, Exact]), Exact);
+        assert_eq!(Verdict::overall([Unsupported, Divergent]), Divergent);
         assert!(!Skipped.agrees() && !Divergent.agrees() && KnownDivergence.agrees());
+        assert!(!Unsupported.agrees());
     }
 }

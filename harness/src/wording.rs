@@ -53,6 +53,11 @@ pub(crate) fn seconds(value: f64) -> String {
     format!("{scaled:.digits$} {unit}")
 }
 
+/// A value in words, or a dash where there is none.
+pub(crate) fn or_dash<T>(value: Option<T>, words: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| "-".into(), words)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,6 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use harness::receipt::{Receipt, Section};
-use harness::verdict::Verdict;
 use tempfile::tempdir;
 
 use common::{ORACLE, assert_code, harness_in, stderr, stdout, unread};
@@ -48,11 +47,10 @@ fn a_short_night_leaves_receipts_and_a_report() {
         BTreeSet::from(["check-tiny-llama-tq2_0.json".into(), "fuzz.json".into()])
     );
     for name in &names {
-        assert_eq!(
-            Receipt::read(&night.join(name)).unwrap().harness.verdict,
-            Verdict::Exact
-        );
-        assert!(stdout(&output).contains(&format!("{}: exact (", name.trim_end_matches(".json"))));
+        let verdict = Receipt::read(&night.join(name)).unwrap().harness.verdict;
+        assert!(verdict.agrees(), "{verdict}");
+        let line = format!("{}: {verdict} (", name.trim_end_matches(".json"));
+        assert!(stdout(&output).contains(&line));
     }
     // The recipe names the model, so that the receipt replays anywhere.
     let check = Receipt::read(&night.join("check-tiny-llama-tq2_0.json")).unwrap();

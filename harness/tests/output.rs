@@ -163,7 +163,7 @@ fn nothing_compared_comes_with_its_reason() {
         assert_code(&output, 4);
         let text = stdout(&output);
         let last = text.lines().last().unwrap_or_default();
-        let reason = last.strip_prefix("nothing was compared: ");
+        let reason = last.strip_prefix("no agreement: ");
         assert!(
             reason.is_some_and(|r| r.contains("model.gguf") || r.contains("receipt.json")),
             "{args:?}:\n{text}"

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::select::{OracleSelection, RUNGS_OF_KERNELS, open_model};
-use super::{CliError, Output, check, style};
+use super::{CliError, Output, outcomes, style};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::ladder::{self, Climb, RungReport};
@@ -77,7 +77,7 @@ impl CandidateCheck {
         };
         let mut climb = ladder::climb(&self.rungs, &sides, &task);
         name_this_command(&mut climb);
-        check::print(&climb, &oracles.skipped, out)?;
+        outcomes::print(&climb, &oracles.skipped, out)?;
         if !climb.not_done.is_empty() {
             let rungs: Vec<&str> = climb.not_done.iter().map(|rung| rung.name()).collect();
             return Err(CliError::Interrupted(format!(
@@ -90,7 +90,7 @@ impl CandidateCheck {
             rungs: &climb.rungs,
         })?;
         if climb.verdict == Verdict::Skipped {
-            check::why_skipped(&climb, out);
+            outcomes::say_why(&climb, out);
         }
         Ok(climb.verdict.into())
     }

@@ -1,7 +1,6 @@
 //! `harness check`: climbs the ladder and says what it comes to.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,11 +12,12 @@ use super::recording::ReceiptOption;
 use super::select::{
     ALL_RUNGS, KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
 };
-use super::{CliError, Output, style};
+use super::{CliError, Output, outcomes, style};
 use crate::exit::Exit;
 use crate::fuzz;
 use crate::ladder::{self, Climb};
 use crate::model::TernaryTensor;
+use crate::non_finite;
 use crate::outcome::{Outcome, Rung};
 use crate::probe::{Lut, ProbeError, derive};
 use crate::receipt::{
@@ -27,7 +27,6 @@ use crate::receipt::{
 use crate::shard::Shard;
 use crate::side::{Candidate, Forward, Sides, reference_format, reference_layout};
 use crate::task::Task;
-use crate::verdict::Verdict;
 
 /// Compare kernels and forward pass with every oracle, rung by rung, on the tensors of a model and on the whole of it
 ///
@@ -85,17 +84,17 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
     args.receipt.prepare()?;
     let checked = check(args, args.receipt.is_wanted() || out.is_json())?;
     args.receipt.write(checked.receipt.as_ref())?;
-    print(&checked.climb, &checked.not_available, out)?;
+    outcomes::print(&checked.climb, &checked.not_available, out)?;
     out.receipt(checked.receipt.as_ref())?;
     args.receipt.require_done(|| {
         let rungs = checked.climb.not_done.iter();
         let rungs: Vec<&str> = rungs.map(|rung| rung.name()).collect();
         format!("rung {}", rungs.join(", "))
     })?;
-    if checked.climb.verdict == Verdict::Skipped {
+    if checked.climb.verdict.is_omission() {
         let unread = checked.unread.iter().cloned();
         unread.for_each(|reason| out.nothing_compared(reason));
-        why_skipped(&checked.climb, out);
+        outcomes::say_why(&checked.climb, out);
     }
     Ok(checked.climb.verdict.into())
 }
@@ -154,6 +153,11 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         progress: style::progress(),
     };
     let mut climb = ladder::climb(&rungs, &sides, &task);
+    if climb.model_disagrees()
+        && let Some(fault) = non_finite::first(&open.model, reference_layout())?
+    {
+        climb.blame_input(fault.to_string());
+    }
     keep_findings(&mut climb, &sides, args.findings.as_deref())?;
     let mut receipt = None;
     if wants_receipt && climb.not_done.is_empty() {
@@ -167,6 +171,7 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         let section = CheckSection {
             parameters: args.parameters(),
             shards: args.shard.into(),
+            input_fault: climb.input_fault.clone(),
             verdict: climb.verdict,
             rungs: climb.rungs.clone(),
             parts: Vec::new(),
@@ -261,165 +266,4 @@ impl CheckArgs {
             seed: self.seed,
         }
     }
-}
-
-/// Why nothing was compared, each reason once.
-pub(super) fn why_skipped(climb: &Climb, out: &mut Output<'_>) {
-    let outcomes = climb.rungs.iter().flat_map(|report| &report.outcomes);
-    let reasons: BTreeSet<&str> = outcomes.filter_map(|o| o.skipped.as_deref()).collect();
-    for reason in reasons {
-        out.nothing_compared(reason);
-    }
-}
-
-/// Prints the table of outcomes, what was skipped, what was found, and the verdicts.
-///
-/// # Errors
-///
-/// [`CliError::Output`].
-pub(super) fn print(
-    climb: &Climb,
-    skipped: &[String],
-    out: &mut Output<'_>,
-) -> Result<(), CliError> {
-    print_text(climb, skipped, out.text())?;
-    let verdict = style::verdict(climb.verdict);
-    writeln!(out.verdict(), "{:>8}: {verdict}", "verdict")?;
-    let outcomes = climb.rungs.iter().flat_map(|report| &report.outcomes);
-    for outcome in outcomes.filter(|outcome| outcome.verdict == Verdict::Divergent) {
-        let Outcome {
-            rung,
-            candidate,
-            reference,
-            findings,
-            ..
-        } = outcome;
-        let first = findings.first().map(|finding| {
-            let cause = finding.cause.as_ref();
-            let cause = cause.map(|cause| format!("; cause: {cause}"));
-            let cause = cause.unwrap_or_default();
-            format!(
-                "{}, {}{cause}\n{}",
-                finding.subject, finding.place, finding.reproduce
-            )
-        });
-        out.annotate(
-            format_args!("{rung}: {candidate} against {reference} differs"),
-            first.unwrap_or_default(),
-        );
-    }
-    Ok(())
-}
-
-fn print_text(climb: &Climb, skipped: &[String], out: &mut dyn Write) -> Result<(), CliError> {
-    let headings = [
-        "rung",
-        "candidate",
-        "reference",
-        "verdict",
-        "compared",
-        "differ",
-        "cosine",
-        "nmse",
-        "max ulp",
-    ];
-    let mut table = style::table(&headings, 4..9);
-    let outcomes = || climb.rungs.iter().flat_map(|report| &report.outcomes);
-    for outcome in outcomes() {
-        let Outcome {
-            rung,
-            candidate,
-            reference,
-            verdict,
-            measures,
-            ..
-        } = outcome;
-        let mut row = vec![
-            rung.name().to_owned(),
-            candidate.clone(),
-            reference.clone(),
-            verdict.name().to_owned(),
-        ];
-        row.extend(match measures.comparisons {
-            0 => ["-"; 5].map(String::from),
-            n => [
-                style::count(n),
-                style::count(measures.mismatches),
-                style::measure(measures.cosine_similarity),
-                measures.nmse.map_or("-".into(), style::measure),
-                style::count(measures.max_ulp),
-            ],
-        });
-        table.add_row(row);
-    }
-    writeln!(out, "{table}")?;
-
-    let mut reasons: Vec<String> = skipped.to_vec();
-    for outcome in outcomes() {
-        if let Some(reason) = &outcome.skipped {
-            let all_or_part = if outcome.verdict == Verdict::Skipped {
-                ""
-            } else {
-                " in part"
-            };
-            reasons.push(format!(
-                "{} {}{all_or_part}: {reason}",
-                outcome.rung, outcome.candidate
-            ));
-        }
-    }
-    reasons.dedup();
-    for reason in &reasons {
-        writeln!(out, "skipped: {reason}")?;
-    }
-    for outcome in outcomes() {
-        print_findings(outcome, out)?;
-    }
-    for outcome in outcomes().filter(|o| o.verdict == Verdict::KnownDivergence) {
-        let seen = style::count(outcome.measures.mismatches);
-        writeln!(
-            out,
-            "known divergence: {} is wrong in {seen} dots, as {} says, which still reproduces",
-            outcome.reference, outcome.candidate
-        )?;
-    }
-    for outcome in outcomes() {
-        if let Some(logits) = &outcome.logits {
-            style::logits(outcome, logits, out)?;
-        }
-    }
-    for report in &climb.rungs {
-        let verdict = style::verdict(report.verdict);
-        let compared = style::count(report.measures.comparisons);
-        writeln!(
-            out,
-            "{:>8}: {verdict} ({compared} comparisons)",
-            report.rung
-        )?;
-    }
-    Ok(())
-}
-
-fn print_findings(outcome: &Outcome, out: &mut dyn Write) -> Result<(), CliError> {
-    if outcome.verdict != Verdict::Divergent {
-        return Ok(());
-    }
-    let Outcome {
-        rung,
-        candidate,
-        reference,
-        measures,
-        findings,
-        ..
-    } = outcome;
-    writeln!(
-        out,
-        "\n{rung}: {candidate} against {reference}: {} of {} differ",
-        style::count(measures.mismatches),
-        style::count(measures.comparisons)
-    )?;
-    for finding in findings {
-        style::finding(finding, &finding.reproduce, out)?;
-    }
-    Ok(())
 }

@@ -12,7 +12,6 @@ use super::terminal::bold;
 use super::{CliError, Output, slots, style};
 use crate::dump::{FormatDump, LutDump, OracleLut, TensorDump, scale_offset};
 use crate::exit::Exit;
-use crate::implementation::SideError;
 use crate::model::{ModelError, TernaryTensor};
 use crate::printable;
 use crate::probe::{Lut, ProbeError, derive};
@@ -149,7 +148,7 @@ fn probe(format: &'static Format, references: &[&Reference]) -> Result<Tables, C
         let side = reference.side.as_ref();
         match derive(side, side, format) {
             Ok(lut) => tables.derived.push((side.id().into(), lut)),
-            Err(ProbeError::Side(error @ SideError::Undefined { .. })) => {
+            Err(ProbeError::Side(error)) if error.is_omission() => {
                 tables.skipped.push(error.to_string());
             }
             Err(error) => return Err(error.into()),

@@ -19,6 +19,7 @@ mod merge;
 mod mistakes;
 mod nightly;
 mod oracles;
+mod outcomes;
 mod output;
 mod receipts;
 mod recording;

@@ -242,7 +242,7 @@ impl<'o> Output<'o> {
         self.annotations.push(Annotation::new(title, message));
     }
 
-    /// Why nothing was compared, for a command that ends with [`Exit::NothingCompared`].
+    /// Why something that was requested was not compared, for a command that ends with [`Exit::NothingCompared`].
     pub(super) fn nothing_compared(&mut self, reason: impl Into<String>) {
         self.nothing_compared.push(reason.into());
     }
@@ -251,10 +251,10 @@ impl<'o> Output<'o> {
     fn finish(&mut self, exit: Exit) -> Result<Exit, CliError> {
         if exit == Exit::NothingCompared {
             let reasons = match &self.nothing_compared[..] {
-                [] => "everything was skipped".into(),
+                [] => "nothing was compared".into(),
                 reasons => reasons.join("; "),
             };
-            let words = format!("nothing was compared: {reasons}");
+            let words = format!("no agreement: {reasons}");
             if self.is_json() {
                 tell(&words);
             } else {
@@ -336,7 +336,7 @@ mod tests {
         for options in [text, quiet] {
             let printed = printed(options, Exit::NothingCompared);
             let last = printed.lines().last();
-            assert_eq!(last, Some("nothing was compared: no kernel"));
+            assert_eq!(last, Some("no agreement: no kernel"));
         }
     }
 

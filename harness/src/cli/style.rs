@@ -13,7 +13,7 @@ use crate::finding::{Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{LogitMeasures, Measures, TOP_K};
 use crate::outcome::{LogitComparison, Outcome};
 use crate::verdict::Verdict;
-pub(super) use crate::wording::{count, measure};
+pub(super) use crate::wording::{count, measure, or_dash};
 use crate::{printable, supervisor};
 
 /// A table with these headings; the columns of `numbers` are right-aligned.
@@ -38,7 +38,10 @@ pub(super) fn table(headings: &[&str], numbers: impl IntoIterator<Item = usize>)
 pub(super) fn verdict(verdict: Verdict) -> Styled<Verdict> {
     let code = match verdict {
         Verdict::Exact => "1;32",
-        Verdict::WithinNoiseFloor | Verdict::KnownDivergence | Verdict::Skipped => "1;33",
+        Verdict::WithinNoiseFloor
+        | Verdict::KnownDivergence
+        | Verdict::Skipped
+        | Verdict::Unsupported => "1;33",
         Verdict::Divergent => "1;31",
     };
     coloured(code, verdict)
@@ -102,9 +105,9 @@ fn located(node: &NodeFinding, out: &mut dyn Write) -> io::Result<()> {
         "    {} of {} differ, cosine {}, nmse {}, max ulp {}",
         count(measures.mismatches),
         count(measures.comparisons),
-        measure(measures.cosine_similarity),
-        measures.nmse.map_or("-".into(), measure),
-        count(measures.max_ulp)
+        or_dash(measures.cosine_similarity, measure),
+        or_dash(measures.nmse, measure),
+        or_dash(measures.max_ulp, count)
     )?;
     let input = |input: &NodeInput| format!("{} {}", input.name, input.agreement.name());
     match &inputs[..] {

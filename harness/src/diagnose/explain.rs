@@ -46,7 +46,10 @@ impl<'a> Examinations<'a> {
 
     /// Gives the findings of divergent outcomes their causes, where the evidence shows them.
     pub fn explain(&mut self, outcomes: &mut [Outcome]) {
-        let divergent = |outcome: &&mut Outcome| outcome.verdict == Verdict::Divergent;
+        // After a loss what differs may be its consequence.
+        let divergent = |outcome: &&mut Outcome| {
+            outcome.verdict == Verdict::Divergent && outcome.lost.is_empty()
+        };
         let mut divergent: Vec<&mut Outcome> = outcomes.iter_mut().filter(divergent).collect();
         let culprits = divergent.iter().flat_map(|outcome| {
             let of = |finding| self.culprit(finding, outcome.names());
@@ -134,7 +137,7 @@ impl<'a> Examinations<'a> {
             Blame::CandidateWrong | Blame::BothWrong => of_candidate(candidate),
             // An oracle that differs from the arbiter stands where candidates do.
             Blame::ReferenceWrong => of_reference(reference).or_else(|| of_reference(candidate)),
-            Blame::BothDiffer | Blame::Unjudged => None,
+            Blame::BothDiffer | Blame::InputWrong | Blame::Unjudged => None,
         }
     }
 
@@ -174,7 +177,7 @@ impl Culprit<'_> {
 /// By what factor all of a node is off, if that is all that is wrong with it.
 fn proportion(measures: &Measures) -> Option<f64> {
     let ratio = measures.scale_ratio?;
-    let proportional = 1.0 - measures.cosine_similarity < PROPORTIONAL;
+    let proportional = 1.0 - measures.cosine_similarity? < PROPORTIONAL;
     (proportional && (ratio - 1.0).abs() > PROPORTIONAL.sqrt()).then(|| six_digits(ratio))
 }
 

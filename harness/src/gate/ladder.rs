@@ -21,7 +21,7 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
             match outcome.verdict {
                 // Listed divergences and skips have criteria of their own.
                 _ if known::is_listed(&outcome.candidate) => {}
-                Verdict::KnownDivergence | Verdict::Skipped => {}
+                Verdict::KnownDivergence | Verdict::Skipped | Verdict::Unsupported => {}
                 Verdict::Exact | Verdict::WithinNoiseFloor => {
                     let note = outcome.verdict.name().into();
                     points.push(Point::new(what, Status::Passed(note)));

@@ -3,7 +3,6 @@
 use super::case::model_of;
 use super::ladder::pair;
 use super::{Case, Criterion, Point, Status};
-use crate::verdict::Verdict;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "skips",
@@ -29,13 +28,14 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
             ));
         }
         for outcome in receipt.harness.outcomes() {
-            if let Some(reason) = &outcome.skipped {
-                let in_part = match outcome.verdict {
-                    Verdict::Skipped => "",
-                    _ => ", in part",
+            if let Some(omission) = &outcome.omitted {
+                let in_part = if outcome.verdict.is_omission() {
+                    ""
+                } else {
+                    ", in part"
                 };
                 let what = format!("{}{in_part}", pair(&name, outcome));
-                points.push(Point::new(what, Status::Skipped(reason.clone())));
+                points.push(Point::new(what, Status::Skipped(omission.to_string())));
             }
         }
     }

@@ -24,19 +24,22 @@ pub struct Measures {
     pub first_mismatch: Option<u64>,
     /// Pairs of which one side is NaN or infinite and the other is not the same.
     pub non_finite: u64,
+    /// Mismatches that no distance can measure: no answer, a node that one side lacks, another shape. Never noise.
+    pub unmeasured: u64,
     /// `sum(a b) / sqrt(sum(a^2) sum(b^2))`. 1 if both sides are zero, 0 if one is. Blind to scale, to a zeroed row
-    /// and to a short tail: reported, never decisive.
-    pub cosine_similarity: f64,
-    /// `sum((a - b)^2) / sum(a^2)`, `a` being the reference. Without a finite value where the reference is zero
-    /// and the candidate is not.
+    /// and to a short tail: reported, never decisive. None where no pair of finite numbers was compared, as in the
+    /// other distances.
+    pub cosine_similarity: Option<f64>,
+    /// `sum((a - b)^2) / sum(a^2)`, `a` being the reference. None also where the reference is zero and the candidate
+    /// is not.
     pub nmse: Option<f64>,
-    /// `sqrt(sum((a - b)^2) / n)`.
-    pub rmse: f64,
+    /// `sqrt(sum((a - b)^2) / n)`, `n` being the pairs of finite numbers.
+    pub rmse: Option<f64>,
     /// `max |a - b|`.
-    pub max_abs: f64,
+    pub max_abs: Option<f64>,
     /// Largest distance in units in the last place: how many f32 lie between, -0 and +0 being one.
     /// For integers the largest difference.
-    pub max_ulp: u64,
+    pub max_ulp: Option<u64>,
     /// Least squares slope of the candidate over the reference, `sum(a b) / sum(a^2)`. None if the reference is zero.
     pub scale_ratio: Option<f64>,
     /// Pairs of finite f32 by their distance in units in the last place; empty where integers or words were compared.
@@ -51,6 +54,8 @@ pub struct Measures {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sums {
+    /// How many pairs.
+    pub pairs: u64,
     /// `sum(a b)`.
     pub products: f64,
     /// `sum(a^2)`.
@@ -64,6 +69,7 @@ pub struct Sums {
 impl Sums {
     fn plus(self, other: Sums) -> Sums {
         Sums {
+            pairs: self.pairs.saturating_add(other.pairs),
             products: self.products + other.products,
             reference_squares: self.reference_squares + other.reference_squares,
             candidate_squares: self.candidate_squares + other.candidate_squares,
@@ -75,7 +81,13 @@ impl Sums {
 impl Measures {
     /// The worst of both, measure by measure; counts are added up.
     pub fn worst(self, other: Measures) -> Measures {
-        let max = |a: Option<f64>, b: Option<f64>| Some(a?.max(b?));
+        // An `nmse` that is missing has no finite value, unless there was nothing to measure.
+        let nmse = match (self.has_distances(), other.has_distances()) {
+            (true, true) => self.nmse.zip(other.nmse).map(|(a, b)| a.max(b)),
+            (true, false) => self.nmse,
+            (false, _) => other.nmse,
+        };
+        let larger = |a: Option<f64>, b: Option<f64>| either(a, b, f64::max);
         let farther_from_one = |a: f64, b: f64| {
             if (a - 1.0).abs() > (b - 1.0).abs() {
                 a
@@ -90,23 +102,39 @@ impl Measures {
                 .first_mismatch
                 .map(|i| i.saturating_add(self.comparisons))),
             non_finite: self.non_finite.saturating_add(other.non_finite),
-            cosine_similarity: self.cosine_similarity.min(other.cosine_similarity),
-            nmse: max(self.nmse, other.nmse),
-            rmse: self.rmse.max(other.rmse),
-            max_abs: self.max_abs.max(other.max_abs),
+            unmeasured: self.unmeasured.saturating_add(other.unmeasured),
+            cosine_similarity: either(self.cosine_similarity, other.cosine_similarity, f64::min),
+            nmse,
+            rmse: larger(self.rmse, other.rmse),
+            max_abs: larger(self.max_abs, other.max_abs),
             max_ulp: self.max_ulp.max(other.max_ulp),
-            scale_ratio: match (self.scale_ratio, other.scale_ratio) {
-                (Some(a), Some(b)) => Some(farther_from_one(a, b)),
-                (a, b) => a.or(b),
-            },
+            scale_ratio: either(self.scale_ratio, other.scale_ratio, farther_from_one),
             ulp_histogram: self.ulp_histogram.plus(&other.ulp_histogram),
             sums: self.sums.plus(other.sums),
         }
     }
 
+    /// Whether pairs of finite numbers were compared, so that there are distances.
+    pub fn has_distances(&self) -> bool {
+        self.sums.pairs > 0
+    }
+
+    /// Whether the normalised mean square error is above the limit, or has no finite value.
+    pub fn nmse_exceeds(&self, limit: f64) -> bool {
+        self.has_distances() && self.nmse.is_none_or(|nmse| nmse > limit)
+    }
+
     /// Whether pairs were compared and all of them were identical.
     pub fn identical(&self) -> bool {
         self.comparisons > 0 && self.mismatches == 0
+    }
+}
+
+/// Both, combined, or whichever there is.
+fn either(a: Option<f64>, b: Option<f64>, both: impl Fn(f64, f64) -> f64) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(both(a, b)),
+        (a, b) => a.or(b),
     }
 }
 
@@ -117,6 +145,7 @@ pub struct Meter {
     mismatches: u64,
     first_mismatch: Option<u64>,
     non_finite: u64,
+    unmeasured: u64,
     sums: Sums,
     max_abs: f64,
     max_ulp: u64,
@@ -131,9 +160,10 @@ impl From<&Measures> for Meter {
             mismatches: measures.mismatches,
             first_mismatch: measures.first_mismatch,
             non_finite: measures.non_finite,
+            unmeasured: measures.unmeasured,
             sums: measures.sums,
-            max_abs: measures.max_abs,
-            max_ulp: measures.max_ulp,
+            max_abs: measures.max_abs.unwrap_or_default(),
+            max_ulp: measures.max_ulp.unwrap_or_default(),
             histogram: measures.ulp_histogram,
         }
     }
@@ -183,10 +213,12 @@ impl Meter {
     /// Adds a comparison of things that have no distance, such as slots.
     pub fn add_same(&mut self, same: bool) {
         self.count(same);
+        self.unmeasured += u64::from(!same);
     }
 
     fn add_pair(&mut self, a: f64, b: f64, ulp: u64, same: bool) {
         self.count(same);
+        self.sums.pairs += 1;
         self.sums.products += a * b;
         self.sums.reference_squares += a * a;
         self.sums.candidate_squares += b * b;
@@ -212,6 +244,7 @@ impl Meter {
         self.comparisons = self.comparisons.saturating_add(other.comparisons);
         self.mismatches = self.mismatches.saturating_add(other.mismatches);
         self.non_finite = self.non_finite.saturating_add(other.non_finite);
+        self.unmeasured = self.unmeasured.saturating_add(other.unmeasured);
         self.sums = self.sums.plus(other.sums);
         self.histogram = self.histogram.plus(&other.histogram);
         self.max_abs = self.max_abs.max(other.max_abs);
@@ -221,6 +254,7 @@ impl Meter {
     /// What was measured.
     pub fn measures(&self) -> Measures {
         let Sums {
+            pairs,
             products,
             reference_squares,
             candidate_squares,
@@ -229,25 +263,28 @@ impl Meter {
         let zero = reference_squares == 0.0 || candidate_squares == 0.0;
         let ratio =
             |numerator: f64| (reference_squares > 0.0).then(|| numerator / reference_squares);
+        let measured = pairs > 0;
+        let cosine = match (difference_squares == 0.0, zero) {
+            (true, _) => 1.0,
+            (false, true) => 0.0,
+            // One square root for each side: the product of both sums may overflow.
+            (false, false) => products / reference_squares.sqrt() / candidate_squares.sqrt(),
+        };
+        let nmse = match difference_squares {
+            0.0 => Some(0.0),
+            difference => ratio(difference),
+        };
         Measures {
             comparisons: self.comparisons,
             mismatches: self.mismatches,
             first_mismatch: self.first_mismatch,
             non_finite: self.non_finite,
-            cosine_similarity: match (difference_squares == 0.0, zero) {
-                (true, _) => 1.0,
-                (false, true) => 0.0,
-                // One square root for each side: the product of both sums may overflow.
-                (false, false) => products / reference_squares.sqrt() / candidate_squares.sqrt(),
-            },
-            nmse: if difference_squares == 0.0 {
-                Some(0.0)
-            } else {
-                ratio(difference_squares)
-            },
-            rmse: (difference_squares / (self.comparisons.max(1) as f64)).sqrt(),
-            max_abs: self.max_abs,
-            max_ulp: self.max_ulp,
+            unmeasured: self.unmeasured,
+            cosine_similarity: measured.then_some(cosine),
+            nmse: nmse.filter(|_| measured),
+            rmse: measured.then(|| (difference_squares / pairs as f64).sqrt()),
+            max_abs: measured.then_some(self.max_abs),
+            max_ulp: measured.then_some(self.max_ulp),
             scale_ratio: ratio(products),
             ulp_histogram: self.histogram,
             sums: self.sums,
@@ -288,7 +325,26 @@ mod tests {
             (m.mismatches, m.non_finite, m.first_mismatch),
             (1, 1, Some(1))
         );
-        assert_eq!((m.cosine_similarity, m.nmse), (1.0, Some(0.0)));
+        assert_eq!((m.cosine_similarity, m.nmse), (Some(1.0), Some(0.0)));
+    }
+
+    #[test]
+    fn where_no_numbers_were_compared_there_is_no_distance() {
+        let mut meter = Meter::default();
+        meter.add_same(false);
+        meter.add(&[f32::NAN], &[f32::NAN]);
+        let m = meter.measures();
+        assert_eq!((m.comparisons, m.mismatches, m.unmeasured), (2, 1, 1));
+        assert_eq!((m.cosine_similarity, m.nmse, m.rmse), (None, None, None));
+        assert_eq!((m.max_abs, m.max_ulp), (None, None));
+        assert!(!m.nmse_exceeds(0.0));
+        // It adds nothing to the distances of what was compared.
+        let measured = measure(&[2.0], &[3.0]);
+        assert_eq!(measured.worst(m).nmse, measured.nmse);
+        assert_eq!(
+            m.worst(measured).cosine_similarity,
+            measured.cosine_similarity
+        );
     }
 
     #[test]
@@ -296,7 +352,7 @@ mod tests {
         let reference: Vec<f32> = (1..=100).map(|i| i as f32).collect();
         let tenfold: Vec<f32> = reference.iter().map(|x| 10.0 * x).collect();
         let m = measure(&reference, &tenfold);
-        assert!(m.cosine_similarity > 0.999_999);
+        assert!(m.cosine_similarity.unwrap() > 0.999_999);
         assert!((m.scale_ratio.unwrap() - 10.0).abs() < 1e-12);
         assert!((m.nmse.unwrap() - 81.0).abs() < 1e-9);
     }
@@ -305,11 +361,12 @@ mod tests {
     fn rmse_divides_before_the_root() {
         let n = 4096;
         let m = measure(&vec![0.0; n], &vec![0.5; n]);
-        assert_eq!(m.rmse, 0.5);
+        assert_eq!(m.rmse, Some(0.5));
         assert_eq!(
             (m.nmse, m.scale_ratio, m.cosine_similarity),
-            (None, None, 0.0)
+            (None, None, Some(0.0))
         );
+        assert!(m.nmse_exceeds(1.0));
     }
 
     #[test]

@@ -47,12 +47,12 @@ impl Catches {
         ]
     }
 
-    /// What the outcomes of one candidate show. Those within the noise between two references prove nothing.
     /// Whether the diagnosis says that it is this mistake, and nothing else.
     pub fn named(&self, mistake: &Mistake) -> bool {
         self.causes == [Some(mistake.fault_in(self.format))]
     }
 
+    /// What the outcomes of one candidate show. Those within the noise between two references prove nothing.
     fn of(format: &'static str, outcomes: &[&Outcome]) -> Catches {
         let on = |rung: Rung| {
             outcomes
@@ -61,7 +61,7 @@ impl Catches {
         };
         let differs = |rung| on(rung).any(|outcome| outcome.measures.mismatches > 0);
         let cosine = on(Rung::Tensor)
-            .map(|outcome| outcome.measures.cosine_similarity)
+            .filter_map(|outcome| outcome.measures.cosine_similarity)
             .fold(1.0, f64::min);
         let divergent = outcomes
             .iter()
@@ -79,9 +79,8 @@ impl Catches {
         Catches {
             format,
             cosine: (cosine, cosine < COSINE_FLOOR),
-            nmse: on(Rung::Tensor)
-                .any(|outcome| outcome.measures.nmse.is_none_or(|nmse| nmse > NMSE_CEILING)),
-            ulp: on(Rung::Tensor).any(|outcome| outcome.measures.max_ulp > 0),
+            nmse: on(Rung::Tensor).any(|outcome| outcome.measures.nmse_exceeds(NMSE_CEILING)),
+            ulp: on(Rung::Tensor).any(|outcome| outcome.measures.max_ulp > Some(0)),
             integers: differs(Rung::Block),
             lut: differs(Rung::Lut),
             gate: Verdict::overall(outcomes.iter().map(|outcome| outcome.verdict))

@@ -42,7 +42,9 @@ impl ModelCatches {
         let nodes = held.iter().filter(|outcome| outcome.rung == Rung::Node);
         let mut findings = nodes.flat_map(|outcome| &outcome.findings);
         ModelCatches {
-            cosine: logits.map_or(1.0, |outcome| outcome.measures.cosine_similarity),
+            cosine: logits
+                .and_then(|outcome| outcome.measures.cosine_similarity)
+                .unwrap_or(1.0),
             kl_divergence: said.map_or(0.0, |logits| logits.measures.kl_divergence),
             top1_agree: said.map_or(1.0, |logits| logits.measures.top1_agree),
             causes: held
@@ -106,7 +108,7 @@ impl ModelKillMatrix {
         }
         let mut skipped: Vec<String> = outcomes
             .iter()
-            .filter_map(|outcome| outcome.skipped.clone())
+            .filter_map(|outcome| outcome.omitted.as_ref().map(ToString::to_string))
             .collect();
         skipped.dedup();
         let row =

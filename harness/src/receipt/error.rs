@@ -27,6 +27,14 @@ pub enum ReceiptError {
         /// Where.
         flaw: Flaw,
     },
+    /// The run made a receipt that nobody would believe.
+    #[error("{path}: not written: {flaw}; this is an error of the harness, please report it")]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what.
+        flaw: Flaw,
+    },
     /// The file cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {

@@ -78,8 +78,12 @@ pub(super) fn of_outcome(outcome: &Outcome, at: &str) -> Result<(), Flaw> {
         &format!("{at}.verdict"),
         "does not follow from the measures",
     )?;
-    let told = verdict != Verdict::Skipped || outcome.skipped.is_some();
-    require(told, &format!("{at}.skipped"), "gives no reason for a skip")
+    let told = !verdict.is_omission() || outcome.omitted.is_some();
+    require(
+        told,
+        &format!("{at}.omitted"),
+        "gives no reason for an omission",
+    )
 }
 
 /// A node whose measures are possible, an input that is a case, a cause that explains no more than is wrong.
@@ -107,6 +111,7 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
         mismatches,
         first_mismatch,
         non_finite,
+        unmeasured,
         max_abs,
         max_ulp,
         ulp_histogram,
@@ -114,6 +119,12 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
         ..
     } = measures;
     let of = |field: &str| format!("{at}.{field}");
+    let (max_abs, max_ulp) = (&max_abs.unwrap_or_default(), max_ulp.unwrap_or_default());
+    require(
+        sums.pairs <= *comparisons,
+        &of("sums.pairs"),
+        "are more than the comparisons",
+    )?;
     require(
         mismatches <= comparisons,
         &of("mismatches"),
@@ -122,6 +133,11 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
     require(
         non_finite <= mismatches,
         &of("non_finite"),
+        "are more than the mismatches",
+    )?;
+    require(
+        non_finite.saturating_add(*unmeasured) <= *mismatches,
+        &of("unmeasured"),
         "are more than the mismatches",
     )?;
     let first = match first_mismatch {
@@ -164,7 +180,7 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
     )?;
     if *mismatches == 0 {
         require(
-            zero && same && *max_ulp == 0,
+            zero && same && max_ulp == 0,
             &of("mismatches"),
             "are none, but there is a distance",
         )?;
@@ -208,7 +224,9 @@ fn of_layers(layers: &[LayerSummary], all: &Measures, at: &str) -> Result<(), Fl
     let ascend = layers.windows(2).all(|two| two[0].layer < two[1].layer);
     require(ascend, at, "are not in ascending order")?;
     for (i, layer) in layers.iter().enumerate() {
-        let at_a_distance = layer.max_ulp > 0 || layer.nmse != Some(0.0) || layer.non_finite > 0;
+        let at_a_distance = layer.max_ulp > Some(0)
+            || layer.nmse.is_some_and(|nmse| nmse != 0.0)
+            || layer.non_finite > 0;
         let possible = layer.mismatches <= layer.comparisons
             && layer.non_finite <= layer.mismatches
             && layer.nmse.is_none_or(|nmse| nmse >= 0.0)

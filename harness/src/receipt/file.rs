@@ -99,13 +99,18 @@ impl Receipt {
         Ok(receipt)
     }
 
-    /// The text of the receipt, to be written to `path`.
+    /// The text of the receipt, to be written to `path`, if it would be believed when it is read.
     ///
     /// # Errors
     ///
-    /// [`ReceiptError::NotANumber`] if a figure cannot be written.
+    /// [`ReceiptError::NotANumber`] if a figure cannot be written, [`ReceiptError::Unsound`] if the receipt contradicts
+    /// itself.
     pub fn to_json(&self, path: &Path) -> Result<String, ReceiptError> {
         verify::finite(self).map_err(|flaw| ReceiptError::NotANumber {
+            path: path.into(),
+            flaw,
+        })?;
+        verify::verify(self).map_err(|flaw| ReceiptError::Unsound {
             path: path.into(),
             flaw,
         })?;

@@ -11,8 +11,9 @@ use super::pool::pool;
 use super::run::{Run, Section};
 use super::section::CheckSection;
 use super::subject::{ModelInfo, OracleInfo};
-use crate::ladder::RungReport;
-use crate::outcome::Rung;
+use crate::ladder::{self, RungReport};
+use crate::measure::Measures;
+use crate::outcome::{Outcome, Rung};
 use crate::verdict::Verdict;
 
 /// The sealed receipt of one run.
@@ -79,7 +80,8 @@ pub(super) fn receipt_of(
 pub(super) fn follow(receipt: &mut Receipt) {
     let harness = &mut receipt.harness;
     if let Some(check) = &mut harness.check {
-        add_up(check);
+        let model = harness.runs.iter().find_map(|run| run.model.as_deref());
+        add_up(check, model.unwrap_or_default());
     }
     if let Some(fuzz) = &mut harness.fuzz {
         fuzz.add_up();
@@ -133,7 +135,7 @@ pub(super) fn seal(receipt: &Receipt) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn add_up(check: &mut CheckSection) {
+fn add_up(check: &mut CheckSection, model: &str) {
     if check.parts.is_empty() {
         for report in &mut check.rungs {
             *report = RungReport::new(report.rung, std::mem::take(&mut report.outcomes));
@@ -145,46 +147,41 @@ fn add_up(check: &mut CheckSection) {
         check.shards.held = check.parts.iter().map(|part| part.shard).collect();
         check.rungs = pool(&check.parts);
     }
-    check.verdict = Verdict::overall(check.rungs.iter().map(|report| report.verdict));
+    check.verdict = ladder::verdict(&check.rungs, model);
 }
 
 fn parity(harness: &Harness, cpp_available: bool) -> Parity {
-    let rungs = harness.check.iter().flat_map(|check| &check.rungs);
-    let measured: Vec<_> = rungs
-        .map(|report| &report.measures)
-        .filter(|measures| measures.comparisons > 0)
-        .collect();
-    let compared = measured
-        .iter()
-        .fold(0u64, |n, m| n.saturating_add(m.comparisons));
-    let differ = measured
-        .iter()
-        .fold(0u64, |n, m| n.saturating_add(m.mismatches));
-    let lowest = measured
-        .iter()
-        .map(|m| m.cosine_similarity)
-        .reduce(f64::min);
+    // Against another build of the oracle no more is expected than to be within its noise.
+    let held = |outcome: &&Outcome| {
+        outcome.held_to_identity() && outcome.verdict != Verdict::KnownDivergence
+    };
+    let measured = harness
+        .outcomes()
+        .filter(held)
+        .map(|outcome| outcome.measures);
+    let all = measured.reduce(Measures::worst).unwrap_or_default();
+    let (compared, differ) = (all.comparisons, all.mismatches);
     Parity {
         cpp_available,
-        cosine_similarity: lowest,
-        exact_match_rate: lowest
-            .map(|_| (compared.saturating_sub(differ)) as f64 / compared as f64),
+        cosine_similarity: all.cosine_similarity,
+        exact_match_rate: (compared > 0)
+            .then(|| (compared.saturating_sub(differ)) as f64 / compared as f64),
         status: harness.verdict,
     }
 }
 
 /// Everything that was left out, each reason once.
 fn skips(harness: &Harness) -> Vec<Skip> {
-    let mut counts: BTreeMap<(Section, Option<Rung>, &str), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(Section, Option<Rung>, String), u64> = BTreeMap::new();
     let mut count =
         |section, rung, reason| *counts.entry((section, rung, reason)).or_default() += 1;
     if let Some(check) = &harness.check {
         for reason in &check.not_available {
-            count(Section::Check, None, reason.as_str());
+            count(Section::Check, None, reason.clone());
         }
         for outcome in check.rungs.iter().flat_map(|report| &report.outcomes) {
-            if let Some(reason) = &outcome.skipped {
-                count(Section::Check, Some(outcome.rung), reason);
+            if let Some(omission) = &outcome.omitted {
+                count(Section::Check, Some(outcome.rung), omission.to_string());
             }
         }
     }
@@ -209,13 +206,13 @@ fn skips(harness: &Harness) -> Vec<Skip> {
     ];
     for (section, reasons) in others {
         for reason in reasons.into_iter().flatten() {
-            count(section, None, reason);
+            count(section, None, reason.clone());
         }
     }
-    let skip = |((section, rung, reason), count): ((Section, Option<Rung>, &str), u64)| Skip {
+    let skip = |((section, rung, reason), count): ((Section, Option<Rung>, String), u64)| Skip {
         section,
         rung,
-        reason: reason.into(),
+        reason,
         count,
     };
     counts.into_iter().map(skip).collect()

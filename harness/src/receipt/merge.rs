@@ -178,6 +178,7 @@ fn unite_checks(left: CheckSection, right: CheckSection) -> Result<CheckSection,
     Ok(CheckSection {
         parts,
         layouts,
+        input_fault: left.input_fault.or(right.input_fault),
         not_available: both(left.not_available, right.not_available),
         ..left
     })

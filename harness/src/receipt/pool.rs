@@ -56,7 +56,8 @@ fn pool_pair(pair: &[&Outcome]) -> Outcome {
             .collect(),
         nodes: pair.iter().flat_map(|o| o.nodes.iter().cloned()).collect(),
         logits: pair.iter().find_map(|outcome| outcome.logits.clone()),
-        skipped: pair.iter().find_map(|outcome| outcome.skipped.clone()),
+        omitted: pair.iter().find_map(|outcome| outcome.omitted.clone()),
+        lost: pair.iter().flat_map(|o| o.lost.iter().cloned()).collect(),
         ..(*first).clone()
     };
     let has = |verdict| pair.iter().any(|outcome| outcome.verdict == verdict);

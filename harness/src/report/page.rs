@@ -212,6 +212,7 @@ pub fn symbol(verdict: Verdict) -> &'static str {
         Verdict::WithinNoiseFloor => "≈",
         Verdict::KnownDivergence => "!",
         Verdict::Skipped => "–",
+        Verdict::Unsupported => "∅",
         Verdict::Divergent => "✗",
     }
 }

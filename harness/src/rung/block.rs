@@ -11,7 +11,7 @@ use crate::case::Input;
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::interrupt;
-use crate::outcome::{Outcome, Rung, Tally};
+use crate::outcome::{Omission, Outcome, Rung, Tally};
 use crate::probe::{Case, block_cases};
 use crate::shard::Shard;
 use crate::side::{Arbiter, Candidate, Sides, reference_format};
@@ -89,7 +89,7 @@ fn climb_one(candidate: &Candidate, sides: &Sides, task: &Task<'_>) -> (Vec<Outc
             .for_each(|case| run(candidate, case, &mut oracles, &mut arbiter, task)),
         Err(error) => oracles
             .iter_mut()
-            .for_each(|pair| pair.tally.skip(error.to_string())),
+            .for_each(|pair| pair.tally.omit(Omission::unsupported(error.to_string()))),
     }
     let (mut outcomes, mut known) = (Vec::new(), Vec::new());
     let answers = oracles.iter().any(|pair| !pair.tally.is_empty());
@@ -188,8 +188,14 @@ fn compare(
 ) {
     let (actual, mut expected) = match (actual, expected) {
         (Ok(actual), Ok(expected)) => (actual, expected),
-        (Err(error), _) => return pair.tally.refuse(error),
-        (_, Err(error)) => return pair.tally.refuse(&error),
+        (actual, expected) => {
+            let reproduce = reproduce(task);
+            let errors = [actual.as_ref().err(), expected.as_ref().err()];
+            for error in errors.into_iter().flatten() {
+                pair.tally.refuse(error, &case.name, &reproduce);
+            }
+            return;
+        }
     };
     set_known_apart(case, actual, &mut expected, &mut pair.known);
     let tally = &mut pair.tally;
@@ -215,8 +221,13 @@ fn compare(
         cause: None,
         input: None,
         case: excerpt(case, row),
-        reproduce: task.command(&format!("--rung block --seed {}", task.seed)),
+        reproduce: reproduce(task),
     });
+}
+
+/// One command that runs all cases again.
+fn reproduce(task: &Task<'_>) -> String {
+    task.command(&format!("--rung block --seed {}", task.seed))
 }
 
 /// The case up to the row that differs, with the rows that kernels decode together with it.

@@ -4,7 +4,7 @@ use super::stream::Ran;
 use crate::decoding::Decoding;
 use crate::finding::{Finding, Observed};
 use crate::inference::{Engine, InferenceError};
-use crate::outcome::{Outcome, Rung, Tally};
+use crate::outcome::{Omission, Outcome, Rung, Tally};
 use crate::side::{Forward, Sides};
 use crate::task::Task;
 use crate::verdict::Blame;
@@ -65,7 +65,7 @@ impl<'a> Cast<'a> {
             Err(reason) => Err(pairs
                 .into_iter()
                 .map(|mut pair| {
-                    pair.tally.skip(reason.clone());
+                    pair.tally.omit(Omission::skipped(reason.clone()));
                     pair.tally.finish()
                 })
                 .collect()),
@@ -94,50 +94,54 @@ fn comparable(sides: &Sides) -> Result<(), String> {
 impl Pair {
     /// Notes whose graph the reference computed, and what the failures of both sides mean, if they failed.
     ///
-    /// A model that a side has no code for, or that the reference refuses, is not compared. A candidate that refuses
-    /// what the reference computes is wrong, and so is whoever does not survive.
+    /// A model that a side refuses is not compared: "wrong" is said only of numbers. Whoever dies or stops answering is
+    /// at fault, and so is the first reference, without which another build has no noise floor.
     pub(super) fn settle(&mut self, ran: &[Ran], reproduce: &str) {
-        use InferenceError::{Lost, Refused};
         let (reference, candidate) = (&ran[self.reference], &ran[self.candidate]);
         self.tally.outcome.graph.clone_from(&reference.graph);
-        match (&reference.failure, &candidate.failure) {
-            (None, None) => {}
-            (Some(Lost { .. }), Some(Lost { .. })) => {
-                self.fail(reference, candidate, Blame::BothWrong, reproduce);
-            }
-            (Some(Lost { .. }), _) => {
-                self.fail(reference, candidate, Blame::ReferenceWrong, reproduce);
-            }
-            (_, Some(Lost { .. })) | (None, Some(Refused { .. })) => {
-                self.fail(reference, candidate, Blame::CandidateWrong, reproduce);
-            }
-            (Some(reference), Some(candidate)) => {
-                self.tally.skip(format!("{reference}; {candidate}"))
-            }
-            (Some(error), None) | (None, Some(error)) => self.tally.skip(error.to_string()),
-        }
-    }
-
-    fn fail(&mut self, reference: &Ran, candidate: &Ran, blame: Blame, reproduce: &str) {
-        self.tally.meter.add_same(false);
-        let words = |ran: &Ran| {
-            let words = ran.failure.as_ref().map(ToString::to_string);
-            Observed::from(words.unwrap_or_else(|| "an answer".into()))
+        let judged_by = [&ran[0], reference];
+        let judged_by = &judged_by[usize::from(self.reference == 0)..];
+        let failures = || {
+            judged_by
+                .iter()
+                .chain([&candidate])
+                .filter_map(|ran| ran.failure.as_ref())
         };
-        let (expected, actual) = (words(reference), words(candidate));
-        self.tally.find(Finding {
+        let lost = failures().filter_map(InferenceError::lost_side);
+        let lost: Vec<String> = lost.map(String::from).collect();
+        if lost.is_empty() {
+            let reasons: Vec<String> = failures().map(ToString::to_string).collect();
+            if !reasons.is_empty() {
+                self.tally.omit(Omission::unsupported(reasons.join("; ")));
+            }
+            return;
+        }
+        let is_lost = |ran: &Ran| {
+            ran.failure
+                .as_ref()
+                .is_some_and(|f| f.lost_side().is_some())
+        };
+        let words = |failure: Option<&InferenceError>| {
+            Observed::from(failure.map_or_else(|| "an answer".into(), ToString::to_string))
+        };
+        let of_references = judged_by
+            .iter()
+            .find(|ran| is_lost(ran))
+            .unwrap_or(&reference);
+        let finding = Finding {
             subject: "the model".into(),
             place: "the whole run".into(),
-            expected,
-            actual,
+            expected: words(of_references.failure.as_ref()),
+            actual: words(candidate.failure.as_ref()),
             truth: None,
-            blame,
+            blame: Blame::from_truth(!is_lost(candidate), !is_lost(of_references)),
             node: None,
             cause: None,
             input: None,
             case: None,
             reproduce: reproduce.into(),
-        });
+        };
+        self.tally.lose(lost, finding);
     }
 }
 
@@ -209,7 +213,7 @@ mod tests {
         let outcomes = Cast::of(Rung::Node, sides, task).err()?;
         assert_eq!(outcomes.len(), 1);
         assert_eq!(outcomes[0].verdict, Verdict::Skipped);
-        outcomes[0].skipped.clone()
+        outcomes[0].omitted.clone().map(|omission| omission.reason)
     }
 
     #[test]
@@ -251,16 +255,11 @@ mod tests {
             stderr: String::new(),
         };
         let cases = [
-            (Some(unsupported()), None, Verdict::Skipped, None),
-            (None, Some(unsupported()), Verdict::Skipped, None),
-            (Some(refused()), None, Verdict::Skipped, None),
-            (Some(refused()), Some(refused()), Verdict::Skipped, None),
-            (
-                None,
-                Some(refused()),
-                Verdict::Divergent,
-                Some(Blame::CandidateWrong),
-            ),
+            (Some(unsupported()), None, Verdict::Unsupported, None),
+            (None, Some(unsupported()), Verdict::Unsupported, None),
+            (Some(refused()), None, Verdict::Unsupported, None),
+            (None, Some(refused()), Verdict::Unsupported, None),
+            (Some(refused()), Some(refused()), Verdict::Unsupported, None),
             (
                 Some(lost()),
                 None,
@@ -295,7 +294,8 @@ mod tests {
             assert_eq!(outcome.graph, ran[0].graph);
             let found = outcome.findings.first().map(|finding| finding.blame);
             assert_eq!((outcome.verdict, found), (verdict, blame), "{ran:?}");
-            assert_eq!(outcome.skipped.is_some(), verdict == Verdict::Skipped);
+            assert_eq!(outcome.omitted.is_some(), verdict == Verdict::Unsupported);
+            assert_eq!(outcome.lost.is_empty(), verdict == Verdict::Unsupported);
         }
     }
 }

@@ -86,7 +86,8 @@ impl Seen {
             graph: None,
             nodes: Vec::new(),
             logits: None,
-            skipped: None,
+            omitted: None,
+            lost: Vec::new(),
             reference: self.reference,
         })
     }

@@ -43,7 +43,9 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
     }
     for pair in &mut cast.pairs {
         pair.settle(&ran, &cast.reproduce);
-        let (Some(expected), Some(actual)) = (&spoken[pair.reference], &spoken[pair.candidate])
+        // Against another build than the first there is no verdict without the distance of both.
+        let (Some(first), Some(expected), Some(actual)) =
+            (&spoken[0], &spoken[pair.reference], &spoken[pair.candidate])
         else {
             continue;
         };
@@ -54,9 +56,8 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
             continue;
         }
         pair.tally.meter.add(&expected.values, &actual.values);
-        let first = spoken[0]
-            .as_ref()
-            .filter(|first| pair.reference > 0 && first.vocabulary == expected.vocabulary);
+        let has_floor = pair.reference > 0 && first.vocabulary == expected.vocabulary;
+        let first = Some(first).filter(|_| has_floor);
         if let Some(first) = first {
             let floor = pair.tally.floor.get_or_insert_default();
             floor.add(&first.values, &expected.values);

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::finding::{Finding, Observed};
 use crate::interrupt;
-use crate::outcome::{Outcome, Rung, Tally};
+use crate::outcome::{Omission, Outcome, Rung, Tally};
 use crate::probe::{Lut, ProbeError, derive};
 use crate::side::{Arbiter, Candidate, Reference, Sides, reference_format};
 use crate::task::Task;
@@ -16,6 +16,9 @@ use crate::verdict::Blame;
 
 /// The name under which outcomes show a format's own declaration as the reference.
 const DECLARATION: &str = "declaration";
+
+/// What is probed.
+const BLOCK: &str = "one block of 256 weights";
 
 pub(super) fn steps(sides: &Sides, task: &Task<'_>) -> u64 {
     task.shard.part(&sides.candidates).count() as u64
@@ -85,12 +88,18 @@ fn judge(
 ) -> Outcome {
     let (actual, expected) = match (actual, expected) {
         (Ok(actual), Ok(expected)) => (facts(actual), facts(expected)),
-        (Err(ProbeError::Side(error)), _) | (_, Err(ProbeError::Side(error))) => {
-            tally.refuse(error);
-            return tally.finish();
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            tally.skip(error.to_string());
+        (actual, expected) => {
+            let errors = [actual.as_ref().err(), expected.as_ref().err()];
+            for error in errors.into_iter().flatten() {
+                match error {
+                    ProbeError::Side(error) => {
+                        tally.refuse(error, BLOCK, &task.command("--rung lut"));
+                    }
+                    ProbeError::Shape(error) => {
+                        tally.omit(Omission::unsupported(error.to_string()));
+                    }
+                }
+            }
             return tally.finish();
         }
     };
@@ -105,7 +114,7 @@ fn judge(
         if expected != actual && tally.wants_finding() {
             let truth = truth.as_ref().map(|truth| &truth[i].1);
             tally.find(Finding {
-                subject: "one block of 256 weights".into(),
+                subject: BLOCK.into(),
                 place: place.clone(),
                 expected: Observed::from(expected.clone()),
                 actual: Observed::from(actual.clone()),

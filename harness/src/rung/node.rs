@@ -25,19 +25,22 @@ pub(super) fn climb(sides: &Sides, task: &Task<'_>) -> Vec<Outcome> {
     let mut ledgers: Vec<Ledger> = cast.pairs.iter().map(|_| Ledger::default()).collect();
     let meet = |meeting: Meeting| {
         for (pair, ledger) in cast.pairs.iter_mut().zip(&mut ledgers) {
-            let (reference, candidate) = (pair.reference, pair.candidate);
-            let shares = [&meeting.shares[reference], &meeting.shares[candidate]];
-            if shares.iter().any(|share| matches!(share, Share::Gone)) {
+            // Against another build than the first, a node without a noise floor has no verdict.
+            let engines = [0, pair.reference, pair.candidate];
+            let engines = &engines[usize::from(pair.reference == 0)..];
+            let shares = engines.iter().map(|&engine| &meeting.shares[engine]);
+            if shares.clone().any(|share| matches!(share, Share::Gone)) {
                 continue;
             }
-            let [reference_node, candidate_node] = shares.map(Share::here);
-            let meter = ledger.note(meeting.decode, reference_node, candidate_node);
+            let nodes: Vec<Option<&Arrived>> = shares.map(Share::here).collect();
+            let [floor @ .., reference, candidate] = nodes.as_slice() else {
+                unreachable!("a pair has a reference and a candidate");
+            };
+            let meter = ledger.note(meeting.decode, *reference, *candidate);
             pair.tally.meter.merge(&meter);
-            if let (1.., Some(first), Some(other)) =
-                (reference, meeting.shares[0].here(), reference_node)
-            {
+            if let ([Some(first)], Some(reference)) = (floor, reference) {
                 let floor = pair.tally.floor.get_or_insert_default();
-                floor.merge(&distance(first, other));
+                floor.merge(&distance(first, reference));
             }
         }
     };

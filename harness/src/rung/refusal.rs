@@ -6,7 +6,7 @@ use qk256::format::{Format, QK256, ShapeError, Storage, Weights, pack};
 use crate::case::{Case, Input};
 use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
-use crate::outcome::Tally;
+use crate::outcome::{Omission, Tally};
 use crate::task::Task;
 use crate::verdict::Blame;
 
@@ -17,7 +17,8 @@ const NOT_FINITE: [(f32, usize); 3] = [
     (f32::NEG_INFINITY, QK256 - 1),
 ];
 
-/// Asks a candidate for products that it has to refuse, and notes in every tally whether it does.
+/// Asks a candidate for products that it has to refuse, and notes in every tally whether it does. What cannot run here
+/// refuses nothing.
 pub(super) fn climb(
     side: &dyn Implementation,
     format: &Format,
@@ -28,7 +29,7 @@ pub(super) fn climb(
         let (product, case) = match product(side, format, value, col) {
             Ok(answered) => answered,
             Err(error) => {
-                tallies.iter_mut().for_each(|t| t.skip(error.to_string()));
+                tallies.iter_mut().for_each(|t| t.omit(error.clone()));
                 return;
             }
         };
@@ -62,11 +63,15 @@ fn product(
     format: &Format,
     value: f32,
     col: usize,
-) -> Result<(Result<f32, SideError>, Option<Case>), ShapeError> {
-    let storage = Storage::native(*format, format.layout.panel_rows(), QK256)?;
+) -> Result<(Result<f32, SideError>, Option<Case>), Omission> {
+    let unsupported = |error: ShapeError| Omission::unsupported(error.to_string());
+    let storage =
+        Storage::native(*format, format.layout.panel_rows(), QK256).map_err(unsupported)?;
+    side.defined_on(&storage)
+        .map_err(|error| Omission::from(&error))?;
     let codes = vec![2; storage.rows() * QK256];
-    let bytes = pack(&storage, &codes, &vec![1.0; storage.scale_count()])?;
-    let weights = Weights::new(storage, &bytes)?;
+    let bytes = pack(&storage, &codes, &vec![1.0; storage.scale_count()]).map_err(unsupported)?;
+    let weights = Weights::new(storage, &bytes).map_err(unsupported)?;
     let mut activations = vec![1.0; QK256];
     activations[col] = value;
     let mut out = vec![0.0; storage.rows()];

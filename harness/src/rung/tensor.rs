@@ -19,7 +19,7 @@ use crate::finding::{Finding, Observed};
 use crate::implementation::{Implementation, SideError};
 use crate::interrupt;
 use crate::model::TernaryTensor;
-use crate::outcome::{Outcome, Rung, Tally};
+use crate::outcome::{Omission, Outcome, Rung, Tally};
 use crate::probe::Random;
 use crate::side::{Arbiter, Candidate, Reference, Sides, reference_format};
 use crate::task::Task;
@@ -124,7 +124,7 @@ fn climb_tensor(tensor: &TernaryTensor<'_>, sides: &Sides, task: &Task<'_>) -> V
             (Err(error), _) | (_, Err(error)) => {
                 tallies
                     .iter_mut()
-                    .for_each(|tally| tally.skip(error.to_string()));
+                    .for_each(|tally| tally.omit(Omission::unsupported(error.to_string())));
             }
         }
     }
@@ -268,14 +268,28 @@ impl<'a> Work<'a> {
             let compared = sides.references.iter().zip(&run.expected).enumerate();
             let compared = compared.filter(|(_, (reference, _))| reference.compared);
             for ((index, (_, expected)), tally) in compared.zip(tallies.iter_mut()) {
-                match (expected, &actual) {
-                    (Ok(expected), Ok(actual)) => {
-                        self.note(run, matrix, expected, actual, tally);
-                        if let (1.., Ok(first)) = (index, &run.expected[0]) {
-                            tally.floor.get_or_insert_default().add(first, expected);
-                        }
+                // Against another build than the first there is no verdict without the distance of both.
+                let first = if index > 0 {
+                    &run.expected[0]
+                } else {
+                    expected
+                };
+                if let (Ok(expected), Ok(actual), Ok(first)) = (expected, &actual, first) {
+                    self.note(run, matrix, expected, actual, tally);
+                    if index > 0 {
+                        tally.floor.get_or_insert_default().add(first, expected);
                     }
-                    (Err(error), _) | (_, Err(error)) => tally.refuse(error),
+                    continue;
+                }
+                let errors = [
+                    expected.as_ref().err(),
+                    actual.as_ref().err(),
+                    first.as_ref().err(),
+                ];
+                for (i, error) in errors.iter().flatten().enumerate() {
+                    if errors.iter().flatten().position(|other| other == error) == Some(i) {
+                        tally.refuse(error, self.name, &self.reproduce);
+                    }
                 }
             }
         }

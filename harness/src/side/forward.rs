@@ -51,13 +51,13 @@ impl Forward {
         }
     }
 
-    /// Where there is no graph for the model, none of the errors is a fault.
+    /// What is missing for the model, or what it does not survive.
     fn refused(&self, error: &ModelError) -> InferenceError {
         let (side, reason) = (self.id.clone(), error.to_string());
         match error {
-            ModelError::Architecture { .. } | ModelError::NoKernel { .. } => {
-                InferenceError::Unsupported { side, reason }
-            }
+            ModelError::Architecture { .. }
+            | ModelError::NoKernel { .. }
+            | ModelError::Split { .. } => InferenceError::Unsupported { side, reason },
             _ => InferenceError::Refused { side, reason },
         }
     }
@@ -77,7 +77,8 @@ impl Engine for Forward {
         let refused = |error: ModelError| self.refused(&error);
         let file = mapped::open(path).map_err(|error| refused(error.into()))?;
         let gguf = file.view();
-        if gguf.get("general.architecture").is_none() {
+        let names = |key| gguf.get(key).is_some();
+        if !names("general.architecture") && !names("split.count") {
             return Err(InferenceError::Unsupported {
                 side: self.id.clone(),
                 reason: "the file names no general.architecture: it holds tensors, but no model"

@@ -50,16 +50,18 @@ impl Implementation for KernelSide {
     }
 
     fn defined_on(&self, storage: &Storage) -> Result<(), SideError> {
-        let undefined = |reason| SideError::Undefined {
-            side: self.id().into(),
-            reason,
-        };
         if storage.format() != self.kernel.format() {
-            return Err(undefined(format!("multiplies no {}", storage.format().id)));
+            return Err(SideError::Undefined {
+                side: self.id().into(),
+                reason: format!("multiplies no {}", storage.format().id),
+            });
         }
         self.kernel
             .availability()
-            .map_err(|missing| undefined(missing.to_string()))
+            .map_err(|missing| SideError::Unavailable {
+                side: self.id().into(),
+                reason: missing.to_string(),
+            })
     }
 
     fn dots(
@@ -68,6 +70,7 @@ impl Implementation for KernelSide {
         activations: &[i8],
         out: &mut [i64],
     ) -> Result<(), SideError> {
+        self.defined_on(weights.storage())?;
         let mut dots = vec![0; out.len()];
         self.kernel
             .dots(weights, 0..weights.rows(), activations, &mut dots)
@@ -85,6 +88,8 @@ impl Implementation for KernelSide {
         threads: usize,
         out: &mut [f32],
     ) -> Result<(), SideError> {
+        // Before the operands are looked at: what cannot run refuses nothing.
+        self.defined_on(weights.storage())?;
         let threads = self.threads(threads)?;
         matmul(self.kernel, weights, activations, &threads, out)
             .map_err(|error| self.failed("products", error))

@@ -3,7 +3,7 @@
 use harness::baseline::Baseline;
 use harness::gate::{CRITERIA, Case, CaseError, Status};
 use harness::measure::Meter;
-use harness::outcome::Outcome;
+use harness::outcome::{Omission, Outcome};
 use harness::receipt::{Receipt, Shards};
 use harness::verdict::Verdict;
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn without(at: usize) -> Vec<Receipt> {
 fn skip(outcome: &mut Outcome) {
     outcome.measures = Meter::default().measures();
     outcome.verdict = Verdict::Skipped;
-    outcome.skipped = Some("not today".into());
+    outcome.omitted = Some(Omission::skipped("not today"));
 }
 
 /// One for each criterion that can fail, and more where there are several ways.

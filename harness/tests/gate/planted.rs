@@ -67,6 +67,7 @@ fn checked(name: &'static str, hooks: Hooks) -> Receipt {
         verdict: climb.verdict,
         rungs: climb.rungs,
         parts: Vec::new(),
+        input_fault: None,
         inference: None,
         layouts: Vec::new(),
         not_available: Vec::new(),

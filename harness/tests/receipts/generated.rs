@@ -5,7 +5,7 @@ use harness::cause::{Cause, Extent, Fault};
 use harness::finding::{Agreement, Finding, NodeFinding, NodeInput, Observed};
 use harness::ladder::{RungReport, Timing};
 use harness::measure::{LogitMeter, Measures, Meter};
-use harness::outcome::{LayerSummary, LogitComparison, NodeSummary, Outcome, Rung};
+use harness::outcome::{LayerSummary, LogitComparison, NodeSummary, Omission, Outcome, Rung};
 use harness::probe::Lut;
 use harness::receipt::{
     Caught, CheckParameters, CheckSection, DECLARED, FuzzFinding, FuzzParameters, FuzzPart,
@@ -69,7 +69,8 @@ fn outcome(rung: Rung, reference: &str, measures: Measures, floor: Option<Measur
         findings: Vec::new(),
         nodes: Vec::new(),
         logits: None,
-        skipped: (measures.comparisons == 0).then(|| "nothing to compare".into()),
+        omitted: (measures.comparisons == 0).then(|| Omission::skipped("nothing to compare")),
+        lost: Vec::new(),
     };
     outcome.verdict = outcome.follows();
     if outcome.verdict == Verdict::Divergent {
@@ -197,6 +198,7 @@ fn checked(shard: Shard, rungs: Vec<RungReport>) -> Receipt {
         verdict: Verdict::overall(rungs.iter().map(|report| report.verdict)),
         rungs,
         parts: Vec::new(),
+        input_fault: None,
         inference: None,
         layouts: vec![LayoutRecord::new(I2_S_GROUP128.id, DECLARED, &lut)],
         not_available: vec!["oracle third/build: no AVX-512".into()],

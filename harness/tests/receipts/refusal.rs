@@ -227,10 +227,12 @@ fn layers_are_those_of_their_kind() {
         ("ascending", |layers| layers.reverse()),
         ("ascending", |layers| layers[1].layer = layers[0].layer),
         ("add up", |layers| layers.truncate(1)),
-        ("add up", |layers| layers[1].max_ulp -= 1),
+        ("add up", |layers| {
+            layers[1].max_ulp = layers[1].max_ulp.map(|ulp| ulp - 1)
+        }),
         ("add up", |layers| layers[0].comparisons += 1),
         ("layers[0]: cannot be", |layers| layers[0].nmse = None),
-        ("layers[0]: cannot be", |layers| layers[0].max_ulp = 1),
+        ("layers[0]: cannot be", |layers| layers[0].max_ulp = Some(1)),
         ("layers[1]: cannot be", |layers| layers[1].nmse = Some(-1.0)),
         ("nmse", |layers| layers[1].nmse = Some(0.0)),
         ("nmse", |layers| layers[1].nmse = Some(1e-12)),
@@ -304,9 +306,9 @@ fn a_figure_that_is_no_number_is_never_written() {
     fn outcome(receipt: &mut Receipt) -> &mut harness::outcome::Outcome {
         &mut receipt.harness.check.as_mut().unwrap().rungs[0].outcomes[0]
     }
-    let error = written(|receipt| outcome(receipt).measures.rmse = f64::NAN);
+    let error = written(|receipt| outcome(receipt).measures.rmse = Some(f64::NAN));
     assert!(error.contains("measures.rmse"), "{error}");
-    let error = written(|receipt| outcome(receipt).measures.max_abs = f64::INFINITY);
+    let error = written(|receipt| outcome(receipt).measures.max_abs = Some(f64::INFINITY));
     assert!(error.contains("measures.max_abs"), "{error}");
     // An absent figure is written as nothing, which a NaN must not become.
     let error = written(|receipt| outcome(receipt).measures.nmse = Some(f64::NAN));

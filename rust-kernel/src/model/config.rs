@@ -4,7 +4,7 @@
 
 use super::error::ModelError;
 use super::rope::{Pairing, Rope};
-use crate::gguf::{FromValue, Gguf};
+use crate::gguf::{FromValue, Gguf, Value};
 
 /// A family of graphs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,9 +100,10 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Architecture`], [`ModelError::Gguf`] for a missing key, [`ModelError::Metadata`] for a value that
-    /// cannot be.
+    /// [`ModelError::Split`] for a part of a split file, [`ModelError::Architecture`], [`ModelError::Gguf`] for a missing
+    /// key, [`ModelError::Metadata`] for a value that cannot be.
     pub fn read(gguf: &Gguf<'_>) -> Result<Config, ModelError> {
+        require_whole(gguf)?;
         let name = gguf.str("general.architecture")?;
         let architecture = Architecture::ALL
             .into_iter()
@@ -160,6 +161,25 @@ impl Config {
     /// Width of a position's keys, and of its values.
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head
+    }
+}
+
+/// Split files say so with `split.no`, counted from 0, and `split.count`, as `llama-gguf-split` writes them; only the
+/// first part has the architecture's keys.
+fn require_whole(gguf: &Gguf<'_>) -> Result<(), ModelError> {
+    let number = |key| match gguf.get(key) {
+        Some(Value::U16(n)) => Some(u64::from(n)),
+        Some(Value::U32(n)) => Some(u64::from(n)),
+        Some(Value::I32(n)) => u64::try_from(n).ok(),
+        Some(Value::U64(n)) => Some(n),
+        _ => None,
+    };
+    match number("split.count") {
+        Some(parts @ 2..) => Err(ModelError::Split {
+            part: number("split.no").unwrap_or(0).saturating_add(1),
+            parts,
+        }),
+        _ => Ok(()),
     }
 }
 

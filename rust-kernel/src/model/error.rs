@@ -24,6 +24,16 @@ pub enum ModelError {
         /// Names of the supported ones.
         known: String,
     },
+    /// The file is one part of a model that was split into several.
+    #[error(
+        "part {part} of {parts} of a split file: a model is run from a file that holds all of it"
+    )]
+    Split {
+        /// Which part, counted from 1.
+        part: u64,
+        /// How many there are.
+        parts: u64,
+    },
     /// A metadata value that cannot be.
     #[error("metadata key {key:?} is {found}: {wanted}")]
     Metadata {

@@ -18,6 +18,10 @@ pub struct CheckSection {
     pub parameters: CheckParameters,
     /// Which parts of it are here.
     pub shards: Shards,
+    /// The first number of the file that is NaN or infinite, if a level that runs the model does not agree and there is
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_fault: Option<String>,
     /// Verdict over all rungs.
     pub verdict: Verdict,
     /// What each rung came to.

@@ -7,7 +7,7 @@ use crate::receipt::Section as Work;
 use crate::report::collection::Collection;
 use crate::report::page::{Block, Line, Section};
 use crate::verdict::Verdict;
-use crate::wording::{count, measure};
+use crate::wording::{count, measure, or_dash};
 
 /// Anchor of the section.
 pub(super) const ID: &str = "findings";
@@ -159,8 +159,8 @@ fn located(node: &NodeFinding) -> [Line; 3] {
         "{} of {} differ, nmse {}, at most {} ULP",
         count(node.measures.mismatches),
         count(node.measures.comparisons),
-        node.measures.nmse.map_or("-".into(), measure),
-        count(node.measures.max_ulp)
+        or_dash(node.measures.nmse, measure),
+        or_dash(node.measures.max_ulp, count)
     );
     [
         Line::text("node ")

@@ -8,7 +8,7 @@ use crate::outcome::{Outcome, Rung};
 use crate::report::collection::Collection;
 use crate::report::page::{Block, Line, Section, Table};
 use crate::verdict::Verdict;
-use crate::wording::{count, measure};
+use crate::wording::{count, measure, or_dash};
 
 /// Pairs of a candidate and a reference on a rung, over all models.
 #[derive(Default)]
@@ -160,10 +160,10 @@ fn details(by_pair: &BTreeMap<(String, Rung, String), Pairs>) -> Vec<Block> {
                 Some(m) => [
                     count(m.comparisons),
                     count(m.mismatches),
-                    measure(m.cosine_similarity),
-                    m.nmse.map_or("-".into(), measure),
-                    measure(m.max_abs),
-                    count(m.max_ulp),
+                    or_dash(m.cosine_similarity, measure),
+                    or_dash(m.nmse, measure),
+                    or_dash(m.max_abs, measure),
+                    or_dash(m.max_ulp, count),
                 ],
             };
             let mut row = vec![

@@ -7,14 +7,14 @@ use crate::outcome::Outcome;
 use crate::report::error::ReportError;
 use crate::report::page::{Figure, Line, Table};
 use crate::report::plot::{Curve, draw_layers};
-use crate::wording::{count, measure};
+use crate::wording::{count, measure, or_dash};
 
 /// What all kinds of node came to in a layer.
 #[derive(Default)]
 struct Layer<'a> {
     comparisons: u64,
     mismatches: u64,
-    max_ulp: u64,
+    max_ulp: Option<u64>,
     /// The kind that is the farthest apart, and how far; a difference without a distance is the farthest.
     worst: Option<(&'a str, Option<f64>)>,
 }
@@ -142,7 +142,7 @@ pub(super) fn table(model: &str, outcomes: &[&Outcome]) -> Option<Table> {
             Line::text(count(layer.mismatches)),
             farthest.map_or(Line::text("none"), Line::code),
             Line::text(distance),
-            Line::text(count(layer.max_ulp)),
+            Line::text(or_dash(layer.max_ulp, count)),
         ]);
     }
     Some(table)

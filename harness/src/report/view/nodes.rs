@@ -10,7 +10,7 @@ use crate::report::error::ReportError;
 use crate::report::page::{Block, Figure, Line, Section, Table};
 use crate::report::plot::{Axis, Measured, PlotRow, draw_rows};
 use crate::verdict::Verdict;
-use crate::wording::{count, measure};
+use crate::wording::{count, measure, or_dash};
 
 /// Drawn are at most so many models, the worst first; the table has all.
 const DRAWN: usize = 12;
@@ -149,7 +149,7 @@ fn table(models: &BTreeMap<String, Vec<&Outcome>>) -> Table {
                 Line::text(sum(|node| node.identical)),
                 first.map_or(Line::text("none"), |node| Line::code(&node.kind)),
                 Line::text(measure(nmse.fold(0.0, f64::max))),
-                Line::text(count(outcome.measures.max_ulp)),
+                Line::text(or_dash(outcome.measures.max_ulp, count)),
             ]);
         }
     }

@@ -33,6 +33,9 @@ pub(super) fn lead(collection: &Collection, verdict: Verdict) -> Line {
             "All that differs is known, and stands in the list of known divergences."
         }
         Verdict::Skipped => "Nothing was compared, which is no agreement.",
+        Verdict::Unsupported => {
+            "What was to be compared was not, since a participant does not do it; this is no agreement."
+        }
         Verdict::Divergent => "Something differs.",
     };
     let line = Line::text(words);

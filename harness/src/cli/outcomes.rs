@@ -1,0 +1,315 @@
+//! How the outcomes of a run are printed: a table, what was omitted, what was found, and the verdicts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use super::{CliError, Output, style};
+use crate::ladder::{Climb, RungReport};
+use crate::measure::Measures;
+use crate::outcome::{Omission, OmissionKind, Outcome, Rung};
+use crate::verdict::Verdict;
+
+/// Prints the table of outcomes, what was omitted, what was found, and the verdicts. Kernels of one type that agree share
+/// a row, and omissions of the same reason a line, unless the output is to be verbose.
+///
+/// # Errors
+///
+/// [`CliError::Output`].
+pub(super) fn print(
+    climb: &Climb,
+    not_available: &[String],
+    out: &mut Output<'_>,
+) -> Result<(), CliError> {
+    let verbose = out.is_verbose();
+    print_text(climb, not_available, verbose, out.text())?;
+    let verdict = style::verdict(climb.verdict);
+    writeln!(out.verdict(), "{:>8}: {verdict}", "verdict")?;
+    for outcome in climb.outcomes().filter(|o| o.verdict == Verdict::Divergent) {
+        annotate(outcome, out);
+    }
+    Ok(())
+}
+
+/// Why a check ends without agreement although nothing differs: each level that compared nothing or did not come to its
+/// end, with each reason once.
+pub(super) fn say_why(climb: &Climb, out: &mut Output<'_>) {
+    let omitted = climb
+        .outcomes()
+        .filter(|outcome| outcome.verdict.is_omission());
+    let reasons: BTreeSet<String> = omitted
+        .filter_map(|outcome| outcome.omitted.as_ref())
+        .map(ToString::to_string)
+        .collect();
+    for reason in reasons {
+        out.nothing_compared(reason);
+    }
+    if let Some(fault) = &climb.input_fault {
+        out.nothing_compared(fault);
+    }
+}
+
+fn annotate(outcome: &Outcome, out: &mut Output<'_>) {
+    let Outcome {
+        rung,
+        candidate,
+        reference,
+        findings,
+        ..
+    } = outcome;
+    let first = findings.first().map(|finding| {
+        let cause = finding.cause.as_ref();
+        let cause = cause.map(|cause| format!("; cause: {cause}"));
+        let cause = cause.unwrap_or_default();
+        format!(
+            "{}, {}{cause}\n{}",
+            finding.subject, finding.place, finding.reproduce
+        )
+    });
+    out.annotate(
+        format_args!("{rung}: {candidate} against {reference} differs"),
+        first.unwrap_or_default(),
+    );
+}
+
+fn print_text(
+    climb: &Climb,
+    not_available: &[String],
+    verbose: bool,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let outcomes: Vec<&Outcome> = climb.outcomes().collect();
+    print_table(&outcomes, verbose, out)?;
+    for reason in not_available {
+        writeln!(out, "skipped: {reason}")?;
+    }
+    print_omissions(&outcomes, verbose, out)?;
+    if let Some(fault) = &climb.input_fault {
+        writeln!(
+            out,
+            "input: {fault}; no result that is computed from it can be right"
+        )?;
+    }
+    for outcome in &outcomes {
+        print_findings(outcome, out)?;
+    }
+    for outcome in outcomes
+        .iter()
+        .filter(|o| o.verdict == Verdict::KnownDivergence)
+    {
+        let seen = style::count(outcome.measures.mismatches);
+        writeln!(
+            out,
+            "known divergence: {} is wrong in {seen} dots, as {} says, which still reproduces",
+            outcome.reference, outcome.candidate
+        )?;
+    }
+    for outcome in &outcomes {
+        if let Some(logits) = &outcome.logits {
+            style::logits(outcome, logits, out)?;
+        }
+    }
+    for report in &climb.rungs {
+        let verdict = style::verdict(report.verdict);
+        let compared = style::count(report.measures.comparisons);
+        let exact = exact_with(report);
+        writeln!(
+            out,
+            "{:>8}: {verdict} ({compared} comparisons{exact})",
+            report.rung
+        )?;
+    }
+    Ok(())
+}
+
+/// Whom the candidates of a level equal to the bit, where its verdict alone does not say so.
+fn exact_with(report: &RungReport) -> String {
+    let held = || {
+        report
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.held_to_identity())
+    };
+    let exact = |reference: &&str| {
+        held()
+            .filter(|o| o.reference == **reference && !o.verdict.is_omission())
+            .all(|o| o.verdict == Verdict::Exact)
+    };
+    let references: BTreeSet<&str> = held()
+        .filter(|outcome| outcome.verdict == Verdict::Exact)
+        .map(|outcome| outcome.reference.as_str())
+        .collect();
+    let references: Vec<&str> = references.into_iter().filter(exact).collect();
+    match report.verdict {
+        Verdict::WithinNoiseFloor if !references.is_empty() => {
+            format!("; exact with {}", references.join(", "))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Outcomes that share a row.
+struct Row<'a> {
+    outcome: &'a Outcome,
+    candidates: BTreeSet<&'a str>,
+    measures: Measures,
+}
+
+fn print_table(outcomes: &[&Outcome], verbose: bool, out: &mut dyn Write) -> Result<(), CliError> {
+    let headings = [
+        "rung",
+        "candidate",
+        "reference",
+        "verdict",
+        "compared",
+        "differ",
+        "cosine",
+        "nmse",
+        "max ulp",
+    ];
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for &outcome in outcomes {
+        let is_printed =
+            verbose || !outcome.verdict.is_omission() || Rung::OF_MODELS.contains(&outcome.rung);
+        if !is_printed {
+            continue;
+        }
+        let joined = rows
+            .iter_mut()
+            .find(|row| !verbose && share_a_row(row.outcome, outcome));
+        match joined {
+            Some(row) => {
+                row.candidates.insert(&outcome.candidate);
+                row.measures = row.measures.worst(outcome.measures);
+            }
+            None => rows.push(Row {
+                outcome,
+                candidates: [outcome.candidate.as_str()].into(),
+                measures: outcome.measures,
+            }),
+        }
+    }
+    let mut table = style::table(&headings, 4..9);
+    for row in rows {
+        let Row {
+            outcome,
+            candidates,
+            measures,
+        } = row;
+        let candidate = match (candidates.len(), family(outcome)) {
+            (2.., Some(family)) => format!("{family}: {} kernels", candidates.len()),
+            _ => outcome.candidate.clone(),
+        };
+        let mut cells = vec![
+            outcome.rung.name().to_owned(),
+            candidate,
+            outcome.reference.clone(),
+            outcome.verdict.name().to_owned(),
+        ];
+        cells.extend(match measures.comparisons {
+            0 => ["-"; 5].map(String::from),
+            n => [
+                style::count(n),
+                style::count(measures.mismatches),
+                style::or_dash(measures.cosine_similarity, style::measure),
+                style::or_dash(measures.nmse, style::measure),
+                style::or_dash(measures.max_ulp, style::count),
+            ],
+        });
+        table.add_row(cells);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
+/// Whether both are kernels of one type that agree with the same reference, in the same way, on the same level.
+fn share_a_row(a: &Outcome, b: &Outcome) -> bool {
+    let key = |outcome: &Outcome| {
+        let Outcome {
+            rung,
+            verdict,
+            reference,
+            ..
+        } = outcome;
+        (
+            *rung,
+            *verdict,
+            reference.clone(),
+            family(outcome).map(String::from),
+        )
+    };
+    let agrees = matches!(a.verdict, Verdict::Exact | Verdict::WithinNoiseFloor);
+    agrees && family(a).is_some() && key(a) == key(b)
+}
+
+/// The type of a kernel: its format's id without the layout.
+fn family(outcome: &Outcome) -> Option<&str> {
+    let format = outcome.format.as_deref()?;
+    Some(format.split_once('.').map_or(format, |(family, _)| family))
+}
+
+/// A line for each reason, with how many it concerns.
+fn print_omissions(
+    outcomes: &[&Outcome],
+    verbose: bool,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    type Key<'a> = (OmissionKind, &'a str, bool);
+    let mut reasons: BTreeMap<Key<'_>, (BTreeSet<&str>, BTreeSet<Rung>)> = BTreeMap::new();
+    for outcome in outcomes {
+        if let Some(Omission { kind, who, reason }) = &outcome.omitted {
+            let in_part = !outcome.verdict.is_omission();
+            let (concerned, rungs) = reasons.entry((*kind, reason, in_part)).or_default();
+            concerned.extend(who.as_deref());
+            rungs.insert(outcome.rung);
+        }
+    }
+    for ((kind, reason, in_part), (concerned, rungs)) in reasons {
+        let rungs: Vec<&str> = rungs.into_iter().map(Rung::name).collect();
+        let concerned: Vec<&str> = concerned.into_iter().collect();
+        let of = match concerned.as_slice() {
+            [] => String::new(),
+            [one] => format!("{one}: "),
+            several => format!("{} kernels: ", several.len()),
+        };
+        let in_part = if in_part { ", in part" } else { "" };
+        writeln!(
+            out,
+            "{}: {of}{reason} ({}{in_part})",
+            kind.name(),
+            rungs.join(", ")
+        )?;
+        if verbose && concerned.len() > 1 {
+            writeln!(out, "  {}", concerned.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+fn print_findings(outcome: &Outcome, out: &mut dyn Write) -> Result<(), CliError> {
+    if outcome.verdict != Verdict::Divergent {
+        return Ok(());
+    }
+    let Outcome {
+        rung,
+        candidate,
+        reference,
+        measures,
+        findings,
+        lost,
+        ..
+    } = outcome;
+    let lost = match lost.as_slice() {
+        [] => String::new(),
+        ids => format!("; lost: {}", ids.join(", ")),
+    };
+    writeln!(
+        out,
+        "\n{rung}: {candidate} against {reference}: {} of {} differ{lost}",
+        style::count(measures.mismatches),
+        style::count(measures.comparisons)
+    )?;
+    for finding in findings {
+        style::finding(finding, &finding.reproduce, out)?;
+    }
+    Ok(())
+}
