@@ -133,8 +133,9 @@ fn names(candidates: &[Candidate]) -> String {
 /// Tells the flavour of a tensor from the exact bytes that it takes, and from the scale tensor beside it.
 ///
 /// `span` is the tensor's byte span in the file: up to the next tensor or the end of the file, so that it may include
-/// the zero to `alignment - 1` bytes that round a size up to `alignment`. Exactly the needed size or exactly that size
-/// rounded up is a match; nothing in between.
+/// the zero to `alignment - 1` bytes that round a size up to `alignment`. For types that several flavours share, exactly
+/// the needed size or exactly that size rounded up is a match; nothing in between. A type of known size needs no guess,
+/// so whatever follows its bytes is no matter.
 ///
 /// # Errors
 ///
@@ -181,8 +182,12 @@ pub fn detect(
         return Err(error.into());
     }
 
+    // Types of which shape and type alone tell the size have one flavour: there is nothing to tell apart.
+    let size_is_known = ggml_type.block().is_some();
     let fits = |c: &&Candidate| {
-        span == c.bytes || Some(span) == c.bytes.checked_next_multiple_of(alignment.max(1))
+        (size_is_known && span > c.bytes)
+            || span == c.bytes
+            || Some(span) == c.bytes.checked_next_multiple_of(alignment.max(1))
     };
     let fitting: Vec<Candidate> = candidates.iter().filter(fits).copied().collect();
     let told: Vec<Candidate> = match fitting.as_slice() {
@@ -275,8 +280,18 @@ mod tests {
         for part in ["543 bytes", "qk256 needs 544", "bitnet32_inline needs 640"] {
             assert!(text.contains(part), "{text}");
         }
-        assert!(detect(GgmlType::TQ2_0, 2, 256, 159, 32, None).is_err());
-        assert!(detect(GgmlType::TQ2_0, 2, 256, 192, 32, None).is_err());
+        assert!(detect(GgmlType::TQ2_0, 2, 256, 131, 32, None).is_err());
+    }
+
+    #[test]
+    fn bytes_behind_a_tensor_matter_only_where_its_size_has_to_tell() {
+        for behind in [1, 27, 31, 60, 1000] {
+            assert_eq!(
+                detect(GgmlType::TQ2_0, 2, 256, 132 + behind, 32, None),
+                Ok(Flavour::Blocks)
+            );
+            assert!(i2_s(8, 256, 8 * 64 + 32 + behind).is_err(), "{behind}");
+        }
     }
 
     #[test]

@@ -79,6 +79,12 @@ pub(super) fn name_at(bytes: &[u8], at: usize) -> &[u8] {
 impl Index {
     /// Checks the whole file but for the tensors' data.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, GgufError> {
+        Self::parse_head(bytes, bytes.len())
+    }
+
+    /// Checks a file of `file_bytes` bytes that starts with `bytes`: all that is in front of the
+    /// tensors' data.
+    pub(super) fn parse_head(bytes: &[u8], file_bytes: usize) -> Result<Self, GgufError> {
         let mut cursor = Cursor::new(bytes, 0);
         let found = cursor.magic("magic")?;
         if found != MAGIC {
@@ -115,7 +121,7 @@ impl Index {
 
         let data_start = cursor.position().checked_next_multiple_of(alignment);
         let data_start = data_start.unwrap_or(usize::MAX);
-        let tensors = place_tensors(bytes, &infos, data_start, alignment)?;
+        let tensors = place_tensors(bytes, file_bytes, &infos, data_start, alignment)?;
         Ok(Self {
             version,
             alignment,
@@ -179,12 +185,13 @@ fn sorted_by_name(
 /// shape and type ask for.
 fn place_tensors(
     bytes: &[u8],
+    file_bytes: usize,
     infos: &[usize],
     data_start: usize,
     alignment: usize,
 ) -> Result<Vec<Place>, GgufError> {
     let info_of = |index: usize| TensorInfo::read(&mut Cursor::new(bytes, infos[index]), index);
-    let available = bytes.len().saturating_sub(data_start);
+    let available = file_bytes.saturating_sub(data_start);
     let mut places = Vec::with_capacity(infos.len());
     for (index, &info_at) in infos.iter().enumerate() {
         let info = info_of(index)?;
@@ -202,7 +209,7 @@ fn place_tensors(
         places.push(Place {
             info: info_at,
             start: data_start + offset,
-            end: bytes.len(),
+            end: file_bytes,
         });
     }
 
@@ -211,7 +218,7 @@ fn place_tensors(
     for (rank, &index) in by_start.iter().enumerate() {
         let index = index as usize;
         let next = by_start.get(rank + 1).map(|&next| next as usize);
-        let end = next.map_or(bytes.len(), |next| places[next].start);
+        let end = next.map_or(file_bytes, |next| places[next].start);
         let span = end - places[index].start;
         let info = info_of(index)?;
         // Even a tensor of unknown size has elements, and those take a byte.

@@ -1,6 +1,7 @@
 //! The view of a checked file: metadata and tensors by name or in order.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::convert::FromValue;
 use super::cursor::Cursor;
@@ -13,6 +14,8 @@ use super::value::{Array, Value};
 #[derive(Debug, Clone)]
 pub struct Gguf<'a> {
     bytes: &'a [u8],
+    /// What is in front of the tensors' data.
+    head: &'a [u8],
     index: Cow<'a, Index>,
 }
 
@@ -28,14 +31,16 @@ impl<'a> Gguf<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, GgufError> {
         Ok(Self {
             bytes,
+            head: bytes,
             index: Cow::Owned(Index::parse(bytes)?),
         })
     }
 
-    /// The view of bytes that were parsed before.
-    pub(super) fn of_index(bytes: &'a [u8], index: &'a Index) -> Self {
+    /// The view of bytes whose head was parsed before, from the same memory.
+    pub(super) fn of_index(bytes: &'a [u8], head: &'a [u8], index: &'a Index) -> Self {
         Self {
             bytes,
+            head,
             index: Cow::Borrowed(index),
         }
     }
@@ -64,7 +69,7 @@ impl<'a> Gguf<'a> {
     fn entry(&self, index: usize) -> Option<Entry<'a>> {
         let at = *self.index.entries.get(index)?;
         // Checked by `parse`, so this fails for no entry.
-        Entry::read(&mut Cursor::new(self.bytes, at), index).ok()
+        Entry::read(&mut Cursor::new(self.head, at), index).ok()
     }
 
     /// Metadata entries of the file.
@@ -84,7 +89,7 @@ impl<'a> Gguf<'a> {
         let rank = self
             .index
             .by_key
-            .binary_search_by(|index| name_at(self.bytes, position(index)).cmp(key.as_bytes()))
+            .binary_search_by(|index| name_at(self.head, position(index)).cmp(key.as_bytes()))
             .ok()?;
         Some(self.entry(self.index.by_key[rank] as usize)?.value)
     }
@@ -154,7 +159,7 @@ impl<'a> Gguf<'a> {
     fn tensor_at(&self, index: usize) -> Option<Tensor<'a>> {
         let place = *self.index.tensors.get(index)?;
         // Checked by `parse`, so this fails for no tensor.
-        let info = TensorInfo::read(&mut Cursor::new(self.bytes, place.info), index).ok()?;
+        let info = TensorInfo::read(&mut Cursor::new(self.head, place.info), index).ok()?;
         let span = place.start..place.end;
         let bytes = self.bytes.get(span.clone())?;
         Some(Tensor {
@@ -175,13 +180,29 @@ impl<'a> Gguf<'a> {
         (0..self.tensor_count()).filter_map(|index| self.tensor_at(index))
     }
 
+    /// Ranges of the file, in its order, that belong to no tensor of known size and are longer than the padding that
+    /// rounds the size of the tensor before them up to the alignment: gaps, and what follows the last tensor.
+    ///
+    /// Tensors whose size is not known (see [`Tensor::nominal_bytes`]) have their whole span for themselves.
+    pub fn unused(&self) -> Vec<Range<usize>> {
+        let behind = |tensor: Tensor<'a>| {
+            let span = tensor.span();
+            let end = span.start + tensor.nominal_bytes()?;
+            let padded = end.checked_next_multiple_of(self.alignment())?;
+            (span.end > padded).then_some(end..span.end)
+        };
+        let mut unused: Vec<_> = self.tensors().filter_map(behind).collect();
+        unused.sort_by_key(|range| range.start);
+        unused
+    }
+
     /// The tensor of this name, if the file has it.
     pub fn find_tensor(&self, name: &str) -> Option<Tensor<'a>> {
         let position = |&index: &u32| self.index.tensors[index as usize].info;
         let rank = self
             .index
             .by_name
-            .binary_search_by(|index| name_at(self.bytes, position(index)).cmp(name.as_bytes()))
+            .binary_search_by(|index| name_at(self.head, position(index)).cmp(name.as_bytes()))
             .ok()?;
         self.tensor_at(self.index.by_name[rank] as usize)
     }

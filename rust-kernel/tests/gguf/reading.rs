@@ -62,6 +62,26 @@ fn the_sample_reads_as_it_was_laid_out() {
 }
 
 #[test]
+fn what_belongs_to_no_tensor_is_told() {
+    let raw = sample();
+    let bytes = raw.build();
+    let gguf = Gguf::parse(&bytes).unwrap();
+    // 66 bytes and the padding to 96 would do for a span of 128.
+    let middle = gguf.tensor("middle.tq2_0").unwrap().span();
+    let gap = middle.start + 66..middle.end;
+    assert_eq!(gguf.unused(), std::slice::from_ref(&gap));
+    let last = gguf.tensor("last.f32").unwrap().span();
+    for (behind, told) in [(8, false), (9, true), (5000, true)] {
+        let mut longer = bytes.clone();
+        longer.resize(bytes.len() + behind, 1);
+        let gguf = Gguf::parse(&longer).unwrap();
+        let wanted = told.then_some(last.end..longer.len());
+        assert_eq!(gguf.unused().get(1).cloned(), wanted);
+        assert_eq!(gguf.tensor("last.f32").unwrap().data().unwrap().len(), 24);
+    }
+}
+
+#[test]
 fn version_2_reads_alike() {
     let raw = Raw {
         version: 2,

@@ -1,6 +1,7 @@
 //! Files on disk, and those that bitnet.cpp itself wrote.
 
 use std::fs;
+use std::io::Write;
 
 use qk256::gguf::{Builder, GgmlType, Gguf, GgufError, GgufFile};
 use testing::{MODELS, models, test};
@@ -110,4 +111,24 @@ fn errors_of_opening_name_the_path() {
         };
         assert!(matches!(*cause, GgufError::Malformed { .. }));
     }
+}
+
+#[test]
+fn metadata_stay_what_was_checked_whatever_is_written_to_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    // Longer than what is read of a file at first.
+    let words = "word ".repeat(40_000);
+    let mut builder = Builder::default();
+    builder.metadata("words", words.as_str()).unwrap();
+    builder.tensor("w", &[2], GgmlType::F32, 8).unwrap();
+    let writer = builder.start(Vec::new()).unwrap();
+    let bytes = writer.tensor("w", &[7; 8]).unwrap().finish().unwrap();
+    fs::write(&path, &bytes).unwrap();
+    let file = GgufFile::open(&path).unwrap();
+    let other = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    (&other).write_all(&vec![0xff; bytes.len()]).unwrap();
+    let gguf = file.view();
+    assert_eq!(gguf.str("words").unwrap(), words);
+    assert_eq!(gguf.tensor("w").unwrap().data(), Some(&[0xff; 8][..]));
 }
