@@ -131,6 +131,15 @@ pub struct Timing {
     pub seconds: f64,
 }
 
+/// Rungs in words, as what an interruption leaves undone.
+pub fn rungs_of(rungs: &[Rung]) -> String {
+    let names: Vec<&str> = rungs.iter().map(|rung| rung.name()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        names => format!("rung {}", names.join(", ")),
+    }
+}
+
 /// Runs the rungs, each with every candidate and every reference.
 pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
     let mut rungs = rungs.to_vec();
@@ -150,7 +159,8 @@ pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
         timings: Vec::new(),
         not_done: Vec::new(),
     };
-    for rung in rungs {
+    for (climbed, &rung) in rungs.iter().enumerate() {
+        interrupt::not_done(rungs_of(&rungs[climbed..]));
         let started = Instant::now();
         task.progress.set_message(rung.name());
         let mut outcomes = if interrupt::asked() {
@@ -170,6 +180,7 @@ pub fn climb(rungs: &[Rung], sides: &Sides, task: &Task<'_>) -> Climb {
             seconds: started.elapsed().as_secs_f64(),
         });
     }
+    interrupt::not_done(rungs_of(&climb.not_done));
     task.progress.finish_and_clear();
     climb.verdict = verdict(&climb.rungs, &task.model);
     climb

@@ -1,16 +1,15 @@
 //! The model file under test: its ternary tensors, as they lie in the memory map.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use qk256::format::{FORMATS, FlavourError, Layout, RawTensor, Weights};
-use qk256::gguf::{Gguf, GgufError, GgufFile, Tensor};
-use sha2::{Digest, Sha256};
+use qk256::gguf::{Gguf, GgufError, Tensor};
 use thiserror::Error;
 
-use crate::mapped;
+pub use crate::mapped::Change;
+use crate::mapped::{self, Mapped};
 use crate::nearest;
 
 /// Why a model cannot be checked.
@@ -50,12 +49,20 @@ pub enum ModelError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The file is not what it was when it was opened.
+    #[error("{path}: the file {change}: nothing that was computed from it counts; run again")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        change: Change,
+    },
 }
 
 /// An open model file.
 #[derive(Debug)]
 pub struct Model {
-    file: Arc<GgufFile>,
+    file: Arc<Mapped>,
 }
 
 /// A tensor whose type is ternary.
@@ -118,25 +125,45 @@ impl Model {
             .collect()
     }
 
-    /// SHA-256 of the file, in hexadecimal.
+    /// Bytes of the file that belong to no tensor and are more than padding, see [`Gguf::unused`]. They are not looked
+    /// at.
+    pub fn unused_bytes(&self) -> u64 {
+        let unused = self.gguf().unused();
+        unused.iter().map(|range| range.len() as u64).sum()
+    }
+
+    /// An error unless the file is what it was when it was opened, as far as the system tells. To be asked before
+    /// anything is said that was computed from it.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Io`].
+    /// [`ModelError::Changed`].
+    pub fn require_unchanged(&self) -> Result<(), ModelError> {
+        let changed = |change| ModelError::Changed {
+            path: self.path().into(),
+            change,
+        };
+        self.file.require_unchanged().map_err(changed)
+    }
+
+    /// Calls `open` with a path that leads to this file, even if another one has taken its place.
+    pub fn opened_by<T>(&self, open: impl Fn(&Path) -> T) -> T {
+        self.file.opened_by(open)
+    }
+
+    /// SHA-256 of the bytes that were opened, in hexadecimal.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Io`], and [`ModelError::Changed`] if they are others by now.
     pub fn sha256(&self) -> Result<String, ModelError> {
-        // Read rather than mapped, so that hashing does not count as resident memory.
-        let mut hasher = Sha256::new();
-        File::open(self.path())
-            .and_then(|mut file| io::copy(&mut file, &mut hasher))
-            .map_err(|source| ModelError::Io {
-                path: self.path().into(),
-                source,
-            })?;
-        Ok(hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
+        let io = |source| ModelError::Io {
+            path: self.path().into(),
+            source,
+        };
+        let hash = self.file.sha256().map_err(io)?;
+        self.require_unchanged()?;
+        Ok(hash)
     }
 }
 

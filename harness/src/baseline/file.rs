@@ -1,6 +1,5 @@
 //! Baselines as files.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use serde::Deserialize;
 
 use super::document::{BASELINE_VERSION, Baseline, Target};
 use super::error::BaselineError;
+use crate::input;
 use crate::receipt::{Flaw, is_commit, is_sha256};
 use crate::whole_file::WholeFile;
 
@@ -31,7 +31,7 @@ impl Baseline {
             source,
         };
         let mut text = Vec::new();
-        let file = File::open(path).map_err(io)?;
+        let file = input::open(path).map_err(io)?;
         let read = file.take(MOST_BYTES + 1).read_to_end(&mut text);
         if read.map_err(io)? as u64 > MOST_BYTES {
             return Err(BaselineError::TooLong {

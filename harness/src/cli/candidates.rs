@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::select::{OracleSelection, RUNGS_OF_KERNELS, open_model};
-use super::{CliError, Output, outcomes, style};
+use super::{CliError, Output, outcomes, style, watched};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::ladder::{self, Climb, RungReport};
@@ -59,7 +59,7 @@ impl CandidateCheck {
                 "rung {rung} runs a whole model; kernels climb lut, block and tensor"
             )));
         }
-        interrupt::watch()?;
+        watched(interrupt::watch_steps(interrupt::GRACE))?;
         let oracles = self.oracles.load()?;
         let open = open_model(self.model.as_ref())?;
         let sides = Sides {
@@ -76,14 +76,11 @@ impl CandidateCheck {
             progress: style::progress(),
         };
         let mut climb = ladder::climb(&self.rungs, &sides, &task);
+        open.model.require_unchanged()?;
         name_this_command(&mut climb);
         outcomes::print(&climb, &oracles.skipped, out)?;
         if !climb.not_done.is_empty() {
-            let rungs: Vec<&str> = climb.not_done.iter().map(|rung| rung.name()).collect();
-            return Err(CliError::Interrupted(format!(
-                "interrupted; not done: rung {}",
-                rungs.join(", ")
-            )));
+            return Err(CliError::Interrupted(interrupt::message()));
         }
         out.document(|| CandidateResult {
             verdict: climb.verdict,

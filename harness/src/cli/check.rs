@@ -15,7 +15,8 @@ use super::select::{
 use super::{CliError, Output, outcomes, style};
 use crate::exit::Exit;
 use crate::fuzz;
-use crate::ladder::{self, Climb};
+use crate::interrupt;
+use crate::ladder::{self, Climb, rungs_of};
 use crate::model::TernaryTensor;
 use crate::non_finite;
 use crate::outcome::{Outcome, Rung};
@@ -81,16 +82,17 @@ pub(super) struct Checked {
 }
 
 pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    interrupt::not_done(rungs_of(&args.rungs()));
     args.receipt.prepare()?;
     let checked = check(args, args.receipt.is_wanted() || out.is_json())?;
     args.receipt.write(checked.receipt.as_ref())?;
     outcomes::print(&checked.climb, &checked.not_available, out)?;
     out.receipt(checked.receipt.as_ref())?;
-    args.receipt.require_done(|| {
-        let rungs = checked.climb.not_done.iter();
-        let rungs: Vec<&str> = rungs.map(|rung| rung.name()).collect();
-        format!("rung {}", rungs.join(", "))
-    })?;
+    // A signal after the last rung has interrupted nothing.
+    if !checked.climb.not_done.is_empty() {
+        args.receipt
+            .require_done(|| rungs_of(&checked.climb.not_done))?;
+    }
     if checked.climb.verdict.is_omission() {
         let unread = checked.unread.iter().cloned();
         unread.for_each(|reason| out.nothing_compared(reason));
@@ -158,6 +160,7 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     {
         climb.blame_input(fault.to_string());
     }
+    open.model.require_unchanged()?;
     keep_findings(&mut climb, &sides, args.findings.as_deref())?;
     let mut receipt = None;
     if wants_receipt && climb.not_done.is_empty() {

@@ -95,11 +95,12 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     let formats: Vec<FormatDump> = tables.iter().map(|tables| dump(tables, &tensors)).collect();
     let verdict = Verdict::overall(formats.iter().map(|format| format.verdict));
     let result = LutDump {
-        model: open.argument,
+        model: open.argument.clone(),
         formats,
         verdict,
     };
 
+    open.model.require_unchanged()?;
     if let Some(path) = &args.svg {
         write_maps(&tables, path)?;
     }

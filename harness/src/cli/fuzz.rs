@@ -72,6 +72,10 @@ pub(super) struct Fuzzed {
 
 pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     args.require_indices()?;
+    interrupt::not_done(match args.limit().cases {
+        Some(cases) => format!("the rest of {cases} cases"),
+        None => "the rest of the time".into(),
+    });
     args.receipt.prepare()?;
     let fuzzed = fuzz(
         args,

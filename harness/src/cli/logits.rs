@@ -9,12 +9,12 @@ use serde::Serialize;
 
 use super::decoding::{require_tokens, vocabulary};
 use super::isolation::Isolation;
-use super::select::engine;
+use super::select::{engine, open_model};
 use super::{CliError, Output, style, threads};
 use crate::existing::Existing;
 use crate::exit::Exit;
 use crate::inference::{Engine, Inference, InferenceParams};
-use crate::model::Model;
+use crate::interrupt;
 use crate::npy;
 use crate::side::Forward;
 use crate::whole_file::WholeFile;
@@ -61,15 +61,20 @@ pub(super) struct LogitsArgs {
 pub(super) fn run(args: &LogitsArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     Existing::of(args.force).require(&args.out)?;
     let engine = engine(&args.backend, args.isolation.workers())?;
-    let model = Model::open(&args.model)?;
+    let model = open_model(Some(&args.model))?.model;
     require_tokens(&args.tokens, vocabulary(&model))?;
     let cannot_write = |source| CliError::Write {
         path: args.out.clone(),
         source,
     };
+    interrupt::not_written(args.out.display().to_string());
     let mut file = WholeFile::create(&args.out).map_err(cannot_write)?;
-    let vocabulary = write(args, engine.as_ref(), &mut file)?;
+    let written = write(args, engine.as_ref(), &mut file);
+    // What may have kept the engine from running is told first.
+    model.require_unchanged()?;
+    let vocabulary = written?;
     file.finish().map_err(cannot_write)?;
+    interrupt::written();
     out.document(|| LogitsResult {
         path: &args.out,
         positions: args.tokens.len(),

@@ -68,6 +68,7 @@ pub(super) fn run(args: &MistakesArgs, out: &mut Output<'_>) -> Result<Exit, Cli
         out.document(|| stories)?;
         return Ok(Exit::Agreement);
     }
+    interrupt::not_done("the kill matrix");
     args.receipt.prepare()?;
     let planted = plant(args, args.receipt.is_wanted() || out.is_json())?;
     args.receipt.require_done(|| "the kill matrix".into())?;
@@ -148,6 +149,7 @@ pub(super) fn plant(args: &MistakesArgs, wants_receipt: bool) -> Result<Planted,
         progress,
     };
     let of_kernels = KillMatrix::measure(oracles.references, &task);
+    open.model.require_unchanged()?;
     let mut receipt = None;
     if wants_receipt && !interrupt::asked() {
         let run = recorder.finish(Section::Mistakes, Shard::WHOLE, None, ids, Vec::new());

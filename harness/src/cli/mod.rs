@@ -52,6 +52,7 @@ use crate::exit::Exit;
 use crate::fuzz::{CaseError, RegressionError};
 use crate::implementation::SideError;
 use crate::inference::InferenceError;
+use crate::interrupt;
 use crate::model::ModelError;
 use crate::probe::ProbeError;
 use crate::receipt::ReceiptError;
@@ -198,6 +199,25 @@ fn end_with(error: &clap::Error, color: clap::ColorChoice) -> ! {
     std::process::exit(error.exit_code())
 }
 
+/// What keeps signals from being waited for, as an error.
+fn watched(watch: io::Result<()>) -> Result<(), CliError> {
+    watch.map_err(|error| {
+        let error = limits::explained(&error);
+        CliError::Setup(format!("cannot wait for signals: {error}"))
+    })
+}
+
+impl Command {
+    /// Whether the command waits for signals itself, or never does: a worker has nothing to tidy up, and dies of them.
+    fn watches_steps(&self) -> bool {
+        use Command::{Bench, Check, Fuzz, Mistakes, Nightly, Worker};
+        matches!(
+            self,
+            Bench(_) | Check(_) | Fuzz(_) | Mistakes(_) | Nightly(_) | Worker(_)
+        )
+    }
+}
+
 impl Cli {
     /// The command line of this process. Where it makes no sense or asks for help, this prints so and ends the process.
     pub fn of_this_process() -> Cli {
@@ -223,6 +243,9 @@ impl Cli {
     ///
     /// [`CliError`], with its own exit code.
     pub fn run(&self, out: &mut Output<'_>) -> Result<Exit, CliError> {
+        if !self.command.watches_steps() {
+            watched(interrupt::watch())?;
+        }
         match &self.command {
             Command::Check(args) => check::run(args, out),
             Command::Logits(args) => logits::run(args, out),

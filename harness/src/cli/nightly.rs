@@ -15,7 +15,7 @@ use self::plan::{Extent, plan};
 use self::step::{Ended, Step};
 use super::report::report;
 use super::terminal::bad;
-use super::{CliError, Output, duration, style};
+use super::{CliError, Output, duration, style, watched};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::printable;
@@ -81,7 +81,7 @@ pub(super) fn run(args: &NightlyArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     let folder = args.out.clone().unwrap_or_else(tonight);
     let steps = plan(&extent, args.shard, &folder.join(FINDINGS))?;
     receipt::built_from().ok_or(ReceiptError::CommitUnknown)?;
-    interrupt::watch()?;
+    watched(interrupt::watch_steps(interrupt::GRACE_OF_A_COMMAND))?;
     fs::create_dir_all(folder.join(step::LOGS)).map_err(|source| CliError::Write {
         path: folder.clone(),
         source,
@@ -90,7 +90,16 @@ pub(super) fn run(args: &NightlyArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     let progress = style::progress();
     progress.set_length(steps.len() as u64);
     let mut ended: Vec<(&Step, Ended)> = Vec::new();
+    let not_done = |ended: usize| {
+        let steps = steps[ended..].iter().map(|step| step.name.as_str());
+        let steps: Vec<&str> = steps.collect();
+        let (steps, folder) = (steps.join(", "), folder.display());
+        interrupt::not_done(format!(
+            "{steps}; receipts of what was done are in {folder}"
+        ));
+    };
     for step in &steps {
+        not_done(ended.len());
         progress.set_message(printable::line(&step.name).into_owned());
         let end = step.run(&folder)?;
         if interrupt::asked() {
@@ -105,13 +114,8 @@ pub(super) fn run(args: &NightlyArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     }
     progress.finish_and_clear();
     if interrupt::asked() {
-        let not_done = steps[ended.len()..].iter().map(|step| step.name.as_str());
-        let not_done: Vec<&str> = not_done.collect();
-        return Err(CliError::Interrupted(format!(
-            "interrupted; not done: {}; receipts of what was done are in {}",
-            not_done.join(", "),
-            folder.display()
-        )));
+        not_done(ended.len());
+        return Err(CliError::Interrupted(interrupt::message()));
     }
 
     let receipts = ended.iter().filter(|(_, end)| end.verdict().is_some());

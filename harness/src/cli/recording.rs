@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::CliError;
+use super::{CliError, watched};
 use crate::interrupt;
 use crate::receipt::{self, Receipt, ReceiptError};
 
@@ -30,7 +30,11 @@ impl ReceiptOption {
     ///
     /// [`CliError::Receipt`] if no receipt can be written.
     pub(super) fn prepare(&self) -> Result<(), CliError> {
-        interrupt::watch()?;
+        // Before the first signal can come.
+        if let Some(path) = &self.path {
+            interrupt::not_written(path.display().to_string());
+        }
+        watched(interrupt::watch_steps(interrupt::GRACE))?;
         let Some(path) = &self.path else {
             return Ok(());
         };
@@ -52,6 +56,7 @@ impl ReceiptOption {
     pub(super) fn write(&self, receipt: Option<&Receipt>) -> Result<(), CliError> {
         if let (Some(path), Some(receipt)) = (&self.path, receipt) {
             receipt.write(path)?;
+            interrupt::written();
         }
         Ok(())
     }
@@ -65,10 +70,7 @@ impl ReceiptOption {
         if !interrupt::asked() {
             return Ok(());
         }
-        let mut what = format!("interrupted; not done: {}", not_done());
-        if let Some(path) = &self.path {
-            what.push_str(&format!("; {} was not written", path.display()));
-        }
-        Err(CliError::Interrupted(what))
+        interrupt::not_done(not_done());
+        Err(CliError::Interrupted(interrupt::message()))
     }
 }

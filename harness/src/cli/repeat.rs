@@ -13,7 +13,9 @@ use super::fuzz::FuzzArgs;
 use super::mistakes::MistakesArgs;
 use super::{bench, check, fuzz, mistakes};
 use crate::fuzz::Limit;
+use crate::interrupt;
 use crate::receipt::{self, Flaw, Receipt, Section};
+use crate::scratch::ScratchFolder;
 use crate::shard::Shard;
 
 /// What is never the same twice: times, places, and who did it. What is left has to be.
@@ -86,10 +88,8 @@ pub(super) fn repeat(receipt: &Receipt, model: Option<&PathBuf>) -> Result<Recei
             Section::BenchModel => again_bench_model(receipt)?,
         };
         let again = again.ok_or_else(|| {
-            CliError::Interrupted(format!(
-                "interrupted; not done: {} {}",
-                run.section, run.shard
-            ))
+            interrupt::not_done(format!("{} {}", run.section, run.shard));
+            CliError::Interrupted(interrupt::message())
         })?;
         repeated = Some(match repeated {
             None => again,
@@ -166,7 +166,7 @@ fn again_fuzz(receipt: &Receipt, shard: Shard) -> Result<Option<Receipt>, CliErr
         let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         humantime::format_duration(time).to_string()
     });
-    let scratch = tempfile::tempdir()?;
+    let scratch = ScratchFolder::new()?;
     let args: FuzzArgs = Line::new()
         .option("seed", [parameters.seed])
         .option("start", [parameters.start])

@@ -6,11 +6,12 @@ use std::sync::LazyLock;
 use clap::Args;
 use qk256::kernel::{self, Kernel};
 
-use super::CliError;
+use super::{CliError, style};
 use crate::inference::Engine;
 use crate::model::Model;
 use crate::nearest;
 use crate::outcome::Rung;
+use crate::printable;
 use crate::receipt::OracleInfo;
 use crate::side::worker::{WorkerParams, Workers};
 use crate::side::{Candidate, Forward, OracleSide, Reference};
@@ -207,8 +208,16 @@ pub(super) struct OpenModel {
 pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> {
     if let Some(path) = path {
         let argument = path.display().to_string();
+        let model = Model::open(path)?;
+        if let unused @ 1.. = model.unused_bytes() {
+            let path = path.display().to_string();
+            let (path, unused) = (printable::line(&path), style::count(unused));
+            anstream::eprintln!(
+                "note: {path}: {unused} bytes belong to no tensor and are not looked at"
+            );
+        }
         return Ok(OpenModel {
-            model: Model::open(path)?,
+            model,
             argument,
             _generated: None,
         });

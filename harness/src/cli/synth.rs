@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{CliError, Output, style};
 use crate::exit::Exit;
+use crate::interrupt;
 use crate::synth::{Content, Existing, Plan, create, embedded, find};
 
 /// Write a synthetic model, made from a recipe: the same bytes on every machine
@@ -47,7 +48,9 @@ pub(super) fn run(args: &SynthArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
     let mut recipe = find(recipe)?;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     let existing = Existing::of(args.force);
+    interrupt::not_written(output.display().to_string());
     let written = create(&Plan::new(recipe)?, output, existing)?;
+    interrupt::written();
     out.document(|| &written)?;
     let out = out.text();
     writeln!(out, "{}", written.path.display())?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::repeat::{difference, repeat};
 use super::terminal::{bad, tell_error};
-use super::{CliError, Output, style};
+use super::{CliError, Output, style, watched};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::printable;
@@ -167,7 +167,7 @@ fn is_of_this_harness(commit: &str) -> bool {
 
 /// Where the work comes to something else when it is repeated, if it does.
 fn replayed(receipt: &Receipt, model: Option<&PathBuf>) -> Result<Option<String>, CliError> {
-    interrupt::watch()?;
+    watched(interrupt::watch_steps(interrupt::GRACE))?;
     let repeated = repeat(receipt, model)?;
     Ok(difference(receipt, &repeated).map(|flaw| flaw.to_string()))
 }

@@ -1,6 +1,6 @@
 //! A case as a file.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use super::trial::Difference;
 use crate::case::{Case, DOTS, PRODUCTS};
 use crate::case_record::{CaseRecord, CaseRecordError};
 use crate::finding::Finding;
+use crate::input;
 
 /// Longest file that is read: another file by mistake must not fill the memory.
 const MOST_BYTES: u64 = 16 << 20;
@@ -95,7 +96,8 @@ impl Regression {
             path: path.into(),
             source,
         };
-        let length = std::fs::metadata(path).map_err(io)?.len();
+        let file = input::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
         if length > MOST_BYTES {
             let kind = io::ErrorKind::FileTooLarge;
             return Err(io(io::Error::new(
@@ -103,7 +105,9 @@ impl Regression {
                 format!("more than {MOST_BYTES} bytes"),
             )));
         }
-        let text = std::fs::read_to_string(path).map_err(io)?;
+        let mut text = String::new();
+        let read = file.take(MOST_BYTES).read_to_string(&mut text);
+        read.map_err(io)?;
         serde_json::from_str(&text).map_err(|source| RegressionError::Syntax {
             path: path.into(),
             source,

@@ -7,12 +7,12 @@ use qk256::format::{FORMATS, RawTensor, Weights, codes, pack};
 use qk256::gguf::{GgmlType, Gguf, Tensor};
 use qk256::kernel;
 use qk256::model::{Config, Gate, Pairing};
-use tempfile::NamedTempFile;
 
 use crate::cause::Fault;
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
 use crate::mapped;
 use crate::rewrite::ModelDraft;
+use crate::scratch::ScratchFile;
 use crate::side::{Forward, reference_layout};
 use crate::synth::DEFAULT_RECIPE;
 
@@ -168,13 +168,13 @@ struct OtherTensors {
 }
 
 impl OtherTensors {
-    fn copy(&self, path: &Path) -> Result<NamedTempFile, InferenceError> {
+    fn copy(&self, path: &Path) -> Result<ScratchFile, InferenceError> {
         let refused = |reason: String| InferenceError::Refused {
             side: self.forward.id().into(),
             reason,
         };
         let original = mapped::open(path).map_err(|error| refused(error.to_string()))?;
-        let copy = NamedTempFile::new().map_err(|error| refused(error.to_string()))?;
+        let copy = ScratchFile::temporary().map_err(|error| refused(error.to_string()))?;
         let gguf = original.view();
         let mut draft = ModelDraft::of(&gguf);
         for (tensor, draft) in gguf.tensors().zip(&mut draft.tensors) {

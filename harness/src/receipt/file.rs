@@ -1,6 +1,6 @@
 //! Receipts as files.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -13,6 +13,7 @@ use super::follow;
 use super::run::Run;
 use super::subject::{ModelInfo, OracleInfo};
 use super::verify;
+use crate::input;
 use crate::whole_file::WholeFile;
 
 /// Longest file that is read: another file by mistake must not fill the memory.
@@ -65,7 +66,8 @@ impl Receipt {
             path: path.into(),
             source,
         };
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        let file = input::open(path).map_err(io)?;
+        let bytes = file.metadata().map_err(io)?.len();
         if bytes > MOST_BYTES {
             return Err(ReceiptError::TooLong {
                 path: path.into(),
@@ -73,7 +75,8 @@ impl Receipt {
                 most: MOST_BYTES,
             });
         }
-        let text = std::fs::read(path).map_err(io)?;
+        let mut text = Vec::new();
+        file.take(MOST_BYTES).read_to_end(&mut text).map_err(io)?;
         Receipt::parse(&text, path)
     }
 

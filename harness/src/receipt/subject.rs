@@ -19,6 +19,9 @@ pub struct ModelInfo {
     pub sha256: String,
     /// Bytes of the file.
     pub bytes: u64,
+    /// How many of them belong to no tensor and were not looked at.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unused_bytes: u64,
     /// `general.architecture`, if the file has it.
     pub architecture: Option<String>,
     /// Its ternary tensors.
@@ -104,10 +107,15 @@ impl ModelInfo {
             path: task.model.clone(),
             sha256: model.sha256()?,
             bytes: model.gguf().bytes().len() as u64,
+            unused_bytes: model.unused_bytes(),
             architecture: architecture.map(String::from),
             tensors: task.tensors.iter().map(tensor).collect(),
         })
     }
+}
+
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 impl InferenceInfo {

@@ -75,7 +75,10 @@ impl Engine for Forward {
         work: &mut dyn FnMut(&mut dyn Inference),
     ) -> Result<(), InferenceError> {
         let refused = |error: ModelError| self.refused(&error);
-        let file = mapped::open(path).map_err(|error| refused(error.into()))?;
+        let file = match mapped::opened(path) {
+            Some(file) => file,
+            None => mapped::open(path).map_err(|error| refused(error.into()))?,
+        };
         let gguf = file.view();
         let names = |key| gguf.get(key).is_some();
         if !names("general.architecture") && !names("split.count") {

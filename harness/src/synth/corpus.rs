@@ -1,6 +1,5 @@
 //! The recipes of `corpus/models`, embedded in the binary, and how a recipe is found.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use include_dir::{Dir, include_dir};
 
 use super::error::SynthError;
 use super::recipe::Recipe;
+use crate::input;
 
 /// The recipe of the model that `harness check` uses when it is given none.
 pub const DEFAULT_RECIPE: &str = "default";
@@ -56,7 +56,7 @@ pub fn find(name_or_path: &str) -> Result<Recipe, SynthError> {
 
 fn read(path: &Path) -> Result<Recipe, SynthError> {
     let mut text = String::new();
-    let read = File::open(path)
+    let read = input::open(path)
         .and_then(|file| file.take(MAX_RECIPE_BYTES + 1).read_to_string(&mut text))
         .map_err(|source| SynthError::Read {
             path: path.into(),

@@ -2,17 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::error::SynthError;
 use super::plan::Plan;
 use super::{Existing, create, find};
+use crate::scratch::ScratchFolder;
 
 /// A generated model in a folder of its own, both of which go with this value.
 #[derive(Debug)]
 pub struct TemporaryModel {
     path: PathBuf,
-    _folder: TempDir,
+    _folder: ScratchFolder,
 }
 
 impl TemporaryModel {
@@ -23,10 +22,7 @@ impl TemporaryModel {
     /// [`SynthError`].
     pub fn create(recipe: &str) -> Result<TemporaryModel, SynthError> {
         let recipe = find(recipe)?;
-        let folder = tempfile::Builder::new()
-            .prefix("harness-")
-            .tempdir()
-            .map_err(SynthError::Temporary)?;
+        let folder = ScratchFolder::new().map_err(SynthError::Temporary)?;
         let path = folder.path().join(format!("{}.gguf", recipe.name()));
         create(&Plan::new(recipe)?, &path, Existing::Refuse)?;
         Ok(TemporaryModel {

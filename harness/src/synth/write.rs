@@ -1,6 +1,5 @@
 //! From a plan to a file: streamed, hashed on the way, and put in its place only when whole.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,13 +7,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use qk256::gguf::WriteError;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 use super::error::SynthError;
 use super::fill::fill;
 use super::plan::Plan;
 use crate::existing::{Existing, FileExists};
 use crate::printable;
+use crate::scratch::ScratchFile;
 
 /// Files from this size on take long enough to show progress.
 const SHOW_PROGRESS_FROM: u64 = 64 << 20;
@@ -45,8 +44,8 @@ pub fn write_to<W: Write>(plan: &Plan, sink: W) -> Result<W, SynthError> {
 /// Writes the model to a file at `path`.
 ///
 /// The bytes go to a temporary file in the same folder, which takes the name `path` when it is
-/// whole. A run that fails removes it; one that is killed leaves it behind as `.synth-*.part`, never
-/// a half file at `path`. Progress of a large file is shown on stderr if that is a terminal.
+/// whole. A run that ends early removes it, and after one that was killed the next one does; there is
+/// never a half file at `path`. Progress of a large file is shown on stderr if that is a terminal.
 ///
 /// # Errors
 ///
@@ -58,7 +57,7 @@ pub fn create(plan: &Plan, path: &Path, existing: Existing) -> Result<Written, S
         path: path.into(),
         source,
     };
-    let temporary = temporary_beside(path).map_err(failed)?;
+    let temporary = ScratchFile::beside(path).map_err(failed)?;
     let progress = progress(plan);
     let sink = Hashing {
         inner: BufWriter::new(temporary),
@@ -78,15 +77,13 @@ pub fn create(plan: &Plan, path: &Path, existing: Existing) -> Result<Written, S
         .into_inner()
         .map_err(|error| failed(error.into_error()))?;
     match existing {
-        Existing::Replace => temporary
-            .persist(path)
-            .map_err(|error| failed(error.error))?,
+        Existing::Replace => temporary.persist(path).map_err(failed)?,
         Existing::Refuse => {
             temporary
                 .persist_noclobber(path)
-                .map_err(|error| match error.error.kind() {
+                .map_err(|error| match error.kind() {
                     io::ErrorKind::AlreadyExists => FileExists { path: path.into() }.into(),
-                    _ => failed(error.error),
+                    _ => failed(error),
                 })?
         }
     };
@@ -112,20 +109,6 @@ fn stream<W: Write>(plan: &Plan, sink: W, progress: &ProgressBar) -> Result<W, W
         })?;
     }
     writer.finish()
-}
-
-/// Renaming is only whole within one file system, hence beside the target.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // As for any new file: what the umask leaves of it. Temporary files would be their owner's alone, and their errors
-    // name the path a second time.
-    tempfile::Builder::new()
-        .prefix(".synth-")
-        .suffix(".part")
-        .make_in(folder, |path| File::create_new(path))
 }
 
 /// A bar on stderr, which indicatif hides where stderr is no terminal.

@@ -72,6 +72,15 @@ pub(crate) fn harness_unread(folder: &Path, args: &[&str]) -> Output {
     child.wait_with_output().expect("the harness ends")
 }
 
+/// The first child of a process, once there is one. Until it runs a program of its own, it has the memory of its parent.
+pub(crate) fn child_of(process: u32) -> Option<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    tasks.flatten().find_map(|task| {
+        let children = std::fs::read_to_string(task.path().join("children")).ok()?;
+        children.split(' ').next()?.parse().ok()
+    })
+}
+
 /// Standard output as text.
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("the output is UTF-8")

@@ -135,6 +135,7 @@ pub(crate) fn model() -> ModelInfo {
         path: String::new(),
         sha256: "1b".repeat(32),
         bytes: 4096,
+        unused_bytes: 0,
         architecture: Some("bitnet".into()),
         tensors: vec![TensorInfo {
             name: "blk.0.attn_q.weight".into(),

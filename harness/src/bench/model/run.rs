@@ -1,5 +1,6 @@
 //! Runs prefill and decode on each number of threads.
 
+use std::path::Path;
 use std::time::Duration;
 
 use cpp_shim::Oracle;
@@ -124,7 +125,8 @@ impl ModelBench<'_> {
         };
         let mut decoders = vec![Decoder::rust(benched.model, room)?];
         for oracle in &self.oracles {
-            decoders.push(Decoder::oracle(oracle, self.model.path(), room)?);
+            let open = |path: &Path| Decoder::oracle(oracle, path, room);
+            decoders.push(self.model.opened_by(open)?);
         }
         for phase in Phase::ALL {
             if interrupt::asked() {
@@ -230,7 +232,10 @@ fn matrices<'a>(gguf: &Gguf<'a>) -> impl Iterator<Item = (&'a [u8], usize)> {
     gguf.tensors()
         .filter(move |tensor| !(untied && tensor.name() == "token_embd.weight"))
         .filter(|tensor| tensor.rows() > 1)
-        .map(|tensor| (tensor.bytes(), tensor.rows() * tensor.columns()))
+        .map(|tensor| {
+            let bytes = tensor.data().unwrap_or(tensor.bytes());
+            (bytes, tensor.rows() * tensor.columns())
+        })
 }
 
 /// Tokens without structure.

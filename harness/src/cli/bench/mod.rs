@@ -14,6 +14,7 @@ use super::select::OracleSelection;
 use super::{CliError, Output, threads};
 use crate::bench::plan::Extent;
 use crate::exit::Exit;
+use crate::interrupt;
 use crate::receipt::{Environment, Receipt};
 
 /// Time kernels, or a whole model, against the oracles and against the machine, taking turns in one process
@@ -74,6 +75,7 @@ impl BenchArgs {
 }
 
 pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    interrupt::not_done("rows that are not printed");
     args.receipt.prepare()?;
     match &args.model {
         Some(model) => model::run(args, model, out),

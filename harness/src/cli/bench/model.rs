@@ -69,7 +69,10 @@ pub(super) fn time(
         skipped,
         progress: style::progress(),
     };
-    let report = bench.run()?;
+    let report = bench.run();
+    // What may have kept a side from running is told first.
+    opened.model.require_unchanged()?;
+    let report = report?;
     let mut receipt = None;
     if wants_receipt && !interrupt::asked() {
         let (ids, section) = (compared.clone(), Section::BenchModel);

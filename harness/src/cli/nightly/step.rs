@@ -115,14 +115,16 @@ impl Step {
 }
 
 fn wait(child: &mut Child) -> io::Result<ExitStatus> {
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    interrupt::ends_with(id);
     let mut told = false;
     loop {
         if let Some(status) = child.try_wait()? {
+            interrupt::ends_with(None);
             return Ok(status);
         }
         if interrupt::asked() && !told {
             told = true;
-            let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
             if let Some(id) = id {
                 // It may have ended just now, which is as well.
                 let _ = kill_process(id, Signal::INT);

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::client::Worker;
 use super::process::WorkerParams;
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
+use crate::mapped;
 
 /// An oracle whose models are run by workers, one for each.
 #[derive(Debug, Clone)]
@@ -34,7 +35,12 @@ impl Engine for Workers {
         params: &InferenceParams,
         work: &mut dyn FnMut(&mut dyn Inference),
     ) -> Result<(), InferenceError> {
-        work(&mut Worker::open(&self.oracle, path, params, &self.params)?);
+        let open = |path: &Path| Worker::open(&self.oracle, path, params, &self.params);
+        let worker = match mapped::opened(path) {
+            Some(file) => file.opened_by(open),
+            None => open(path),
+        };
+        work(&mut worker?);
         Ok(())
     }
 }

@@ -1,0 +1,170 @@
+//! Runs that a signal ends, whatever they are at: nothing is left behind, and what a killed run left goes with the next.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::tempdir;
+use testing::test;
+
+use common::{ORACLE, assert_code, child_of, generate, harness_in, stderr};
+
+/// Takes seconds to write, and longer to check.
+const LARGE: &str = "2b-4t-small-vocab";
+
+/// Starts a command with a folder for temporary files.
+fn start(folder: &Path, temporary: &Path, args: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_harness"))
+        .args(args)
+        .current_dir(folder)
+        .env("TMPDIR", temporary)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
+}
+
+/// Waits until something that the command needs is there.
+fn until<T>(child: &mut Child, mut there: impl FnMut(&Child) -> Option<T>) -> T {
+    loop {
+        if let Some(there) = there(child) {
+            return there;
+        }
+        let status = child.try_wait().unwrap();
+        assert!(status.is_none(), "the command has ended: {status:?}");
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// Whether the command handles signals by now, as the kernel tells.
+fn is_ready(child: &Child) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask >> (libc::SIGINT - 1) & 1 == 1)
+}
+
+fn entries(folder: &Path) -> usize {
+    folder.read_dir().unwrap().count()
+}
+
+/// Starts to write a large model, and ends that by a signal once there is a part of it.
+fn interrupted_synth(folder: &Path, signal: Signal) -> Output {
+    let args = ["synth", LARGE, "-o", "model.gguf"];
+    let mut child = start(folder, folder, &args);
+    until(&mut child, |child| {
+        (entries(folder) > 0 && is_ready(child)).then_some(())
+    });
+    let to = match signal {
+        // Whatever could tidy up must not.
+        Signal::KILL => child_of(child.id()).unwrap(),
+        _ => child.id(),
+    };
+    kill_process(pid(to), signal).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_model_that_is_being_written_goes_with_the_run() {
+    let folder = tempdir().unwrap();
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let output = interrupted_synth(folder.path(), signal);
+        assert_code(&output, 130);
+        let told = stderr(&output);
+        assert!(told.contains("error: interrupted"), "{told}");
+        assert!(told.contains("model.gguf was not written"), "{told}");
+        assert_eq!(entries(folder.path()), 0);
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_goes_with_the_next_run() {
+    let folder = tempdir().unwrap();
+    interrupted_synth(folder.path(), Signal::KILL);
+    assert_eq!(entries(folder.path()), 1);
+    let args = ["synth", "tiny-llama-tq2_0", "-o", "tiny.gguf"];
+    assert_code(&harness_in(folder.path(), &args), 0);
+    assert_eq!(entries(folder.path()), 1);
+    assert!(folder.path().join("tiny.gguf").is_file());
+}
+
+#[test(needs(ORACLE))]
+fn temporary_models_go_with_the_first_signal_and_with_the_second() {
+    for signals in [&[Signal::TERM][..], &[Signal::INT, Signal::INT]] {
+        let (folder, temporary) = (tempdir().unwrap(), tempdir().unwrap());
+        let args = ["check", LARGE, "--receipt", "check.json"];
+        let mut child = start(folder.path(), temporary.path(), &args);
+        until(&mut child, |child| {
+            (entries(temporary.path()) > 0 && is_ready(child)).then_some(())
+        });
+        for &signal in signals {
+            kill_process(pid(child.id()), signal).ok();
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_code(&output, 130);
+        let told = stderr(&output);
+        assert!(
+            told.contains("not done: rung lut, block, tensor, node, logits"),
+            "{told}"
+        );
+        assert!(told.contains("check.json was not written"), "{told}");
+        assert_eq!((entries(folder.path()), entries(temporary.path())), (0, 0));
+    }
+}
+
+/// The worker of the process that does the work, once it has the model open.
+fn worker_of(process: u32) -> Option<u32> {
+    let worker = child_of(process)?;
+    let of_worker = |file: &str| fs::read_to_string(format!("/proc/{worker}/{file}")).ok();
+    let opened = of_worker("maps")?.contains(".gguf");
+    // Before it is a program of its own, it has the memory of its parent, with the same model.
+    (opened && of_worker("cmdline")?.contains("worker")).then_some(worker)
+}
+
+#[test(needs(ORACLE))]
+fn a_worker_that_does_not_answer_keeps_no_run_from_ending_and_ends_with_it() {
+    let (folder, temporary) = (tempdir().unwrap(), tempdir().unwrap());
+    generate("tiny-llama-tq2_0", folder.path());
+    let tokens = vec!["7"; 400].join(",");
+    let args = [
+        "check",
+        "tiny-llama-tq2_0.gguf",
+        "--rung=logits",
+        "--tokens",
+        &tokens,
+    ];
+    let mut child = start(folder.path(), temporary.path(), &args);
+    let id = child.id();
+    let worker = until(&mut child, |_| worker_of(child_of(id)?));
+    kill_process(pid(worker), Signal::STOP).unwrap();
+    kill_process(pid(id), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_code(&output, 130);
+    assert!(stderr(&output).contains("not done: rung logits"));
+    // A zombie that its new parent has yet to reap is dead too.
+    let stat = || fs::read_to_string(format!("/proc/{worker}/stat")).unwrap_or_default();
+    let lives = |stat: &str| !stat.is_empty() && !stat.contains(") Z");
+    let mut last = stat();
+    for _ in 0..5000 {
+        if !lives(&last) {
+            break;
+        }
+        sleep(Duration::from_millis(1));
+        last = stat();
+    }
+    assert!(!lives(&last), "{last}");
+    assert_eq!((entries(folder.path()), entries(temporary.path())), (1, 0));
+}
+
+fn main() -> std::process::ExitCode {
+    testing::main()
+}
