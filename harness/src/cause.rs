@@ -81,7 +81,7 @@ impl fmt::Display for Extent {
     }
 }
 
-/// What can be wrong with a side.
+/// What can be wrong with a side. None is a unit variant: serde lets unknown fields of these pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
@@ -162,9 +162,9 @@ pub enum Fault {
         ratio: f64,
     },
     /// The scale divides.
-    ScaleInverted,
+    ScaleInverted {},
     /// The scale is not applied.
-    ScaleMissing,
+    ScaleMissing {},
     /// The scale is read from another place.
     ScaleDisplaced {
         /// Bytes from where the scale is to where it is read.
@@ -316,8 +316,8 @@ impl fmt::Display for Fault {
             Fault::ScaleRatio { ratio } => {
                 write!(f, "scale wrong: {ratio} times what it should be")
             }
-            Fault::ScaleInverted => write!(f, "scale inverted: divides instead of multiplying"),
-            Fault::ScaleMissing => write!(f, "scale missing"),
+            Fault::ScaleInverted {} => write!(f, "scale inverted: divides instead of multiplying"),
+            Fault::ScaleMissing {} => write!(f, "scale missing"),
             Fault::ScaleDisplaced { bytes } => {
                 let (n, way) = (
                     bytes.unsigned_abs(),

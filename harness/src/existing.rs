@@ -1,6 +1,6 @@
 //! What a command does with a file that is where it is to write one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -11,6 +11,8 @@ pub enum Existing {
     Refuse,
     /// Replace it.
     Replace,
+    /// Write at its end.
+    Append,
 }
 
 /// A file is there that was not to be replaced.
@@ -28,35 +30,6 @@ impl Existing {
             Existing::Replace
         } else {
             Existing::Refuse
-        }
-    }
-
-    /// An error if there is a regular file at `path`, itself or behind a link, and it is not to be replaced. A device
-    /// or a pipe is there to be written to.
-    ///
-    /// # Errors
-    ///
-    /// [`FileExists`].
-    pub fn require(self, path: &Path) -> Result<(), FileExists> {
-        if self == Existing::Refuse && path.is_file() {
-            return Err(FileExists { path: path.into() });
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_refused_and_devices_are_not() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Existing::of(false).require(file.path()).unwrap_err();
-        assert!(error.to_string().contains("--force"), "{error}");
-        assert_eq!(Existing::of(true).require(file.path()), Ok(()));
-        for other in ["/dev/null", "/no/such/file"] {
-            assert_eq!(Existing::Refuse.require(Path::new(other)), Ok(()));
         }
     }
 }

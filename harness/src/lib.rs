@@ -24,6 +24,7 @@ pub mod case_record;
 pub mod cause;
 pub mod cli;
 pub mod decoding;
+pub mod destination;
 pub mod diagnose;
 pub mod dump;
 pub mod existing;

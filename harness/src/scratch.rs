@@ -68,7 +68,12 @@ impl ScratchFile {
         ScratchFile::in_folder(&std::env::temp_dir())
     }
 
-    fn in_folder(folder: &Path) -> io::Result<ScratchFile> {
+    /// A file in this folder.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub(crate) fn in_folder(folder: &Path) -> io::Result<ScratchFile> {
         remove_orphans(folder, FILE);
         let mut owned = owned();
         let file = locked(|| {

@@ -80,7 +80,8 @@ pub(crate) fn styled_terminal() -> Box<dyn Write> {
     }
 }
 
-fn descriptor() -> io::Result<File> {
+/// The [`terminal`] as a file.
+pub(crate) fn descriptor() -> io::Result<File> {
     match TERMINAL.get() {
         Some(file) => file.try_clone(),
         None => Ok(File::from(fcntl_dupfd_cloexec(stderr(), 3)?)),

@@ -36,6 +36,17 @@ impl WholeFile {
         file.as_file().sync_all()?;
         file.persist(&self.path)
     }
+
+    /// Puts the file in its place, where no file may be.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn finish_new(self) -> io::Result<()> {
+        let file = self.sink.into_inner().map_err(|error| error.into_error())?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(&self.path)
+    }
 }
 
 impl Write for WholeFile {

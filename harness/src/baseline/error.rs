@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::document::BASELINE_VERSION;
+use crate::destination::DestinationError;
 use crate::receipt::Flaw;
 
 /// Why a baseline cannot be read, believed or written.
@@ -62,11 +63,6 @@ pub enum BaselineError {
         flaw: Flaw,
     },
     /// The file cannot be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] DestinationError),
 }

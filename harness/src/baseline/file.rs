@@ -1,15 +1,15 @@
 //! Baselines as files.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::document::{BASELINE_VERSION, Baseline, Target};
 use super::error::BaselineError;
+use crate::destination::Destination;
 use crate::input;
 use crate::receipt::{Flaw, is_commit, is_sha256};
-use crate::whole_file::WholeFile;
 
 /// Longest file that is read: another file by mistake must not fill the memory.
 const MOST_BYTES: u64 = 64 << 20;
@@ -96,22 +96,14 @@ impl Baseline {
         Ok(())
     }
 
-    /// Writes the baseline. It is whole in its place, or not there.
+    /// Writes the baseline to where it was promised.
     ///
     /// # Errors
     ///
     /// [`BaselineError::Write`].
-    pub fn write(&self, path: &Path) -> Result<(), BaselineError> {
-        let write = || {
-            let mut file = WholeFile::create(path)?;
-            serde_json::to_writer_pretty(&mut file, self)?;
-            file.write_all(b"\n")?;
-            file.finish()
-        };
-        write().map_err(|source| BaselineError::Write {
-            path: path.into(),
-            source,
-        })
+    pub fn write(&self, destination: Destination) -> Result<(), BaselineError> {
+        let text = serde_json::to_string_pretty(self).expect("words and numbers become JSON");
+        Ok(destination.write_text(&(text + "\n"))?)
     }
 }
 

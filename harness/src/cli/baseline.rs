@@ -10,6 +10,7 @@ use super::terminal::{bad, coloured};
 use super::{CliError, Output, receipts};
 use crate::baseline::{Baseline, DoubtfulSpeed, Group, Speed, SpeedKey};
 use crate::bench::doubt;
+use crate::destination::{Destination, Destinations};
 use crate::exit::Exit;
 use crate::gate::{Accepted, Refusal, Status, accept};
 use crate::printable;
@@ -61,6 +62,12 @@ struct AcceptArgs {
 
 pub(super) fn run(args: &BaselineArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let BaselineCommand::Accept(args) = &args.command;
+    let mut destinations = Destinations::of_reading(receipts::files(&args.receipts)?);
+    let destination = match args.dry_run {
+        true => None,
+        false => Some(destinations.file(&args.output)?),
+    };
+    out.share(&destinations)?;
     // One that is there and cannot be read is not written over.
     let old = args
         .output
@@ -71,7 +78,7 @@ pub(super) fn run(args: &BaselineArgs, out: &mut Output<'_>) -> Result<Exit, Cli
     match accept(old.as_ref(), &receipts, args.allow_loss) {
         Ok(accepted) => {
             print(&accepted, out.text())?;
-            let change = write(args, old.as_ref(), &accepted.baseline)?;
+            let change = write(destination, old.as_ref(), &accepted.baseline)?;
             writeln!(
                 out.verdict(),
                 "{}: {}",
@@ -211,17 +218,17 @@ impl<'a> AcceptResult<'a> {
 }
 
 fn write(
-    args: &AcceptArgs,
+    destination: Option<Destination>,
     old: Option<&Baseline>,
     new: &Baseline,
 ) -> Result<FileChange, CliError> {
     if old == Some(new) {
         return Ok(FileChange::None);
     }
-    if args.dry_run {
+    let Some(destination) = destination else {
         return Ok(FileChange::NotWritten);
-    }
-    new.write(&args.output)?;
+    };
+    new.write(destination)?;
     Ok(FileChange::Written)
 }
 

@@ -13,6 +13,7 @@ use super::select::{
     ALL_RUNGS, KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
 };
 use super::{CliError, Output, outcomes, style};
+use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::fuzz;
 use crate::interrupt;
@@ -83,9 +84,13 @@ pub(super) struct Checked {
 
 pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     interrupt::not_done(rungs_of(&args.rungs()));
-    args.receipt.prepare()?;
+    if let Some(folder) = &args.findings {
+        Destinations::folder(folder)?;
+    }
+    let recording = args
+        .receipt
+        .prepare(Destinations::of_reading(&args.model), out)?;
     let checked = check(args, args.receipt.is_wanted() || out.is_json())?;
-    args.receipt.write(checked.receipt.as_ref())?;
     outcomes::print(&checked.climb, &checked.not_available, out)?;
     out.receipt(checked.receipt.as_ref())?;
     // A signal after the last rung has interrupted nothing.
@@ -93,6 +98,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
         args.receipt
             .require_done(|| rungs_of(&checked.climb.not_done))?;
     }
+    recording.write(checked.receipt.as_ref())?;
     if checked.climb.verdict.is_omission() {
         let unread = checked.unread.iter().cloned();
         unread.for_each(|reason| out.nothing_compared(reason));

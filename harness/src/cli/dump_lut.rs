@@ -1,7 +1,7 @@
 //! `harness dump-lut`: what the bytes of a model mean, as the running oracles have it.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use qk256::format::Format;
@@ -10,12 +10,13 @@ use rayon::prelude::*;
 use super::select::{OracleSelection, open_model};
 use super::terminal::bold;
 use super::{CliError, Output, slots, style};
+use crate::destination::{Destination, Destinations};
 use crate::dump::{FormatDump, LutDump, OracleLut, TensorDump, scale_offset};
 use crate::exit::Exit;
 use crate::model::{ModelError, TernaryTensor};
 use crate::printable;
 use crate::probe::{Lut, ProbeError, derive};
-use crate::report::{LayoutMap, draw_maps};
+use crate::report::{LayoutMap, ReportError, draw_maps};
 use crate::side::{Reference, reference_layout};
 use crate::verdict::Verdict;
 
@@ -69,6 +70,10 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut Output<'_>) -> Result<Exit, CliE
         let words = "--slots is for people: it cannot be used with --format json";
         return Err(CliError::Usage(words.into()));
     }
+    let mut destinations = Destinations::of_reading([&args.model]);
+    let svg = args.svg.as_ref().map(|path| destinations.file(path));
+    let svg = svg.transpose()?;
+    out.share(&destinations)?;
     let oracles = args.oracles.load()?;
     let open = open_model(Some(&args.model))?;
     let mut tensors = open.model.ternary_tensors(reference_layout())?;
@@ -101,8 +106,8 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     };
 
     open.model.require_unchanged()?;
-    if let Some(path) = &args.svg {
-        write_maps(&tables, path)?;
+    if let Some(svg) = svg {
+        write_maps(&tables, svg)?;
     }
     if args.slots {
         for tables in &tables {
@@ -187,7 +192,7 @@ fn dump(tables: &Tables, tensors: &[TernaryTensor<'_>]) -> FormatDump {
 }
 
 /// Draws, for each format, the declaration beside the first oracle.
-fn write_maps(tables: &[Tables], path: &Path) -> Result<(), CliError> {
+fn write_maps(tables: &[Tables], destination: Destination) -> Result<(), CliError> {
     let rows: Vec<Vec<LayoutMap<'_>>> = tables
         .iter()
         .map(
@@ -211,12 +216,11 @@ fn write_maps(tables: &[Tables], path: &Path) -> Result<(), CliError> {
             },
         )
         .collect();
-    let failed = |source| CliError::Write {
-        path: path.into(),
-        source,
-    };
-    let svg = draw_maps(&rows).map_err(|error| failed(std::io::Error::other(error)))?;
-    std::fs::write(path, svg).map_err(failed)
+    let svg = draw_maps(&rows).map_err(|reason| ReportError::Draw {
+        figure: "the layouts".into(),
+        reason,
+    })?;
+    Ok(destination.write_text(&svg)?)
 }
 
 fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<(), CliError> {

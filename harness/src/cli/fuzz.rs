@@ -10,6 +10,7 @@ use super::recording::ReceiptOption;
 use super::select::{KernelSelection, OracleSelection, oracle_ids, oracle_infos};
 use super::{CliError, Output, duration, style};
 use crate::case_record::CaseRecord;
+use crate::destination::Destinations;
 use crate::diagnose::Examinations;
 use crate::exit::Exit;
 use crate::fuzz::{Campaign, Difference, Limit, Regression, Summary, case_index};
@@ -76,7 +77,8 @@ pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
         Some(cases) => format!("the rest of {cases} cases"),
         None => "the rest of the time".into(),
     });
-    args.receipt.prepare()?;
+    Destinations::folder(&args.out)?;
+    let recording = args.receipt.prepare(Destinations::default(), out)?;
     let fuzzed = fuzz(
         args,
         args.limit(),
@@ -88,7 +90,6 @@ pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
         not_available,
         receipt,
     } = &fuzzed;
-    args.receipt.write(receipt.as_ref())?;
     for ((_, _, difference), file) in summary.findings.iter().zip(files) {
         let (candidate, reference) = (&difference.candidate, &difference.reference);
         writeln!(out.text(), "{candidate} against {reference}")?;
@@ -108,6 +109,7 @@ pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
         Some(cases) => format!("{} of {cases} cases", cases.saturating_sub(summary.cases)),
         None => "the rest of the time".into(),
     })?;
+    recording.write(receipt.as_ref())?;
     Ok(match (summary.comparisons, summary.findings.len()) {
         (_, 1..) => Exit::Divergence,
         (0, _) => {

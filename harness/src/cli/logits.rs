@@ -11,13 +11,13 @@ use super::decoding::{require_tokens, vocabulary};
 use super::isolation::Isolation;
 use super::select::{engine, open_model};
 use super::{CliError, Output, style, threads};
+use crate::destination::{Destinations, Sink};
 use crate::existing::Existing;
 use crate::exit::Exit;
 use crate::inference::{Engine, Inference, InferenceParams};
 use crate::interrupt;
 use crate::npy;
 use crate::side::Forward;
-use crate::whole_file::WholeFile;
 
 /// Tokens that are decoded in one go: their logits are written before the next are computed.
 const CHUNK: usize = 64;
@@ -59,21 +59,19 @@ pub(super) struct LogitsArgs {
 }
 
 pub(super) fn run(args: &LogitsArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
-    Existing::of(args.force).require(&args.out)?;
+    let mut destinations = Destinations::of_reading([&args.model]);
+    let destination = destinations.claim(&args.out, Existing::of(args.force))?;
+    out.share(&destinations)?;
     let engine = engine(&args.backend, args.isolation.workers())?;
     let model = open_model(Some(&args.model))?.model;
     require_tokens(&args.tokens, vocabulary(&model))?;
-    let cannot_write = |source| CliError::Write {
-        path: args.out.clone(),
-        source,
-    };
     interrupt::not_written(args.out.display().to_string());
-    let mut file = WholeFile::create(&args.out).map_err(cannot_write)?;
+    let mut file = destination.start()?;
     let written = write(args, engine.as_ref(), &mut file);
     // What may have kept the engine from running is told first.
     model.require_unchanged()?;
     let vocabulary = written?;
-    file.finish().map_err(cannot_write)?;
+    file.finish()?;
     interrupt::written();
     out.document(|| LogitsResult {
         path: &args.out,
@@ -101,7 +99,7 @@ struct LogitsResult<'a> {
 }
 
 /// Decodes and writes; gives the size of the vocabulary.
-fn write(args: &LogitsArgs, engine: &dyn Engine, file: &mut WholeFile) -> Result<usize, CliError> {
+fn write(args: &LogitsArgs, engine: &dyn Engine, file: &mut Sink) -> Result<usize, CliError> {
     let params = InferenceParams {
         n_ctx: args.tokens.len(),
         n_ubatch: CHUNK,

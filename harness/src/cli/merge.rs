@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{CliError, Output, style};
+use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::receipt::{self, Receipt};
 use crate::verdict::Verdict;
@@ -43,6 +44,9 @@ struct MergeResult<'a> {
 }
 
 pub(super) fn run(args: &MergeArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    let mut destinations = Destinations::of_reading(&args.files);
+    let destination = destinations.file(&args.output)?;
+    out.share(&destinations)?;
     let mut merged: Option<Receipt> = None;
     for file in &args.files {
         let next = Receipt::read(file)?;
@@ -64,7 +68,7 @@ pub(super) fn run(args: &MergeArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
             missing.join(", ")
         )));
     }
-    merged.write(&args.output)?;
+    merged.write_to(destination)?;
     out.document(|| MergeResult {
         path: &args.output,
         runs: merged.harness.runs.len(),

@@ -10,6 +10,7 @@ use super::select::{OracleSelection, open_model, oracle_ids, oracle_infos};
 use super::terminal::bad;
 use super::{CliError, Output, style};
 use crate::cause::Fault;
+use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::mistaken::{Catches, KillMatrix, MISTAKES, MODEL_MISTAKES, ModelKillMatrix};
@@ -69,10 +70,10 @@ pub(super) fn run(args: &MistakesArgs, out: &mut Output<'_>) -> Result<Exit, Cli
         return Ok(Exit::Agreement);
     }
     interrupt::not_done("the kill matrix");
-    args.receipt.prepare()?;
+    let recording = args.receipt.prepare(Destinations::default(), out)?;
     let planted = plant(args, args.receipt.is_wanted() || out.is_json())?;
     args.receipt.require_done(|| "the kill matrix".into())?;
-    args.receipt.write(planted.receipt.as_ref())?;
+    recording.write(planted.receipt.as_ref())?;
     out.receipt(planted.receipt.as_ref())?;
     let Planted {
         of_kernels,

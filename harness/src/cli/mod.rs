@@ -47,7 +47,7 @@ pub use candidates::CandidateCheck;
 pub use output::{Output, OutputOptions, conclude};
 
 use crate::baseline::BaselineError;
-use crate::existing::FileExists;
+use crate::destination::DestinationError;
 use crate::exit::Exit;
 use crate::fuzz::{CaseError, RegressionError};
 use crate::implementation::SideError;
@@ -135,9 +135,9 @@ pub enum CliError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A file would be replaced.
+    /// An output cannot be written, or would destroy an input.
     #[error(transparent)]
-    Exists(#[from] FileExists),
+    Destination(#[from] DestinationError),
     /// A receipt cannot be written, read or believed.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
@@ -166,6 +166,14 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             CliError::Usage(_) => Exit::Usage,
+            CliError::Destination(
+                DestinationError::IsInput { .. } | DestinationError::Twice { .. },
+            ) => Exit::Usage,
+            CliError::Destination(DestinationError::Write { source, .. })
+                if source.kind() == io::ErrorKind::Interrupted =>
+            {
+                Exit::Interrupted
+            }
             CliError::Interrupted(_) => Exit::Interrupted,
             _ => Exit::Setup,
         }

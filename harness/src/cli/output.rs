@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::annotation::{self, Annotation};
 use super::terminal::{Terminal, tell, tell_error};
 use super::{CliError, limits};
+use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::receipt::Receipt;
 use crate::supervisor;
@@ -136,6 +137,8 @@ pub(super) fn conclude_here(
 /// Where a command puts its result: text for people, or one document for programs.
 pub struct Output<'o> {
     out: &'o mut dyn Write,
+    /// Where text goes instead while a document of another option takes standard output.
+    aside: Option<Terminal<Box<dyn Write>>>,
     nowhere: io::Sink,
     options: OutputOptions,
     annotations: Vec<Annotation>,
@@ -156,6 +159,7 @@ impl<'o> Output<'o> {
     pub fn new(options: &OutputOptions, out: &'o mut dyn Write) -> Output<'o> {
         Output {
             out,
+            aside: None,
             nowhere: io::sink(),
             options: *options,
             annotations: Vec::new(),
@@ -179,7 +183,7 @@ impl<'o> Output<'o> {
         if self.is_json() || self.options.quiet {
             &mut self.nowhere
         } else {
-            self.out
+            self.people()
         }
     }
 
@@ -188,8 +192,32 @@ impl<'o> Output<'o> {
         if self.is_json() {
             &mut self.nowhere
         } else {
-            self.out
+            self.people()
         }
+    }
+
+    fn people(&mut self) -> &mut dyn Write {
+        match &mut self.aside {
+            Some(stderr) => stderr,
+            None => self.out,
+        }
+    }
+
+    /// Leaves standard output to a document that goes there, if one does: text goes to standard error from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`] if the result is a document for standard output too.
+    pub(super) fn share(&mut self, destinations: &Destinations) -> Result<(), CliError> {
+        if !destinations.takes_stdout() {
+            return Ok(());
+        }
+        if self.is_json() {
+            let words = "standard output is taken by the result, as `--format json` says: name a file instead of `-`";
+            return Err(CliError::Usage(words.into()));
+        }
+        self.aside = Some(Terminal::stderr());
+        Ok(())
     }
 
     /// The result as a document, made and printed only if one was asked for. A command calls this once.
@@ -258,7 +286,7 @@ impl<'o> Output<'o> {
             if self.is_json() {
                 tell(&words);
             } else {
-                writeln!(self.out, "{words}")?;
+                writeln!(self.people(), "{words}")?;
             }
             self.annotate("harness", words);
         }

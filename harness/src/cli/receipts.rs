@@ -17,6 +17,18 @@ const STDIN: &str = "-";
 ///
 /// [`CliError::Receipt`] for the first file that is no receipt to believe; [`CliError::Setup`] for a folder without any.
 pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Receipt>, CliError> {
+    let files = files(named)?;
+    let read: Vec<Result<Receipt, ReceiptError>> =
+        files.par_iter().map(|path| read(path)).collect();
+    Ok(read.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// The files of receipts: those named, and of folders every `.json` file, of their folders too.
+///
+/// # Errors
+///
+/// [`CliError`] for a folder that cannot be read or has none.
+pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in named {
         if path.is_dir() {
@@ -35,9 +47,7 @@ pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Receipt>, CliError> {
             files.push(path.clone());
         }
     }
-    let read: Vec<Result<Receipt, ReceiptError>> =
-        files.par_iter().map(|path| read(path)).collect();
-    Ok(read.into_iter().collect::<Result<_, _>>()?)
+    Ok(files)
 }
 
 fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

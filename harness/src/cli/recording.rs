@@ -1,20 +1,26 @@
 //! Runs that leave a receipt, and runs that end early.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CliError, watched};
+use super::{CliError, Output, watched};
+use crate::destination::{Destination, Destinations};
 use crate::interrupt;
 use crate::receipt::{self, Receipt, ReceiptError};
 
 /// Where the receipt goes.
 #[derive(Debug, Args)]
 pub(super) struct ReceiptOption {
-    /// Write what ran, on what, and what came out to this file, as JSON
+    /// Write what ran, on what, and what came out to this file, as JSON; `-` is standard output
     #[arg(long = "receipt", value_name = "FILE")]
     path: Option<PathBuf>,
+}
+
+/// A run whose receipt has a place to go, if one is wanted.
+#[derive(Debug)]
+pub(super) struct Recording {
+    destination: Option<Destination>,
 }
 
 impl ReceiptOption {
@@ -28,37 +34,24 @@ impl ReceiptOption {
     ///
     /// # Errors
     ///
-    /// [`CliError::Receipt`] if no receipt can be written.
-    pub(super) fn prepare(&self) -> Result<(), CliError> {
+    /// [`CliError`] if no receipt can be written.
+    pub(super) fn prepare(
+        &self,
+        mut destinations: Destinations,
+        out: &mut Output<'_>,
+    ) -> Result<Recording, CliError> {
         // Before the first signal can come.
         if let Some(path) = &self.path {
             interrupt::not_written(path.display().to_string());
         }
         watched(interrupt::watch_steps(interrupt::GRACE))?;
-        let Some(path) = &self.path else {
-            return Ok(());
-        };
-        receipt::built_from().ok_or(ReceiptError::CommitUnknown)?;
-        let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        if folder.is_some_and(|folder| !folder.is_dir()) {
-            let source = io::Error::new(io::ErrorKind::NotFound, "there is no such folder");
-            let path = path.clone();
-            return Err(ReceiptError::Write { path, source }.into());
+        let mut destination = None;
+        if let Some(path) = &self.path {
+            receipt::built_from().ok_or(ReceiptError::CommitUnknown)?;
+            destination = Some(destinations.file(path)?);
         }
-        Ok(())
-    }
-
-    /// Writes the receipt, if one was made.
-    ///
-    /// # Errors
-    ///
-    /// [`CliError::Receipt`].
-    pub(super) fn write(&self, receipt: Option<&Receipt>) -> Result<(), CliError> {
-        if let (Some(path), Some(receipt)) = (&self.path, receipt) {
-            receipt.write(path)?;
-            interrupt::written();
-        }
-        Ok(())
+        out.share(&destinations)?;
+        Ok(Recording { destination })
     }
 
     /// An error that says what was not done, if the work was interrupted.
@@ -72,5 +65,20 @@ impl ReceiptOption {
         }
         interrupt::not_done(not_done());
         Err(CliError::Interrupted(interrupt::message()))
+    }
+}
+
+impl Recording {
+    /// Writes the receipt, if one was made.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Receipt`].
+    pub(super) fn write(self, receipt: Option<&Receipt>) -> Result<(), CliError> {
+        if let (Some(destination), Some(receipt)) = (self.destination, receipt) {
+            receipt.write_to(destination)?;
+            interrupt::written();
+        }
+        Ok(())
     }
 }

@@ -1,17 +1,16 @@
 //! `harness report`: receipts as a page for people.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 
 use super::{CliError, Output, style};
+use crate::destination::{DestinationError, Destinations};
 use crate::exit::Exit;
 use crate::report::{Collection, ReportError, html, markdown, page_of};
 use crate::verdict::Verdict;
-use crate::whole_file::WholeFile;
 
 /// Write a report of receipts: one HTML file that needs nothing else, and the same in Markdown
 ///
@@ -74,24 +73,17 @@ pub(super) struct Written {
 ///
 /// [`ReportError`]; nothing is written if a receipt is not to be believed.
 pub(super) fn report(paths: &[PathBuf], folder: &Path) -> Result<Written, ReportError> {
+    Destinations::folder(folder)?;
+    let mut destinations = Destinations::of_reading(paths);
     let collection = Collection::read(paths)?;
     let page = page_of(&collection)?;
     let texts = [html::write(&page)?, markdown::write(&page)];
-    fs::create_dir_all(folder).map_err(|source| ReportError::Write {
+    fs::create_dir_all(folder).map_err(|source| DestinationError::Write {
         path: folder.into(),
         source,
     })?;
     for (name, text) in FILES.into_iter().zip(texts) {
-        let path = folder.join(name);
-        let write = || {
-            let mut file = WholeFile::create(&path)?;
-            file.write_all(text.as_bytes())?;
-            file.finish()
-        };
-        write().map_err(|source| ReportError::Write {
-            path: path.clone(),
-            source,
-        })?;
+        destinations.file(&folder.join(name))?.write_text(&text)?;
     }
     Ok(Written {
         receipts: collection.points().len(),

@@ -7,9 +7,10 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 
 use super::{CliError, Output, style};
+use crate::destination::{DestinationError, Destinations};
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::synth::{Content, Existing, Plan, create, embedded, find};
+use crate::synth::{Content, Existing, Plan, SynthError, embedded, find, write_file};
 
 /// Write a synthetic model, made from a recipe: the same bytes on every machine
 #[derive(Debug, Clone, Args)]
@@ -45,11 +46,18 @@ pub(super) fn run(args: &SynthArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
     let (Some(recipe), Some(output)) = (&args.recipe, &args.output) else {
         return list(out);
     };
+    let mut destinations = Destinations::of_reading([recipe]);
     let mut recipe = find(recipe)?;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
-    let existing = Existing::of(args.force);
+    let plan = Plan::new(recipe)?;
+    let destination = destinations.claim(output, Existing::of(args.force));
+    let destination = destination.map_err(|error| match error {
+        error @ DestinationError::IsInput { .. } => CliError::Destination(error),
+        error => SynthError::from(error).into(),
+    })?;
+    out.share(&destinations)?;
     interrupt::not_written(output.display().to_string());
-    let written = create(&Plan::new(recipe)?, output, existing)?;
+    let written = write_file(&plan, destination)?;
     interrupt::written();
     out.document(|| &written)?;
     let out = out.text();

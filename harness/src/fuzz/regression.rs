@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::trial::Difference;
 use crate::case::{Case, DOTS, PRODUCTS};
 use crate::case_record::{CaseRecord, CaseRecordError};
+use crate::destination::{Destination, DestinationError};
 use crate::finding::Finding;
 use crate::input;
 
@@ -26,6 +27,9 @@ pub enum RegressionError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] DestinationError),
     /// It is no JSON of a case.
     #[error("{path}: {source}")]
     Syntax {
@@ -130,12 +134,11 @@ impl Regression {
             PRODUCTS
         };
         let path = folder.join(format!("{}-{operation}-{hash:08x}.json", self.case.format));
-        std::fs::create_dir_all(folder)
-            .and_then(|()| std::fs::write(&path, text))
-            .map_err(|source| RegressionError::Io {
-                path: path.clone(),
-                source,
-            })?;
+        std::fs::create_dir_all(folder).map_err(|source| RegressionError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        Destination::replacing(&path)?.write_text(&text)?;
         Ok(path)
     }
 

@@ -203,7 +203,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "scale-dropped",
         story: "the scale behind the codes is taken for padding",
         formats: ALL,
-        fault: |_| Fault::ScaleMissing,
+        fault: |_| Fault::ScaleMissing {},
         hooks: Hooks {
             scale: |_, _| 1.0,
             ..RIGHT
@@ -213,7 +213,7 @@ pub const MISTAKES: &[Mistake] = &[
         name: "scale-inverted",
         story: "the scale divides where it should multiply",
         formats: ALL,
-        fault: |_| Fault::ScaleInverted,
+        fault: |_| Fault::ScaleInverted {},
         hooks: Hooks {
             scale: |weights, index| 1.0 / weights.scale(index),
             ..RIGHT

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::document::SCHEMA_VERSION;
 use super::flaw::Flaw;
+use crate::destination::DestinationError;
 
 /// Why a receipt cannot be written, read or believed.
 #[derive(Debug, Error)]
@@ -36,13 +37,8 @@ pub enum ReceiptError {
         flaw: Flaw,
     },
     /// The file cannot be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] DestinationError),
     /// The file cannot be read.
     #[error("{path}: {source}")]
     Read {

@@ -1,6 +1,6 @@
 //! Receipts as files.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -13,8 +13,8 @@ use super::follow;
 use super::run::Run;
 use super::subject::{ModelInfo, OracleInfo};
 use super::verify;
+use crate::destination::Destination;
 use crate::input;
-use crate::whole_file::WholeFile;
 
 /// Longest file that is read: another file by mistake must not fill the memory.
 pub const MOST_BYTES: u64 = 256 << 20;
@@ -127,16 +127,17 @@ impl Receipt {
     ///
     /// As [`Receipt::to_json`], and [`ReceiptError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), ReceiptError> {
-        let text = self.to_json(path)?;
-        let write = || {
-            let mut file = WholeFile::create(path)?;
-            file.write_all(text.as_bytes())?;
-            file.finish()
-        };
-        write().map_err(|source| ReceiptError::Write {
-            path: path.into(),
-            source,
-        })
+        self.write_to(Destination::replacing(path)?)
+    }
+
+    /// Writes the receipt to where it was promised.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receipt::write`].
+    pub fn write_to(&self, destination: Destination) -> Result<(), ReceiptError> {
+        let text = self.to_json(destination.path())?;
+        Ok(destination.write_text(&text)?)
     }
 }
 

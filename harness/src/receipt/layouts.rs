@@ -46,8 +46,8 @@ pub enum ScaleRecord {
         /// The first of them.
         offset: usize,
     },
-    /// No byte moves every product.
-    None,
+    /// No byte moves every product. Not a unit variant: serde lets unknown fields of these pass.
+    None {},
 }
 
 impl LayoutRecord {
@@ -74,7 +74,7 @@ impl LayoutRecord {
                     weights: Some(weights).filter(|&weights| weights != ALL_WEIGHTS),
                 },
                 ScaleSite::NoFactor { offset } => ScaleRecord::NoFactor { offset },
-                ScaleSite::None => ScaleRecord::None,
+                ScaleSite::None => ScaleRecord::None {},
             },
         }
     }
@@ -96,7 +96,7 @@ impl LayoutRecord {
                     weights: weights.unwrap_or(ALL_WEIGHTS),
                 },
                 ScaleRecord::NoFactor { offset } => ScaleSite::NoFactor { offset },
-                ScaleRecord::None => ScaleSite::None,
+                ScaleRecord::None {} => ScaleSite::None,
             },
         })
     }

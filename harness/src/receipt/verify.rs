@@ -1,4 +1,7 @@
 //! Whether a receipt can be believed: facts that are possible, and everything else as it follows from them.
+//!
+//! This finds damage, careless edits and mistakes of the harness itself. It finds no forgery: who computes the checksum
+//! again may write down any commit, model, kernel id, time or number of samples. That is trust, or a replay.
 
 use super::commit::{self, is_sha256};
 use super::document::{Receipt, SCHEMA_VERSION};

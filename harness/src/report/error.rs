@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::destination::DestinationError;
 use crate::receipt::ReceiptError;
 
 /// Why receipts do not become a report.
@@ -39,13 +40,8 @@ pub enum ReportError {
     #[error("cannot fill in the page: {0}; this is an error of the harness")]
     Template(#[from] askama::Error),
     /// A file cannot be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] DestinationError),
 }
 
 fn listed(paths: &[PathBuf]) -> String {

@@ -7,6 +7,7 @@ use qk256::format::ShapeError;
 use qk256::gguf::WriteError;
 use thiserror::Error;
 
+use crate::destination::DestinationError;
 use crate::existing::FileExists;
 use crate::nearest;
 
@@ -192,6 +193,20 @@ pub enum Problem {
         /// The tensors.
         what: &'static str,
     },
+}
+
+impl From<DestinationError> for SynthError {
+    fn from(error: DestinationError) -> SynthError {
+        match error {
+            DestinationError::Exists(exists) => exists.into(),
+            DestinationError::Write { path, source } => SynthError::Create { path, source },
+            DestinationError::IsInput { ref path, .. } | DestinationError::Twice { ref path } => {
+                let path = path.clone();
+                let source = io::Error::other(error.to_string());
+                SynthError::Create { path, source }
+            }
+        }
+    }
 }
 
 impl SynthError {

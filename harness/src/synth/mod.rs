@@ -36,4 +36,4 @@ pub use recipe::{
     Sizes, Ternary,
 };
 pub use temporary::TemporaryModel;
-pub use write::{Written, create, write_to};
+pub use write::{Written, create, write_file, write_to};

@@ -1,6 +1,6 @@
 //! From a plan to a file: streamed, hashed on the way, and put in its place only when whole.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,9 +11,9 @@ use sha2::{Digest, Sha256};
 use super::error::SynthError;
 use super::fill::fill;
 use super::plan::Plan;
-use crate::existing::{Existing, FileExists};
+use crate::destination::Destination;
+use crate::existing::Existing;
 use crate::printable;
-use crate::scratch::ScratchFile;
 
 /// Files from this size on take long enough to show progress.
 const SHOW_PROGRESS_FROM: u64 = 64 << 20;
@@ -52,15 +52,19 @@ pub fn write_to<W: Write>(plan: &Plan, sink: W) -> Result<W, SynthError> {
 /// [`SynthError::Exists`], [`SynthError::Create`], or [`SynthError::Container`] if the disk refuses
 /// bytes.
 pub fn create(plan: &Plan, path: &Path, existing: Existing) -> Result<Written, SynthError> {
-    existing.require(path)?;
-    let failed = |source| SynthError::Create {
-        path: path.into(),
-        source,
-    };
-    let temporary = ScratchFile::beside(path).map_err(failed)?;
+    write_file(plan, Destination::at(path, existing)?)
+}
+
+/// Writes the model to where it was promised, as [`create`].
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn write_file(plan: &Plan, destination: Destination) -> Result<Written, SynthError> {
+    let path = destination.path().to_owned();
     let progress = progress(plan);
     let sink = Hashing {
-        inner: BufWriter::new(temporary),
+        inner: destination.start()?,
         hasher: Sha256::new(),
         bytes: 0,
     };
@@ -73,27 +77,14 @@ pub fn create(plan: &Plan, path: &Path, existing: Existing) -> Result<Written, S
         source,
     })?;
     progress.finish_and_clear();
-    let temporary = inner
-        .into_inner()
-        .map_err(|error| failed(error.into_error()))?;
-    match existing {
-        Existing::Replace => temporary.persist(path).map_err(failed)?,
-        Existing::Refuse => {
-            temporary
-                .persist_noclobber(path)
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::AlreadyExists => FileExists { path: path.into() }.into(),
-                    _ => failed(error),
-                })?
-        }
-    };
+    inner.finish()?;
     let sha256 = hasher
         .finalize()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     Ok(Written {
-        path: path.into(),
+        path,
         bytes,
         sha256,
     })

@@ -328,7 +328,7 @@ pub(crate) fn mistakes() -> Receipt {
                 gate: true,
             },
             blames: vec![Blame::CandidateWrong],
-            causes: vec![Some(Fault::ScaleMissing)],
+            causes: vec![Some(Fault::ScaleMissing {})],
             named: true,
         }],
         models: vec![ModelMistakeRecord {
@@ -339,7 +339,7 @@ pub(crate) fn mistakes() -> Receipt {
             top1_agree: 0.75,
             first_node: None,
             located: true,
-            causes: vec![Some(Fault::ScaleInverted)],
+            causes: vec![Some(Fault::ScaleInverted {})],
             named: true,
             gate: true,
         }],

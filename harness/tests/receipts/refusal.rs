@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use harness::cause::Fault;
 use harness::outcome::LayerSummary;
-use harness::receipt::{Receipt, ReceiptError, SCHEMA_VERSION, merge};
+use harness::receipt::{LayoutRecord, Receipt, ReceiptError, SCHEMA_VERSION, ScaleRecord, merge};
 use harness::shard::Shard;
 use serde_json::{Value, json};
 
@@ -114,6 +115,59 @@ fn every_edit_is_refused_or_changes_nothing() {
         }
     });
     assert!(refused > 1000, "{refused}");
+}
+
+/// Every object of a value.
+fn objects(value: &Value, at: String, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                objects(value, format!("{at}/{}", key.replace('/', "~1")), found);
+            }
+            found.push(at);
+        }
+        Value::Array(values) => {
+            for (i, value) in values.iter().enumerate() {
+                objects(value, format!("{at}/{i}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_field_that_nobody_knows_is_refused_wherever_it_stands() {
+    let mut receipt = rich();
+    // Causes of every shape: with fields, and without any.
+    let causes = [
+        Fault::ScaleInverted {},
+        Fault::ScaleMissing {},
+        Fault::ScaleRatio { ratio: 2.0 },
+    ];
+    receipt.harness.mistakes.as_mut().unwrap().kernels[0].causes = causes.map(Some).into();
+    let layouts = &mut receipt.harness.check.as_mut().unwrap().layouts;
+    layouts.push(LayoutRecord {
+        side: "first/build".into(),
+        scale: ScaleRecord::None {},
+        ..layouts[0].clone()
+    });
+    receipt.reseal();
+    assert_eq!(receipt.verify(), Ok(()));
+    let original = serde_json::to_value(&receipt).unwrap();
+    assert_eq!(parse(&original).unwrap(), receipt);
+    let mut paths = Vec::new();
+    objects(&original, String::new(), &mut paths);
+    assert!(paths.len() > 80, "{}", paths.len());
+    for path in paths {
+        let mut edited = original.clone();
+        let object = edited.pointer_mut(&path).unwrap();
+        object
+            .as_object_mut()
+            .unwrap()
+            .insert("remarks".into(), json!(1));
+        let refused = parse(&edited).is_err();
+        assert!(refused, "an unknown field in {path} is accepted");
+    }
 }
 
 /// What only the run knows. Anything else cannot be changed alone, even by someone who seals the receipt again.

@@ -19,15 +19,20 @@ fn published() -> PathBuf {
 }
 
 /// An error for whatever the schema forbids.
+#[track_caller]
 pub(crate) fn assert_valid(receipt: &Value) {
+    let errors = errors(receipt);
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+fn errors(receipt: &Value) -> Vec<String> {
     let schema = std::fs::read_to_string(published()).expect("the schema is published");
     let schema: Value = serde_json::from_str(&schema).expect("the schema is JSON");
     let validator = jsonschema::validator_for(&schema).expect("the schema is one");
-    let errors: Vec<String> = validator
+    validator
         .iter_errors(receipt)
         .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(errors.is_empty(), "{errors:#?}");
+        .collect()
 }
 
 #[test]
@@ -53,17 +58,17 @@ fn receipts_are_valid_by_it() {
 }
 
 #[test]
-#[should_panic(expected = "remarks")]
 fn what_is_not_in_it_is_not_valid() {
     let mut receipt = serde_json::to_value(generated::mistakes()).unwrap();
     receipt["remarks"] = "none".into();
-    assert_valid(&receipt);
+    let errors = errors(&receipt).concat();
+    assert!(errors.contains("remarks"), "{errors}");
 }
 
 #[test]
-#[should_panic(expected = "rmse")]
 fn nothing_is_no_figure() {
     let mut receipt = serde_json::to_value(generated::rich_check()).unwrap();
     receipt["harness"]["check"]["rungs"][0]["outcomes"][0]["measures"]["rmse"] = Value::Null;
-    assert_valid(&receipt);
+    let errors = errors(&receipt).concat();
+    assert!(errors.contains("rmse"), "{errors}");
 }

@@ -9,6 +9,7 @@ use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::Bench;
 use crate::bench::plan::FORMATS;
 use crate::bench::report::{Report, Residence, Row};
+use crate::cli::recording::Recording;
 use crate::cli::select::{kernel_of, oracle_ids, oracle_infos};
 use crate::cli::terminal::bad;
 use crate::cli::{CliError, Output, style};
@@ -21,13 +22,17 @@ use crate::shard::Shard;
 use crate::side::Reference;
 use crate::wording::seconds;
 
-pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+pub(super) fn run(
+    args: &BenchArgs,
+    recording: Recording,
+    out: &mut Output<'_>,
+) -> Result<Exit, CliError> {
     let timed = time(args, args.receipt.is_wanted() || out.is_json())?;
     let report = &timed.report;
     print(&timed, out.text())?;
     args.receipt
         .require_done(|| "rows after those above".into())?;
-    args.receipt.write(timed.receipt.as_ref())?;
+    recording.write(timed.receipt.as_ref())?;
     out.receipt(timed.receipt.as_ref())?;
     let disagrees = report.disagreements().next().is_some();
     Ok(exit(report.rows.len(), disagrees, &report.skipped, out))

@@ -13,6 +13,7 @@ use super::recording::ReceiptOption;
 use super::select::OracleSelection;
 use super::{CliError, Output, threads};
 use crate::bench::plan::Extent;
+use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::receipt::{Environment, Receipt};
@@ -76,10 +77,12 @@ impl BenchArgs {
 
 pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     interrupt::not_done("rows that are not printed");
-    args.receipt.prepare()?;
+    let recording = args
+        .receipt
+        .prepare(Destinations::of_reading(&args.model), out)?;
     match &args.model {
-        Some(model) => model::run(args, model, out),
-        None => kernels::run(args, out),
+        Some(model) => model::run(args, model, recording, out),
+        None => kernels::run(args, recording, out),
     }
 }
 

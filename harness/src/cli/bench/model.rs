@@ -9,6 +9,7 @@ use super::cells::Comparisons;
 use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::model::ModelBench;
 use crate::bench::model::report::ModelReport;
+use crate::cli::recording::Recording;
 use crate::cli::select::{LoadedOracles, open_named};
 use crate::cli::terminal::bad;
 use crate::cli::{CliError, Output, style};
@@ -24,13 +25,18 @@ use crate::wording::seconds;
 /// The recipe of the model where none was named: real layers in a file that is quickly made.
 pub(super) const DEFAULT_RECIPE: &str = "2b-4t-small-vocab";
 
-pub(super) fn run(args: &BenchArgs, name: &str, out: &mut Output<'_>) -> Result<Exit, CliError> {
+pub(super) fn run(
+    args: &BenchArgs,
+    name: &str,
+    recording: Recording,
+    out: &mut Output<'_>,
+) -> Result<Exit, CliError> {
     let timed = time(args, name, args.receipt.is_wanted() || out.is_json())?;
     let report = &timed.report;
     print(&timed, out.text())?;
     args.receipt
         .require_done(|| "rows after those above".into())?;
-    args.receipt.write(timed.receipt.as_ref())?;
+    recording.write(timed.receipt.as_ref())?;
     out.receipt(timed.receipt.as_ref())?;
     let disagrees = report.disagreements().next().is_some();
     Ok(exit(report.rows.len(), disagrees, &report.skipped, out))

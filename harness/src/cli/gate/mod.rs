@@ -5,18 +5,19 @@ mod junit;
 mod markdown;
 mod text;
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::terminal::plain as plain_text;
 use super::{CliError, Output, receipts, style};
 use crate::baseline::Baseline;
+use crate::destination::Destinations;
+use crate::existing::Existing;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::gate::{Case, Judgement, Status, judge};
-use crate::whole_file::WholeFile;
 
 /// Judge receipts: verdicts, kernels that did not run, coverage lost and slowdowns against a baseline
 ///
@@ -47,16 +48,29 @@ pub(super) struct GateArgs {
 }
 
 pub(super) fn run(args: &GateArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
+    let inputs = receipts::files(&args.receipts)?.into_iter();
+    let mut destinations = Destinations::of_reading(inputs.chain([args.baseline.clone()]));
+    let mut claim = |path: &Option<PathBuf>, existing| {
+        let path = path.as_ref();
+        path.map(|path| destinations.claim(path, existing))
+            .transpose()
+    };
+    let junit = claim(&args.junit, Existing::Replace)?;
+    // A summary of a CI run is a file that its steps write to, one after the other.
+    let markdown = claim(&args.markdown, Existing::Append)?;
+    out.share(&destinations)?;
     let baseline = Baseline::read(&args.baseline)?;
     let receipts = receipts::read_all(&args.receipts)?;
     let case =
         Case::new(&baseline, &receipts).map_err(|error| CliError::Setup(error.to_string()))?;
     let judgement = judge(&case);
-    if let Some(path) = &args.junit {
-        write_whole(path, |file| junit::write(&judgement, file))?;
+    if let Some(destination) = junit {
+        let mut xml = Vec::new();
+        junit::write(&judgement, &mut xml)?;
+        destination.write_text(&String::from_utf8_lossy(&xml))?;
     }
-    if let Some(path) = &args.markdown {
-        append(path, &markdown::of(&case, &judgement))?;
+    if let Some(destination) = markdown {
+        destination.write_text(&markdown::of(&case, &judgement))?;
     }
     let detail = out.is_verbose();
     text::write(&case, &judgement, detail, out.text())?;
@@ -138,31 +152,4 @@ fn counts(judgement: &Judgement) -> Vec<(&'static str, &'static str, [usize; 4])
             (criterion.name, criterion.asks, counts)
         };
     judgement.answers.iter().map(count).collect()
-}
-
-fn write_whole(
-    path: &Path,
-    write: impl FnOnce(&mut WholeFile) -> io::Result<()>,
-) -> Result<(), CliError> {
-    let written = WholeFile::create(path).and_then(|mut file| {
-        write(&mut file)?;
-        file.finish()
-    });
-    written.map_err(|source| CliError::Write {
-        path: path.into(),
-        source,
-    })
-}
-
-/// A summary of a CI run is a file that its steps write to, one after the other.
-fn append(path: &Path, text: &str) -> Result<(), CliError> {
-    let file = std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path);
-    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| CliError::Write {
-        path: path.into(),
-        source,
-    })
 }

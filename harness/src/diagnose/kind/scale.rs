@@ -52,9 +52,9 @@ fn constant(subject: &Subject<'_>) -> Option<Suspect> {
         Some(by_scale(subject, fault, scale))
     };
     if all(&|_| 1.0) {
-        scaled(Fault::ScaleMissing, |_| 1.0)
+        scaled(Fault::ScaleMissing {}, |_| 1.0)
     } else if all(&f64::recip) {
-        scaled(Fault::ScaleInverted, f64::recip)
+        scaled(Fault::ScaleInverted {}, f64::recip)
     } else if all(&|scale| ratio * scale) {
         let fault = Fault::ScaleRatio {
             ratio: six_digits(ratio),
