@@ -178,7 +178,7 @@ fn a_model_is_measured_in_both_phases_against_every_oracle() {
 #[test(needs(ORACLE))]
 fn a_model_that_cannot_be_timed_is_refused() {
     for (args, code, told) in [
-        (vec!["--model", "no-such-recipe"], 3, "2b-4t-small-vocab"),
+        (vec!["--model", "no-such-recipe"], 3, "no-such-recipe"),
         (
             vec!["--model", "no-such-model.gguf"],
             3,

@@ -120,8 +120,10 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
     } = measures;
     let of = |field: &str| format!("{at}.{field}");
     let (max_abs, max_ulp) = (&max_abs.unwrap_or_default(), max_ulp.unwrap_or_default());
+    // What is no number, or has no distance, is no pair.
+    let apart = [sums.pairs, *non_finite, *unmeasured];
     require(
-        sums.pairs <= *comparisons,
+        apart.into_iter().fold(0, u64::saturating_add) <= *comparisons,
         &of("sums.pairs"),
         "are more than the comparisons",
     )?;
@@ -152,7 +154,10 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
         "counts more than was compared",
     )?;
     let apart = ulp_histogram.total() - ulp_histogram.counts().first().unwrap_or(&0);
-    let at_a_distance = apart.saturating_add(*non_finite) <= *mismatches;
+    let at_a_distance = apart
+        .saturating_add(*non_finite)
+        .saturating_add(*unmeasured)
+        <= *mismatches;
     require(
         at_a_distance,
         &of("ulp_histogram"),

@@ -335,7 +335,7 @@ fn speed_is_compared_on_the_same_cpu_alone() {
     let judgement = judged(&baseline, &receipts);
     let points = judgement.answers.iter().flat_map(|(_, points)| points);
     let told = points.filter(|point| {
-        point.status == Status::NotHere("other CPU than a CPU with avx2 f16c".into())
+        point.status == Status::NotHere("other CPU than a CPU with avx2 f16c fma".into())
     });
     assert_eq!(told.count(), 2);
 }

@@ -8,6 +8,7 @@ use harness::bench::statistics::Median;
 use harness::gate::{Case, Judgement, judge};
 use harness::receipt::{BenchParameters, BenchSection, Receipt, Recorder, Section, Work};
 use harness::shard::Shard;
+use qk256::kernel::Isa;
 
 use crate::generated::{self, Found};
 
@@ -26,7 +27,11 @@ fn on_one_machine(receipt: Receipt) -> Receipt {
         for run in &mut receipt.harness.runs {
             run.environment.arch = "x86_64".into();
             run.environment.cpu = "a CPU".into();
-            run.environment.cpu_features = vec!["avx2".into(), "f16c".into()];
+            run.environment.cpu_features = Isa::Avx2
+                .features()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             run.timestamp = "2025-01-01T00:00:00Z".into();
             run.seconds = 1.0;
             run.calls.insert("i2_s.group128.avx2".into(), 3);
