@@ -169,6 +169,28 @@ impl Roof {
     }
 }
 
+impl Roofs {
+    /// Every median in it.
+    fn medians(&self) -> impl Iterator<Item = &Median> {
+        let multiply_add = self.multiply_add_roof.iter().map(|roof| &roof.share);
+        [&self.read_roof.time.seconds, &self.read_roof.share]
+            .into_iter()
+            .chain(multiply_add)
+    }
+}
+
+/// Every median of a row: of its times, of its ratios to oracles, of its shares of roofs.
+pub(crate) fn medians<'a>(
+    time: &'a Timing,
+    oracles: &'a [Versus],
+    roofs: &'a Roofs,
+) -> impl Iterator<Item = &'a Median> {
+    let of_oracles = oracles.iter().flat_map(|o| [&o.time.seconds, &o.ratio]);
+    std::iter::once(&time.seconds)
+        .chain(of_oracles)
+        .chain(roofs.medians())
+}
+
 impl Versus {
     /// Whether both computed the same, within what llama.cpp's own tests allow; times of anything else mean nothing.
     pub fn agrees(&self) -> bool {

@@ -29,6 +29,18 @@ pub struct Median {
 }
 
 impl Median {
+    /// Whether samples can have it: at least one, and an interval that it lies in.
+    pub fn is_possible(&self) -> bool {
+        let Median {
+            value,
+            low,
+            high,
+            confidence,
+            samples,
+        } = self;
+        *samples > 0 && low <= value && value <= high && (0.0..=1.0).contains(confidence)
+    }
+
     /// The median of `samples`, in any order; `None` of none.
     pub fn of(samples: &[f64]) -> Option<Median> {
         let mut sorted = samples.to_vec();

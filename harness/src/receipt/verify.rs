@@ -1,7 +1,9 @@
 //! Whether a receipt can be believed: facts that are possible, and everything else as it follows from them.
 //!
 //! This finds damage, careless edits and mistakes of the harness itself. It finds no forgery: who computes the checksum
-//! again may write down any commit, model, kernel id, time or number of samples. That is trust, or a replay.
+//! again may write down any commit, model, time or number of samples that can be. That is trust, or a replay.
+
+use qk256::kernel::Isa;
 
 use super::commit::{self, is_sha256};
 use super::document::{Receipt, SCHEMA_VERSION};
@@ -10,6 +12,8 @@ use super::flaw::{Flaw, require, value};
 use super::follow::{follow, seal};
 use super::run::{Run, Section};
 use super::section::{CheckSection, FuzzSection, Shards};
+use crate::bench::report::medians;
+use crate::bench::statistics::Median;
 
 /// Holds a receipt against itself.
 ///
@@ -24,6 +28,22 @@ pub(super) fn verify(receipt: &Receipt) -> Result<(), Flaw> {
     }
     if let Some(fuzz) = &receipt.harness.fuzz {
         of_fuzz(fuzz, "harness.fuzz")?;
+    }
+    if let Some(bench) = &receipt.harness.bench {
+        for (i, row) in bench.report.rows.iter().enumerate() {
+            let at = format!("harness.bench.report.rows[{i}]");
+            let medians = medians(&row.time, &row.oracles, &row.roofs);
+            of_row(row.threads, medians, &at)?;
+            let known = Isa::of_kernel(&row.kernel).is_some();
+            require(known, &format!("{at}.kernel"), "is no id of a kernel")?;
+        }
+    }
+    if let Some(bench) = &receipt.harness.bench_model {
+        for (i, row) in bench.report.rows.iter().enumerate() {
+            let at = format!("harness.bench_model.report.rows[{i}]");
+            let medians = medians(&row.time, &row.oracles, &row.roofs);
+            of_row(row.threads, medians, &at)?;
+        }
     }
     let mut wanted = receipt.clone();
     follow(&mut wanted);
@@ -180,6 +200,21 @@ fn runs(receipt: &Receipt) -> Result<(), Flaw> {
         )?;
     }
     Ok(())
+}
+
+/// Times that somebody can have measured.
+fn of_row<'a>(
+    threads: usize,
+    mut medians: impl Iterator<Item = &'a Median>,
+    at: &str,
+) -> Result<(), Flaw> {
+    require(threads > 0, &format!("{at}.threads"), "are none")?;
+    let possible = medians.all(Median::is_possible);
+    require(
+        possible,
+        at,
+        "has a median without samples, or outside its interval",
+    )
 }
 
 fn of_check(check: &CheckSection, at: &str) -> Result<(), Flaw> {

@@ -1,6 +1,7 @@
 //! Every criterion turns red on what it is for, and on nothing else.
 
 use harness::baseline::Baseline;
+use harness::bench::report::Row;
 use harness::gate::{CRITERIA, Case, CaseError, Status};
 use harness::measure::Meter;
 use harness::outcome::{Omission, Outcome};
@@ -338,6 +339,27 @@ fn speed_is_compared_on_the_same_cpu_alone() {
         point.status == Status::NotHere("other CPU than a CPU with avx2 f16c fma".into())
     });
     assert_eq!(told.count(), 2);
+}
+
+#[test]
+fn times_that_nobody_can_have_measured_are_no_receipt() {
+    type Change = fn(&mut Row);
+    let cases: [(&str, Change); 5] = [
+        ("interval", |row| {
+            row.time.seconds.value = row.time.seconds.high * 2.0
+        }),
+        ("samples", |row| row.oracles[0].time.seconds.samples = 0),
+        ("interval", |row| row.roofs.read_roof.share.low = 2.0),
+        ("threads", |row| row.threads = 0),
+        ("kernel", |row| row.kernel = "i2_s.group128.abacus".into()),
+    ];
+    for (told, change) in cases {
+        let mut receipt = bench(2.0);
+        change(&mut receipt.harness.bench.as_mut().unwrap().report.rows[0]);
+        receipt.reseal();
+        let flaw = receipt.verify().expect_err(told);
+        assert!(flaw.to_string().contains(told), "{flaw}");
+    }
 }
 
 #[test]
