@@ -85,7 +85,7 @@ impl ScratchFile {
                 .rand_bytes(RANDOM)
                 .make_in(folder, |path| File::create_new(path))?;
             let lock = file.as_file().try_clone()?;
-            Ok((file, lock))
+            Ok((file, Some(lock)))
         })?;
         owned.push(file.0.path().to_owned());
         Ok(ScratchFile { file: Some(file.0) })
@@ -182,8 +182,11 @@ impl ScratchFolder {
                 .suffix(FOLDER[1])
                 .rand_bytes(RANDOM)
                 .tempdir_in(&place)?;
-            let lock = File::open(folder.path())?;
-            Ok((folder, lock))
+            match File::open(folder.path()) {
+                // Another run took it for an orphan.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((folder, None)),
+                lock => Ok((folder, Some(lock?))),
+            }
         })?;
         owned.push(folder.path().to_owned());
         Ok(ScratchFolder {
@@ -211,10 +214,12 @@ impl Drop for ScratchFolder {
     }
 }
 
-/// Makes something and locks it for as long as the file is open.
-fn locked<T>(make: impl Fn() -> io::Result<(T, File)>) -> io::Result<(T, File)> {
+/// Makes something and locks it for as long as the file is open. `make` gives no file for what is gone already.
+fn locked<T>(make: impl Fn() -> io::Result<(T, Option<File>)>) -> io::Result<(T, File)> {
     loop {
-        let (made, lock) = make()?;
+        let (made, Some(lock)) = make()? else {
+            continue;
+        };
         // Where the file system has no locks, nobody can take the thing for an orphan either.
         let held = !matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock));
         // Between making and locking, another run may have taken it for an orphan.
@@ -251,7 +256,10 @@ fn remove_orphans(folder: &Path, [prefix, suffix]: [&str; 2]) {
         } else {
             continue;
         };
-        if opened.is_ok_and(|file| file.try_lock().is_ok()) {
+        // The lock is held until the thing is gone: a run that has just made it must not get it in between.
+        if let Ok(file) = opened
+            && file.try_lock().is_ok()
+        {
             // Another run may have been faster.
             remove(&path).ok();
         }
@@ -332,6 +340,19 @@ mod tests {
         assert!(!orphan.exists());
         assert!(short.exists() && other.exists() && folder_of_that_name.exists());
         assert!(living.path().exists() && second.path().exists());
+    }
+
+    #[test]
+    fn runs_that_start_at_the_same_time_keep_their_folders() {
+        let make = || {
+            for _ in 0..200 {
+                let folder = ScratchFolder::new().unwrap();
+                assert!(folder.path().is_dir());
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..4).for_each(|_| drop(scope.spawn(make)));
+        });
     }
 
     #[test]

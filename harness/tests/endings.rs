@@ -12,14 +12,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::tempdir;
 use testing::test;
 
-use common::{ORACLE, assert_code, child_of, generate, harness_in, stderr};
+use common::{ORACLE, assert_code, child_of, generate, harness_in, heeding_signals, stderr};
 
 /// Takes seconds to write, and longer to check.
 const LARGE: &str = "2b-4t-small-vocab";
 
-/// Starts a command with a folder for temporary files.
+/// Starts a command with a folder for temporary files. It heeds signals, whatever these tests were started to ignore.
 fn start(folder: &Path, temporary: &Path, args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_harness"))
+    heeding_signals(&mut Command::new(env!("CARGO_BIN_EXE_harness")))
         .args(args)
         .current_dir(folder)
         .env("TMPDIR", temporary)

@@ -242,7 +242,7 @@ fn errors_name_a_file_once() {
         &["merge", "unique.json", "-o=out.json"],
         &["gate", "out.json", "--baseline=unique.json"],
         &["gate", "out.json", "--baseline=no-unique.json"],
-        &["baseline", "accept", "no-unique.json"],
+        &["baseline", "accept", "no-unique.json", "-o=out.json"],
         &["baseline", "accept", "out.json", "-o=unique.json"],
         &["report", "no-unique.json", "-o=out"],
         &["report", "unique.json", "-o=out"],

@@ -8,6 +8,7 @@ pub(crate) mod forward;
 mod needs;
 
 use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -48,6 +49,20 @@ pub(crate) fn harness_in(folder: &Path, args: &[&str]) -> Output {
         .current_dir(folder)
         .output()
         .expect("the harness starts")
+}
+
+/// The command, which ignores no signal: a shell's `&` and `nohup` leave some ignored for whatever they start.
+pub(crate) fn heeding_signals(command: &mut Command) -> &mut Command {
+    let heed = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: to set a disposition is safe in a signal handler's terms, and so between fork and exec; no handler is
+            // set.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // SAFETY: the closure calls nothing but `signal`.
+    unsafe { command.pre_exec(heed) }
 }
 
 /// Runs the command `harness`.
