@@ -2,7 +2,7 @@
 //!
 //! Names in model files, receipts, what oracles and workers say: none of it is ours, and a terminal executes some
 //! characters instead of showing them. They are escaped where text leaves the program, once for everything: by the
-//! writer of the terminal, and by [`Output::write_text`](crate::output::Output::write_text) for documents.
+//! writer of the terminal, and by [`Destination::write_text`](crate::destination::Destination::write_text) for documents.
 //!
 //! Escapes have the form of JSON (`\u001b`), so that a JSON document that is escaped as a whole still says the same.
 
