@@ -65,13 +65,13 @@ as_root() {
 
 # Installs packages of the system: a line that says what they are, a command of each that is missing, their names.
 install_packages() {
-    local what=$1 commands=$2
+    local what=$1 command missing=
+    # Of words. One at a time: of several, `command -v` is content with one.
+    for command in $2; do
+        command -v "$command" >/dev/null || missing=$command
+    done
     shift 2
-    # Of words.
-    # shellcheck disable=SC2086
-    if command -v $commands >/dev/null; then
-        return
-    fi
+    [[ -n $missing ]] || return 0
     command -v apt-get >/dev/null || skip "no $what, and no apt-get to install them with"
     prepare "package lists" as_root apt-get update -q
     prepare "$what" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
