@@ -20,9 +20,12 @@ readonly PACKAGES=(-p qk256 -p cpp-shim -p harness)
 # files of tests, as folder/file. Time: emulation distorts it. Receipts, what is made of them, and documentation: they are
 # the same on every CPU, and their tests repeat whole runs, measurements of time among them. Planted mistakes and their
 # causes: their arithmetic is the same on every CPU, and slow. Whole models, which are rungs 4 and 5: their reference is
-# code of x86-64, and programs that start each other, which emulated ones cannot.
+# code of x86-64, and programs that start each other, which emulated ones cannot. The command line and its outputs: the same
+# on every CPU. Signals, limits and faults of a process: they are the emulator's.
 readonly FILES_LEFT_OUT="
     harness/bench harness/docs harness/gate harness/nightly harness/receipts harness/report
+    harness/agreement harness/destinations harness/output harness/terminal harness/usage
+    harness/endings harness/limits harness/model_files
     harness/diagnosis harness/findings harness/mistakes
     harness/dense harness/graph harness/hostile harness/inference harness/isolation harness/model harness/sessions"
 # Then single tests: the first measures the memory of the process, which is the emulator's; the second compares with

@@ -26,7 +26,10 @@ export DOCS_PAGES=README.md
 readonly TESTS_LEFT_OUT=(models_that_bitnet_cpp_wrote_are_exact every_mistake_is_caught_and_blamed_on_the_candidate)
 # Without: all files but these, as folder/file. Mutants and their causes, fuzzing, fences and batches: the scalar kernels'
 # arithmetic is the same everywhere, and these try all there is of it. The receipts' tests repeat whole runs on made figures.
-FILES_LEFT_OUT="harness/diagnosis harness/findings harness/fuzz harness/guard_pages harness/metamorphic rust-kernel/kernels"
+# Limits, signals and faults of a process are the emulator's there.
+FILES_LEFT_OUT="
+    harness/diagnosis harness/findings harness/fuzz harness/guard_pages harness/metamorphic rust-kernel/kernels
+    harness/endings harness/limits harness/model_files"
 
 mkdir -p "${1:-target/cpus}"
 FOLDER=$(cd "${1:-target/cpus}" && pwd)
