@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::tempdir;
 
-use crate::common::{ORACLE, assert_code, stderr, stdout};
+use crate::common::{ORACLE, assert_code, heeding_signals, stderr, stdout};
 use testing::test;
 
 /// Who gets the signal.
@@ -24,7 +24,7 @@ enum To {
 /// Starts a command, and interrupts it as soon as it answers to that.
 #[cfg(target_os = "linux")]
 fn interrupted(to: To, folder: &Path, args: &[&str]) -> Output {
-    let child = Command::new(env!("CARGO_BIN_EXE_harness"))
+    let child = heeding_signals(&mut Command::new(env!("CARGO_BIN_EXE_harness")))
         .args(args)
         .current_dir(folder)
         .stdout(Stdio::piped())
