@@ -11,7 +11,7 @@ use std::time::Duration;
 use harness::receipt::{Receipt, Section};
 use tempfile::tempdir;
 
-use common::{ORACLE, assert_code, harness_in, stderr, stdout, unread};
+use common::{ORACLE, assert_code, harness_in, heeding_signals, stderr, stdout, unread};
 use testing::test;
 
 const SHORT: [&str; 4] = [
@@ -151,7 +151,7 @@ fn catches_interrupts(child: &Child) -> bool {
 fn an_interrupted_night_keeps_what_is_done_and_names_the_rest() {
     let folder = tempdir().unwrap();
     let check = folder.path().join("night/check-tiny-llama-tq2_0.json");
-    let child = Command::new(env!("CARGO_BIN_EXE_harness"))
+    let child = heeding_signals(&mut Command::new(env!("CARGO_BIN_EXE_harness")))
         .args([
             "nightly",
             "--recipe",
