@@ -12,7 +12,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::tempdir;
 use testing::test;
 
-use common::{ORACLE, assert_code, child_of, generate, harness_in, heeding_signals, stderr};
+use common::{
+    ORACLE, assert_code, catches_interrupts, child_of, generate, harness_in, heeding_signals,
+    stderr,
+};
 
 /// Takes seconds to write, and longer to check.
 const LARGE: &str = "2b-4t-small-vocab";
@@ -45,14 +48,6 @@ fn until<T>(child: &mut Child, mut there: impl FnMut(&Child) -> Option<T>) -> T 
     }
 }
 
-/// Whether the command handles signals by now, as the kernel tells.
-fn is_ready(child: &Child) -> bool {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    caught.is_some_and(|mask| mask >> (libc::SIGINT - 1) & 1 == 1)
-}
-
 fn entries(folder: &Path) -> usize {
     folder.read_dir().unwrap().count()
 }
@@ -62,7 +57,7 @@ fn interrupted_synth(folder: &Path, signal: Signal) -> Output {
     let args = ["synth", LARGE, "-o", "model.gguf"];
     let mut child = start(folder, folder, &args);
     until(&mut child, |child| {
-        (entries(folder) > 0 && is_ready(child)).then_some(())
+        (entries(folder) > 0 && catches_interrupts(child)).then_some(())
     });
     let to = match signal {
         // Whatever could tidy up must not.
@@ -104,7 +99,7 @@ fn temporary_models_go_with_the_first_signal_and_with_the_second() {
         let args = ["check", LARGE, "--receipt", "check.json"];
         let mut child = start(folder.path(), temporary.path(), &args);
         until(&mut child, |child| {
-            (entries(temporary.path()) > 0 && is_ready(child)).then_some(())
+            (entries(temporary.path()) > 0 && catches_interrupts(child)).then_some(())
         });
         for &signal in signals {
             kill_process(pid(child.id()), signal).ok();

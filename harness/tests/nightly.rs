@@ -4,14 +4,16 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use harness::receipt::{Receipt, Section};
 use tempfile::tempdir;
 
-use common::{ORACLE, assert_code, harness_in, heeding_signals, stderr, stdout, unread};
+use common::{
+    ORACLE, assert_code, catches_interrupts, harness_in, heeding_signals, stderr, stdout, unread,
+};
 use testing::test;
 
 const SHORT: [&str; 4] = [
@@ -135,15 +137,6 @@ fn a_night_goes_on_to_its_end_whoever_reads() {
     let night = folder.path().join("night");
     assert_eq!(receipts(&night), BTreeSet::from(["fuzz.json".into()]));
     assert!(night.join("index.html").is_file());
-}
-
-/// Whether the process has a handler for SIGINT, as the kernel tells.
-#[cfg(target_os = "linux")]
-fn catches_interrupts(child: &Child) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let caught = caught.expect("the process ended before it was interrupted");
-    u64::from_str_radix(caught.trim(), 16).unwrap() >> (libc::SIGINT - 1) & 1 == 1
 }
 
 #[test(needs(ORACLE))]

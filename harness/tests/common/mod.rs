@@ -10,7 +10,7 @@ mod needs;
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use cpp_shim::Build;
 use draft::Edit;
@@ -49,6 +49,15 @@ pub(crate) fn harness_in(folder: &Path, args: &[&str]) -> Output {
         .current_dir(folder)
         .output()
         .expect("the harness starts")
+}
+
+/// Whether the process has a handler for SIGINT, as the kernel tells.
+#[cfg(target_os = "linux")]
+pub(crate) fn catches_interrupts(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.expect("the process ended before it was interrupted");
+    u64::from_str_radix(caught.trim(), 16).unwrap() >> (libc::SIGINT - 1) & 1 == 1
 }
 
 /// The command, which ignores no signal: a shell's `&` and `nohup` leave some ignored for whatever they start.

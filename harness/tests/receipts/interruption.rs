@@ -1,15 +1,14 @@
 //! Ctrl-C: the run ends between two steps, says what was not done, and leaves nothing half done.
 
-use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use tempfile::tempdir;
 
-use crate::common::{ORACLE, assert_code, heeding_signals, stderr, stdout};
+use crate::common::{ORACLE, assert_code, catches_interrupts, heeding_signals, stderr, stdout};
 use testing::test;
 
 /// Who gets the signal.
@@ -43,18 +42,6 @@ fn interrupted(to: To, folder: &Path, args: &[&str]) -> Output {
     // SAFETY: the process is our child, and has not been waited for; it leads a group of its own.
     assert_eq!(unsafe { libc::kill(to, libc::SIGINT) }, 0);
     child.wait_with_output().unwrap()
-}
-
-/// Whether the process has a handler for SIGINT, as the kernel tells.
-#[cfg(target_os = "linux")]
-fn catches_interrupts(child: &Child) -> bool {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let Some(caught) = caught else {
-        panic!("the process ended before it was interrupted");
-    };
-    let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
-    caught >> (libc::SIGINT - 1) & 1 == 1
 }
 
 #[test(needs(ORACLE))]
