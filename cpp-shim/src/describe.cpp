@@ -85,7 +85,7 @@ pid_t __wrap_fork() {
 int __wrap_pthread_create(pthread_t * thread, const pthread_attr_t * attributes, void * (*run)(void *), void * argument) {
     const int error = __real_pthread_create(thread, attributes, run, argument);
     if (error != 0) {
-        std::fprintf(stderr, "%s cannot start a thread: %s (limit of processes or of memory: ulimit -u, ulimit -v)\n",
+        std::fprintf(stderr, "%s cannot start a thread: %s (limit of processes or memory: ulimit -u, ulimit -v)\n",
                      ORACLE_ID, std::strerror(error));
     }
     return error;

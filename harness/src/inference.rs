@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::limit;
+
 /// Why a side could not open or run a model.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum InferenceError {
@@ -44,6 +46,16 @@ impl InferenceError {
     pub fn lost_side(&self) -> Option<&str> {
         match self {
             InferenceError::Lost { side, .. } => Some(side),
+            InferenceError::Unsupported { .. } | InferenceError::Refused { .. } => None,
+        }
+    }
+
+    /// The limit of the system that the side's process died of, if that is known.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            InferenceError::Lost { how, stderr, .. } => {
+                limit::behind(how).or_else(|| limit::behind(stderr))
+            }
             InferenceError::Unsupported { .. } | InferenceError::Refused { .. } => None,
         }
     }

@@ -97,6 +97,11 @@ impl Climb {
         self.rungs.iter().flat_map(|report| &report.outcomes)
     }
 
+    /// The limit of the system that a participant died of, if one did, with its last words.
+    pub fn limit(&self) -> Option<&str> {
+        self.outcomes().find_map(|outcome| outcome.limit.as_deref())
+    }
+
     /// Whether a level that runs the model came to no agreement.
     pub fn model_disagrees(&self) -> bool {
         let of_model = |report: &&RungReport| Rung::OF_MODELS.contains(&report.rung);

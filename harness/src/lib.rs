@@ -39,6 +39,7 @@ pub mod input;
 pub mod interrupt;
 pub mod known;
 pub mod ladder;
+mod limit;
 mod mapped;
 mod markdown;
 pub mod measure;

@@ -110,6 +110,9 @@ pub struct Outcome {
     /// Ids of participants that died or stopped answering: what was compared before says nothing of a cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
+    /// The limit of the system that one of them died of, with its last words. No receipt is written of such a run.
+    #[serde(skip)]
+    pub limit: Option<String>,
 }
 
 /// Why something was not compared.
@@ -219,26 +222,26 @@ impl Outcome {
         }
     }
 
-    /// Whether the distance is no larger than that of two builds of the reference. What has no distance is no noise.
+    /// Whether the distance is no larger than that of two builds of the reference.
     fn is_within_noise(&self) -> bool {
-        let Some(floor) = &self.noise_floor else {
-            return false;
-        };
-        let within = |distance: Option<f64>, floor: Option<f64>| {
-            distance.unwrap_or_default() <= NOISE_FACTOR * floor.unwrap_or_default()
-        };
-        let Measures {
-            non_finite,
-            unmeasured,
-            max_abs,
-            rmse,
-            ..
-        } = self.measures;
-        non_finite == 0
-            && unmeasured == 0
-            && within(max_abs, floor.max_abs)
-            && within(rmse, floor.rmse)
+        let floor = self.noise_floor.as_ref();
+        floor.is_some_and(|floor| is_within_noise(&self.measures, floor))
     }
+}
+
+/// Whether the distance is no larger than that of two builds of the reference. What has no distance is no noise.
+pub(crate) fn is_within_noise(measures: &Measures, floor: &Measures) -> bool {
+    let within = |distance: Option<f64>, floor: Option<f64>| {
+        distance.unwrap_or_default() <= NOISE_FACTOR * floor.unwrap_or_default()
+    };
+    let Measures {
+        non_finite,
+        unmeasured,
+        max_abs,
+        rmse,
+        ..
+    } = *measures;
+    non_finite == 0 && unmeasured == 0 && within(max_abs, floor.max_abs) && within(rmse, floor.rmse)
 }
 
 /// The nodes of one kind, those of all layers and decodes. Nodes of the same name that belong to no layer are a kind of
@@ -349,6 +352,7 @@ impl Tally {
                 logits: None,
                 omitted: None,
                 lost: Vec::new(),
+                limit: None,
             },
             meter: Meter::default(),
             floor: None,

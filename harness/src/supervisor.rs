@@ -37,6 +37,7 @@ use signal_hook::low_level::signal_name;
 
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::limit;
 use crate::printable;
 use crate::side::worker::Excerpt;
 
@@ -54,12 +55,6 @@ const PROGRESS_HZ: u8 = 20;
 
 /// The exit code of a Rust program that panics.
 const PANICKED: i32 = 101;
-
-/// What keeps processes and threads from starting.
-pub(crate) const TASKS: &str = "limit of processes or memory: ulimit -u, ulimit -v";
-
-/// What keeps memory from being allocated.
-pub(crate) const MEMORY: &str = "limit of memory: ulimit -v";
 
 static TERMINAL: OnceLock<File> = OnceLock::new();
 static CONTROL: OnceLock<File> = OnceLock::new();
@@ -122,7 +117,10 @@ pub fn supervised(work: impl FnOnce() -> Exit) -> Exit {
         }),
         Ok(None) => work(),
         Err(error) => {
-            report_error(&format!("cannot start a process: {error} ({TASKS})"));
+            report_error(&format!(
+                "cannot start a process: {error} ({})",
+                limit::TASKS
+            ));
             Exit::Setup
         }
     }
@@ -278,28 +276,10 @@ fn last_words(diagnostics: &[u8]) -> String {
         .take_while(|line| !line.starts_with("note: ") && *line != "stack backtrace:");
     let lines: Vec<_> = lines.map(printable::line).collect();
     let said = lines.join("; ");
-    match limit_behind(&said) {
+    match limit::behind(&said) {
         _ if said.is_empty() => String::new(),
-        Some(limit) => format!(": {said} ({limit})"),
-        None => format!(": {said}"),
-    }
-}
-
-/// The limit that such words are about, unless they name it themselves.
-fn limit_behind(said: &str) -> Option<&'static str> {
-    let about = |words: &[&str]| words.iter().any(|&words| said.contains(words));
-    if about(&["ulimit"]) {
-        None
-    } else if about(&["Resource temporarily unavailable", "WouldBlock"]) {
-        Some(TASKS)
-    } else if about(&[
-        "memory allocation of",
-        "Cannot allocate memory",
-        "bad_alloc",
-    ]) {
-        Some(MEMORY)
-    } else {
-        None
+        Some(limit) if !said.contains(limit) => format!(": {said} ({limit})"),
+        _ => format!(": {said}"),
     }
 }
 

@@ -161,6 +161,9 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         progress: style::progress(),
     };
     let mut climb = ladder::climb(&rungs, &sides, &task);
+    if let Some(limit) = climb.limit() {
+        return Err(CliError::Setup(limit.to_owned()));
+    }
     if climb.model_disagrees()
         && let Some(fault) = non_finite::first(&open.model, reference_layout())?
     {

@@ -9,7 +9,7 @@ use signal_hook::consts::SIGXFSZ;
 use signal_hook::flag;
 
 use super::CliError;
-use crate::supervisor;
+use crate::limit;
 
 /// From now on a write beyond the limit of file sizes is an error of that write, and no signal that ends the process:
 /// with a handler, whatever it does, the write fails as any other does.
@@ -41,18 +41,8 @@ pub(super) fn start_threads() -> Result<(), CliError> {
 pub(super) fn explained(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     let system = causes.filter_map(|error| error.downcast_ref::<io::Error>());
-    match system.filter_map(limit).next() {
+    match system.filter_map(limit::of_error).next() {
         Some(limit) => format!("{error} ({limit})"),
         None => error.to_string(),
     }
-}
-
-/// The limit that an error of the system is about.
-fn limit(error: &io::Error) -> Option<&'static str> {
-    Some(match error.kind() {
-        io::ErrorKind::FileTooLarge => "limit of file sizes: ulimit -f",
-        io::ErrorKind::WouldBlock => supervisor::TASKS,
-        io::ErrorKind::OutOfMemory => supervisor::MEMORY,
-        _ => return None,
-    })
 }

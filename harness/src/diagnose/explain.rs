@@ -147,7 +147,14 @@ impl<'a> Examinations<'a> {
         let pair = (outcome.candidate.clone(), outcome.reference.clone());
         for finding in &mut outcome.findings {
             finding.cause = match outcome.rung {
-                Rung::Node => finding.node.as_ref().and_then(|n| operation(&pair.0, n)),
+                Rung::Node => {
+                    // Whoever computed another number than the weights and the inputs say.
+                    let side = match finding.blame {
+                        Blame::ReferenceWrong => &pair.1,
+                        _ => &pair.0,
+                    };
+                    finding.node.as_ref().and_then(|n| operation(side, n))
+                }
                 Rung::Logits => self.operations.get(&pair).cloned(),
                 Rung::Lut | Rung::Block | Rung::Tensor => None,
             };
@@ -182,7 +189,7 @@ fn proportion(measures: &Measures) -> Option<f64> {
 }
 
 /// The operation of a node, if it is to blame for all that differs in the node.
-fn operation(candidate: &str, node: &NodeFinding) -> Option<Cause> {
+fn operation(side: &str, node: &NodeFinding) -> Option<Cause> {
     let fault = Fault::Operation {
         op: node.op.clone(),
         node: node.name.clone(),
@@ -192,7 +199,7 @@ fn operation(candidate: &str, node: &NodeFinding) -> Option<Cause> {
     };
     let wrong = node.measures.mismatches;
     node.op_blamed.then(|| Cause {
-        side: candidate.into(),
+        side: side.into(),
         fault,
         only_in: None,
         explained: wrong,

@@ -58,6 +58,7 @@ fn pool_pair(pair: &[&Outcome]) -> Outcome {
         logits: pair.iter().find_map(|outcome| outcome.logits.clone()),
         omitted: pair.iter().find_map(|outcome| outcome.omitted.clone()),
         lost: pair.iter().flat_map(|o| o.lost.iter().cloned()).collect(),
+        limit: None,
         ..(*first).clone()
     };
     let has = |verdict| pair.iter().any(|outcome| outcome.verdict == verdict);

@@ -116,6 +116,10 @@ impl Pair {
             }
             return;
         }
+        let mut limited = failures().filter_map(|failure| Some((failure, failure.limit()?)));
+        self.tally.outcome.limit = limited.next().map(|(failure, limit)| {
+            format!("{} ({limit})", failure.to_string().replace('\n', "; "))
+        });
         let is_lost = |ran: &Ran| {
             ran.failure
                 .as_ref()

@@ -88,6 +88,7 @@ impl Seen {
             logits: None,
             omitted: None,
             lost: Vec::new(),
+            limit: None,
             reference: self.reference,
         })
     }

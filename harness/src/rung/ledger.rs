@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::stream::{Arrived, NodeKey};
 use crate::finding::{Agreement, Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{Measures, Meter};
-use crate::outcome::{LayerSummary, MAX_FINDINGS, NodeSummary};
+use crate::outcome::{LayerSummary, MAX_FINDINGS, NodeSummary, is_within_noise};
+use crate::side::Judged;
 use crate::verdict::Blame;
 
 /// What a pair of sides has come to, node by node. Of the values nothing is kept.
@@ -31,23 +32,31 @@ struct Divergence {
     inputs: Vec<(String, Option<usize>)>,
     measures: Measures,
     lacking: bool,
+    /// Whether it is no farther off than two builds of the reference are from each other in this node.
+    within_noise: bool,
+    judged: Option<Judged>,
     difference: Difference,
 }
 
 /// Where two nodes differ first, and how.
 struct Difference {
+    /// The index of the element, where both have the same.
+    at: Option<usize>,
     place: String,
     expected: Observed,
     actual: Observed,
 }
 
 impl Ledger {
-    /// Compares a node of both sides, one of which may lack it, and gives what was measured.
+    /// Compares a node of both sides, one of which may lack it, and gives what was measured. `floor` is how far two builds
+    /// of the reference are apart in it; `judge` says who is wrong in an element, where somebody can tell.
     pub(super) fn note(
         &mut self,
         decode: usize,
         reference: Option<&Arrived>,
         candidate: Option<&Arrived>,
+        floor: Option<&Meter>,
+        judge: impl FnOnce(usize) -> Option<Judged>,
     ) -> Meter {
         let mut meter = Meter::default();
         // What is told of the node itself, the reference tells.
@@ -60,6 +69,7 @@ impl Ledger {
                 meter.add_same(false);
                 let words = |there: bool| if there { "a node" } else { "no such node" };
                 Some(Difference {
+                    at: None,
                     place: "the whole node".into(),
                     expected: Observed::from(words(reference.is_some()).to_owned()),
                     actual: Observed::from(words(candidate.is_some()).to_owned()),
@@ -79,6 +89,9 @@ impl Ledger {
                 inputs: told.inputs.clone(),
                 measures: meter.measures(),
                 lacking,
+                within_noise: floor
+                    .is_some_and(|floor| is_within_noise(&meter.measures(), &floor.measures())),
+                judged: difference.at.and_then(judge),
                 difference,
             });
         }
@@ -131,10 +144,16 @@ impl Ledger {
     }
 
     /// The first difference, and of the others, which may be its consequences, those that are not: nodes that one side
-    /// lacks, and those whose inputs agree.
+    /// lacks, and those whose inputs agree. Differences within the noise count if there are no others.
     pub(super) fn findings(mut self, reproduce: &str) -> Vec<Finding> {
         let mut divergences = std::mem::take(&mut self.divergences);
         divergences.sort_by_key(|divergence| divergence.at);
+        if divergences
+            .iter()
+            .any(|divergence| !divergence.within_noise)
+        {
+            divergences.retain(|divergence| !divergence.within_noise);
+        }
         let mut findings = Vec::new();
         for (index, divergence) in divergences.into_iter().enumerate() {
             let lacking = divergence.lacking;
@@ -146,14 +165,16 @@ impl Ledger {
                 place,
                 expected,
                 actual,
+                ..
             } = divergence.difference;
+            let judged = divergence.judged;
             findings.push(Finding {
                 subject: divergence.name,
                 place,
                 expected,
                 actual,
-                truth: None,
-                blame: Blame::Unjudged,
+                truth: judged.map(|judged| judged.truth),
+                blame: judged.map_or(Blame::Unjudged, |judged| judged.blame),
                 node: Some(node),
                 cause: None,
                 input: None,
@@ -205,6 +226,7 @@ fn difference(meter: &mut Meter, reference: &Arrived, candidate: &Arrived) -> Op
     if reference.ne != candidate.ne || reference.values.len() != candidate.values.len() {
         meter.add_same(false);
         return Some(Difference {
+            at: None,
             place: "the shape".into(),
             expected: Observed::from(format!("{:?}", reference.ne)),
             actual: Observed::from(format!("{:?}", candidate.ne)),
@@ -214,6 +236,7 @@ fn difference(meter: &mut Meter, reference: &Arrived, candidate: &Arrived) -> Op
     let first = meter.measures().first_mismatch?;
     let at = usize::try_from(first).expect("an index of values in memory");
     Some(Difference {
+        at: Some(at),
         place: format!(
             "element {:?} of {:?}",
             index(at, reference.ne),
@@ -271,7 +294,7 @@ mod tests {
         for (order, name, inputs, differs) in nodes {
             let reference = arrived(order, name, inputs, &[1.0, 2.0]);
             let candidate = arrived(order, name, &[], &[1.0, if differs { 2.5 } else { 2.0 }]);
-            ledger.note(0, Some(&reference), Some(&candidate));
+            ledger.note(0, Some(&reference), Some(&candidate), None, |_| None);
         }
         ledger
     }
@@ -306,6 +329,26 @@ mod tests {
     }
 
     #[test]
+    fn noise_is_no_finding_beside_a_difference_that_is_none() {
+        let node = |order, name: &str, value| arrived(order, name, &[("w", None)], &[value]);
+        let mut floor = Meter::default();
+        floor.add(&[1.0], &[1.5]);
+        let noted = |values: &[(usize, &str, f32)]| {
+            let mut ledger = Ledger::default();
+            for &(order, name, value) in values {
+                let (reference, candidate) = (node(order, name, 1.0), node(order, name, value));
+                ledger.note(0, Some(&reference), Some(&candidate), Some(&floor), |_| {
+                    None
+                });
+            }
+            located(ledger)
+        };
+        let (noise, difference) = ((0, "a", 1.75), (1, "b", 3.0));
+        assert_eq!(noted(&[noise, difference]), [("b".to_owned(), true)]);
+        assert_eq!(noted(&[noise]), [("a".to_owned(), true)]);
+    }
+
+    #[test]
     fn where_no_inputs_are_told_nothing_is_blamed_but_the_first_is_found() {
         let ledger = ledger([(0, "a", &[][..], true), (1, "b", &[][..], true)]);
         assert_eq!(located(ledger), [("a".to_owned(), false)]);
@@ -315,9 +358,10 @@ mod tests {
     fn a_node_that_one_side_lacks_is_a_finding() {
         let mut ledger = Ledger::default();
         let node = arrived(0, "a-4", &[("w", None)], &[1.0]);
-        let meter = ledger.note(0, Some(&node), None);
+        let meter = ledger.note(0, Some(&node), None, None, |_| None);
         assert_eq!(meter.measures().mismatches, 1);
-        ledger.note(0, None, Some(&arrived(1, "b-4", &[], &[1.0])));
+        let extra = arrived(1, "b-4", &[], &[1.0]);
+        ledger.note(0, None, Some(&extra), None, |_| None);
         let summary = ledger.summaries();
         assert_eq!((summary[0].nodes, summary[0].lacking), (1, 1));
         let findings = ledger.findings("");
@@ -364,7 +408,8 @@ mod tests {
         let mut ledger = Ledger::default();
         let mut turned = arrived(0, "a", &[], &[1.0, 2.0]);
         turned.node.ne = [1, 2, 1, 1];
-        ledger.note(0, Some(&arrived(0, "a", &[], &[1.0, 2.0])), Some(&turned));
+        let upright = arrived(0, "a", &[], &[1.0, 2.0]);
+        ledger.note(0, Some(&upright), Some(&turned), None, |_| None);
         assert_eq!(ledger.findings("")[0].place, "the shape");
     }
 
@@ -377,7 +422,7 @@ mod tests {
             arrived
         };
         let (a, b) = (shaped([0.0; 6]), shaped([0.0, 0.0, 0.0, 0.0, 9.0, 9.0]));
-        ledger.note(2, Some(&a), Some(&b));
+        ledger.note(2, Some(&a), Some(&b), None, |_| None);
         let finding = &ledger.findings("")[0];
         assert_eq!(finding.place, "element [1, 1, 0, 0] of [3, 2, 1, 1]");
         assert_eq!(finding.node.as_ref().unwrap().decode, 2);

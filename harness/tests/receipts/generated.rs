@@ -71,6 +71,7 @@ fn outcome(rung: Rung, reference: &str, measures: Measures, floor: Option<Measur
         logits: None,
         omitted: (measures.comparisons == 0).then(|| Omission::skipped("nothing to compare")),
         lost: Vec::new(),
+        limit: None,
     };
     outcome.verdict = outcome.follows();
     if outcome.verdict == Verdict::Divergent {

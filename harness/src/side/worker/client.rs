@@ -11,6 +11,7 @@ use super::frame::{body, body_of, nonsense, receive, send};
 use super::message::{Answer, Request};
 use super::process::{Process, WorkerParams};
 use crate::inference::{Inference, InferenceError, InferenceParams, TracedNode};
+use crate::limit;
 
 /// What a shell, and an emulator, exits with when it cannot run a program.
 const CANNOT_RUN: i32 = 127;
@@ -40,16 +41,23 @@ impl Worker {
         params: &InferenceParams,
         worker: &WorkerParams,
     ) -> Result<Worker, InferenceError> {
-        let cannot_start = |reason: String| InferenceError::Unsupported {
-            side: oracle.to_owned(),
-            reason: format!(
-                "no process of {} can be started: {reason}",
-                worker.program.display()
-            ),
+        let cannot_start = |error: io::Error| {
+            let (side, program) = (oracle.to_owned(), worker.program.display());
+            match limit::of_error(&error) {
+                Some(_) => InferenceError::Lost {
+                    side,
+                    how: format!("got no process: {error}"),
+                    at: format!("when {program} was started"),
+                    stderr: String::new(),
+                },
+                None => InferenceError::Unsupported {
+                    side,
+                    reason: format!("no process of {program} can be started: {error}"),
+                },
+            }
         };
         let arguments = ["worker".into(), format!("--parent={}", std::process::id())];
-        let process =
-            Process::start(worker, &arguments).map_err(|error| cannot_start(error.to_string()))?;
+        let process = Process::start(worker, &arguments).map_err(cannot_start)?;
         let mut worker = Worker {
             oracle: oracle.to_owned(),
             process,
