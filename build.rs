@@ -1,9 +1,8 @@
-//! Build script of `cpp-shim`: compiles the oracles of `vendor/oracles.toml` and generates the
-//! table of builds that the crate embeds.
+//! Build script of `cpp-shim`. It compiles the oracles of `vendor/oracles.toml` and generates the table of builds that
+//! the crate embeds.
 //!
-//! One shared object per build, each exporting a single symbol. Objects are kept in the folder
-//! `oracles` of the target folder, under a key made of everything that determines them, so that all
-//! cargo profiles share them.
+//! Each build is one shared object that exports one symbol. Object files are cached in the folder `oracles` of the
+//! target folder, under a hash of all their inputs. All cargo profiles share this cache.
 
 #[path = "cpp-shim/build/cache.rs"]
 mod cache;
@@ -31,14 +30,14 @@ use std::path::PathBuf;
 
 use error::BuildError;
 
-/// What cargo tells a build script.
+/// The environment of a build script, as set by cargo.
 struct Environment {
     /// `cpp-shim/`, with the C++ sources of the shim.
     shim: PathBuf,
     /// `vendor/`, with the pins and `oracles.toml`.
     vendor: PathBuf,
     out_dir: PathBuf,
-    /// As in `vendor/oracles.toml`, such as `x86_64`.
+    /// The architecture with its name in `vendor/oracles.toml`, such as `x86_64`.
     architecture: String,
     target: String,
     jobs: usize,
@@ -85,8 +84,8 @@ fn run() -> Result<(), BuildError> {
 }
 
 fn main() {
-    // Cargo fails the build for `cargo::error` and shows those lines alone; an exit code other than
-    // 0 would bury them under everything that this program has told cargo.
+    // Cargo fails the build for `cargo::error` and shows only these lines. With an exit code other than 0 it would
+    // print all output of this program.
     if let Err(error) = run() {
         for line in error.to_string().lines() {
             println!("cargo::error={line}");

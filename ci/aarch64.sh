@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Builds kernels, oracles and harness for aarch64 and runs their tests under qemu's user emulation, on a CPU without
-# the dot product instructions and on one with them, both at once.
+# Builds kernels, oracles and harness for aarch64 and runs their tests under qemu's user emulation. Two CPUs are
+# emulated in parallel: one without dot product instructions and one with them.
 #
-#   ci/aarch64.sh [FOLDER]        FOLDER (default target/aarch64) keeps the compiler and everything built
+#   ci/aarch64.sh [FOLDER]        FOLDER (default target/aarch64) stores the compiler and all build outputs
 #
-# BUDGET_MINUTES (default 25) bounds the whole run: code that hangs under emulation is a failure, not a wait.
-# PROPTEST_CASES (default 16) bounds the property tests that leave the number open; emulation is slow.
+# BUDGET_MINUTES (default 25) limits the whole run, so that code that hangs under emulation fails.
+# PROPTEST_CASES (default 16) limits property tests that do not set their own number of cases; emulation is slow.
 #
-# Exit code 0: passed, or nothing ran and a line `skipped: REASON` says why. 1: a build or test failed, or time is up.
+# Exit code 0: passed, or nothing ran and a line `skipped: REASON` gives the reason. 1: a build or test failed, or the
+# time limit was reached.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,20 +17,25 @@ readonly CPUS=(cortex-a53 neoverse-n1)
 readonly TARGET=aarch64-unknown-linux-gnu
 readonly GNU=aarch64-linux-gnu
 readonly PACKAGES=(-p qk256 -p cpp-shim -p harness)
-# What runs here are the tests of the kernels and of rungs 1 to 3; a new test does too, unless it is named here. First
-# files of tests, as folder/file. Time: emulation distorts it. Receipts, what is made of them, and documentation: they are
-# the same on every CPU, and their tests repeat whole runs, measurements of time among them. Planted mistakes and their
-# causes: their arithmetic is the same on every CPU, and slow. Whole models, which are rungs 4 and 5: their reference is
-# code of x86-64, and programs that start each other, which emulated ones cannot. The command line and its outputs: the same
-# on every CPU. Signals, limits and faults of a process: they are the emulator's.
+# All tests run except those listed here: mainly the tests of the kernels and of levels 1 to 3. This list contains test
+# files, as folder/file, for these reasons:
+#
+# - Time: emulation distorts measurements.
+# - Receipts, their consumers and documentation: they do not depend on the CPU. Their tests repeat whole runs, including
+#   time measurements.
+# - Mutants and their causes: their arithmetic does not depend on the CPU, and it is slow.
+# - Whole models (levels 4 and 5): their reference is x86-64 code, and their programs start child processes, which
+#   emulated programs cannot do.
+# - The command line and its outputs: they do not depend on the CPU.
+# - Signals, limits and faults of a process: the emulator would be tested.
 readonly FILES_LEFT_OUT="
     harness/bench harness/docs harness/gate harness/nightly harness/receipts harness/report
     harness/agreement harness/destinations harness/output harness/terminal harness/usage
     harness/endings harness/limits harness/model_files
-    harness/diagnosis harness/findings harness/mistakes
+    harness/diagnosis harness/findings harness/mutants
     harness/dense harness/graph harness/hostile harness/inference harness/isolation harness/model harness/sessions"
-# Then single tests: the first measures the memory of the process, which is the emulator's; the second compares with
-# logits that were recorded on x86-64, where floats are added up in another order.
+# Single tests. The first measures the memory of the process, which includes the emulator. The second compares with
+# logits that were recorded on x86-64, where floats are added in another order.
 readonly TESTS_LEFT_OUT=(leave_memory_flat strict_gives_the_reference_logits)
 
 mkdir -p "${1:-target/aarch64}"
@@ -51,8 +57,8 @@ dependency() {
     dpkg-deb -f "$1" Depends | grep -oE "$2"
 }
 
-# Debian ships rustc with a standard library for each of its architectures. The system's package database does not
-# know arm64, and need not: package lists of our own do, and the files are unpacked, not installed.
+# Debian has packages of rustc with a standard library for each architecture. The system's package database does not
+# include arm64, so this function uses separate package lists and unpacks the files without installing them.
 unpack_debian_rust() {
     local staging=$FOLDER/staging
     rm -rf "$staging"
@@ -68,7 +74,7 @@ CONF
         apt-get update -q
         cd "$staging/packages"
         apt-get download -q rustc-web libstd-rust-web-dev:amd64 libstd-rust-web-dev:arm64
-        # The compiler's own library, and LLVM below it.
+        # The library of the compiler, and the LLVM library that it needs.
         apt-get download -q "$(dependency libstd-rust-web-dev_*_amd64.deb 'libstd-rust-web-[0-9.]+')"
         apt-get download -q "$(dependency libstd-rust-web-[0-9]*.deb 'libllvm[0-9]+')"
     )
@@ -84,7 +90,7 @@ exec '$TOOLCHAIN/usr/bin/$tool' --sysroot '$TOOLCHAIN/usr' "\$@"
 SCRIPT
         chmod +x "$staging/toolchain/bin/$tool"
     done
-    # Complete or not there at all: the next run relies on it.
+    # Moved as a whole, because the next run assumes that an existing toolchain is complete.
     rm -rf "$TOOLCHAIN"
     mv "$staging/toolchain" "$TOOLCHAIN"
     rm -rf "$staging"
@@ -115,13 +121,13 @@ export CXX_aarch64_unknown_linux_gnu=$GNU-g++
 export AR_aarch64_unknown_linux_gnu=$GNU-ar
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$GNU-gcc
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=$PWD/ci/emulate.sh
-# Cargo puts the host's libraries on LD_LIBRARY_PATH, over which the emulated loader can loop forever.
+# Cargo adds the libraries of the host to LD_LIBRARY_PATH, with which the emulated loader can loop forever.
 export EMULATOR="qemu-aarch64 -L /usr/$GNU -E LD_LIBRARY_PATH=/usr/$GNU/lib"
 export EMULATED_CPUS="${CPUS[*]}" FILES_LEFT_OUT
 export EMULATED_COMMAND=$CARGO_TARGET_DIR/$TARGET/debug/harness
 export PROPTEST_CASES=${PROPTEST_CASES:-16}
 export INSTA_UPDATE=no
-# Nobody debugs these programs, and to write what a debugger wants takes its share of the budget.
+# These programs are not debugged, and writing debug information takes time.
 export CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_TEST_DEBUG=false
 
 echo "== $("${RUSTC:-rustc}" --version), $("$GNU-g++" --version | head -n 1), $(qemu-aarch64 --version | head -n 1)"
@@ -129,10 +135,10 @@ select_tests
 echo "== build"
 within_budget cargo test --quiet --no-run "${PACKAGES[@]}" "${TESTS[@]}" || fail "the build for $TARGET"
 echo "== build: done after $SECONDS s"
-# Not by `cargo run`, which would build it again with other features of its dependencies.
+# Not with `cargo run`, which would rebuild the command with other features of its dependencies.
 judge "oracles" ci/emulate.sh "$EMULATED_COMMAND" oracles
 judge "kernels" ci/emulate.sh "$EMULATED_COMMAND" kernels
-judge "rungs 1 to 3 on the default model" ci/emulate.sh "$EMULATED_COMMAND" check --rung lut,block,tensor
+judge "levels 1 to 3 on the default model" ci/emulate.sh "$EMULATED_COMMAND" check --level lut,block,tensor
 judge "tests" cargo test --quiet --no-fail-fast "${PACKAGES[@]}" "${TESTS[@]}" -- "${TESTS_LEFT_OUT[@]/#/--skip=}"
 judge "doctests" cargo test --quiet --no-fail-fast "${PACKAGES[@]}" --doc
 conclude

@@ -14,11 +14,11 @@ import tempfile
 HEADINGS = [
     "Verdict",
     "Findings",
-    "Ladder by kernel",
+    "Levels by kernel",
     "Layout maps",
     "Divergence along the layers",
     "ULP histograms",
-    "Kill matrix",
+    "Mutation matrix",
     "Speed",
     "Trend",
     "Provenance",

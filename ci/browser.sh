@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Opens a generated report in Debian's chromium, headless, wide and narrow, light and dark: nothing on the console,
-# nothing fetched, nothing wider than the screen, every heading there. Screenshots go to target/browser.
+# Opens a generated report in headless chromium from Debian, with wide and narrow screens and with light and dark
+# schemes. The console must be empty, nothing may be fetched, nothing may be wider than the screen, and all headings
+# must be there. Screenshots are written to target/browser.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,7 +22,7 @@ fi
 target=${CARGO_TARGET_DIR:-target}
 night=$(mktemp -d)
 trap 'rm -rf "$night"' EXIT
-# What the report says is for other steps: here it has to be there, and to look right.
+# Other steps check the content of the report. This one checks only that it exists and is displayed correctly.
 cargo run --quiet --locked -p harness -- nightly --out "$night" --recipe tiny-llama-tq2_0 --recipe tail-bitnet-b1.58-tq1_0 \
     --fuzz-cases 500 --quick-bench
 python3 ci/browser.py "$(command -v chromium)" "$night/index.html" "$target/browser"

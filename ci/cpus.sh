@@ -1,32 +1,34 @@
 #!/usr/bin/env bash
-# Runs the tests that print or compare outputs on other CPUs of x86-64 than this machine's, under qemu's user emulation: an
-# old one without AVX2, which no oracle runs on, and one with AVX2 alone, both at once.
+# Runs the tests that print or compare outputs on other x86-64 CPUs, under qemu's user emulation. Two CPUs are emulated
+# in parallel: an old one without AVX2, on which no oracle can run, and one with AVX2 but without later extensions.
 #
-#   ci/cpus.sh [FOLDER]        FOLDER (default target/cpus) keeps what is built for it alone
+#   ci/cpus.sh [FOLDER]        FOLDER (default target/cpus) stores the files that are built only for this script
 #
-# BUDGET_MINUTES (default 20) bounds the whole run: code that hangs under emulation is a failure, not a wait.
+# BUDGET_MINUTES (default 20) limits the whole run, so that code that hangs under emulation fails.
 #
-# Exit code 0: passed, or nothing ran and a line `skipped: REASON` says why. 1: a build or test failed, or time is up.
+# Exit code 0: passed, or nothing ran and a line `skipped: REASON` gives the reason. 1: a build or test failed, or the
+# time limit was reached.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source ci/emulation.sh
 
 readonly OLD=Nehalem
-# Less what the emulator lacks and would warn of; no program of this workspace uses it.
+# Without features that the emulator lacks and would warn about. No program of this workspace uses them.
 readonly AVX2=Haswell-noTSX,-pcid,-x2apic,-tsc-deadline,-invpcid
 readonly CPUS=("$OLD" "$AVX2")
-# With AVX2: the files whose tests print or compare outputs. All else there is arithmetic, which the same kernels and oracles
-# do on every CPU that has AVX2, and emulated many times slower.
-readonly FILES=(check docs dump_lut gate mistakes output receipts report)
-# Of these, two repeat at length what others there show: every level on models like the default one, and the matrix of mutants,
-# whose command prints it.
-# The commands of the README alone: those of the other pages take half an hour.
+# On the CPU with AVX2 only files whose tests print or compare outputs run. All other tests are arithmetic, which uses
+# the same kernels and oracles on every CPU with AVX2, and is much slower under emulation.
+readonly FILES=(check docs dump_lut gate mutants output receipts report)
+# Only the commands of the README are run. Those of other pages take half an hour.
 export DOCS_PAGES=README.md
-readonly TESTS_LEFT_OUT=(models_that_bitnet_cpp_wrote_are_exact every_mistake_is_caught_and_blamed_on_the_candidate)
-# Without: all files but these, as folder/file. Mutants and their causes, fuzzing, fences and batches: the scalar kernels'
-# arithmetic is the same everywhere, and these try all there is of it. The receipts' tests repeat whole runs on made figures.
-# Limits, signals and faults of a process are the emulator's there.
+# Tests that are left out there, by what their names contain: every level on models like the default one; the matrix of
+# mutants, which its command prints; times; and signals, which the emulator handles before the program does.
+readonly TESTS_LEFT_OUT=(models_that_bitnet_cpp_wrote_are_exact every_mutant_ mutants_and_benches_leave_receipts_too
+    interruption::)
+# On the CPU without AVX2, all files except these run, as folder/file. Mutants and their causes, fuzzing, fences and
+# batches are exhaustive tests of arithmetic, and the scalar kernels are the same on every CPU. The tests of receipts
+# repeat whole runs with made-up numbers. For limits, signals and faults of a process, the emulator would be tested.
 FILES_LEFT_OUT="
     harness/diagnosis harness/findings harness/fuzz harness/guard_pages harness/metamorphic rust-kernel/kernels
     harness/endings harness/limits harness/model_files"
@@ -37,7 +39,7 @@ readonly FOLDER
 readonly LOG=$FOLDER/log
 readonly BUDGET=$((${BUDGET_MINUTES:-20} * 60))
 
-# The README's first command where no oracle runs: one line that says so, and exit code 3.
+# Runs the first command of the README without an available oracle. It must print one error line and exit with 3.
 check_without_oracle() {
     echo "== check on $OLD"
     EMULATED_CPUS=$OLD within_budget ci/emulate.sh "$HARNESS" check >"$LOG" || true
@@ -70,6 +72,6 @@ select_tests
 judge "tests on $OLD" env EMULATED_CPUS="$OLD" cargo test --quiet --locked --no-fail-fast --workspace "${TESTS[@]}"
 FILES_LEFT_OUT=
 judge "tests on $AVX2" env EMULATED_CPUS="$AVX2" HARNESS_NO_SKIPS=oracle,followed-oracle \
-    cargo test --quiet --locked --no-fail-fast -p harness "${FILES[@]/#/--test=}" \
+    cargo test --quiet --locked --no-fail-fast --workspace "${FILES[@]/#/--test=}" \
     -- "${TESTS_LEFT_OUT[@]/#/--skip=}"
 conclude

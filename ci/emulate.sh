@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Runs a program on every emulated CPU at once, and prints one output after the other. Cargo calls it for whatever it would
-# run, as ci/aarch64.sh and ci/cpus.sh say.
+# Runs a program on all emulated CPUs in parallel, and prints their outputs one after the other. ci/aarch64.sh and
+# ci/cpus.sh configure it as cargo's runner.
 #
 #   ci/emulate.sh PROGRAM [ARGUMENT...]
 #
 # EMULATOR          the emulator and its options
-# EMULATED_CPUS     the CPUs, by the emulator's names
-# EMULATED_COMMAND  cargo's file of the command `harness`, which tests start as a child and which is no program for the
-#                   kernel; empty where it is
+# EMULATED_CPUS     the CPUs, with the emulator's names
+# EMULATED_COMMAND  the executable of the command `harness`, which tests start as a child process, if the system cannot
+#                   run it without the emulator; otherwise empty
 # FILES_LEFT_OUT    test files that are not run, as folder/file
 #
 # Exit code 0: it succeeded on every CPU. 1: it failed on one.
 
 set -euo pipefail
-# Of words, which is what variables of the environment can hold.
+# Environment variables cannot be arrays, so these are lists of words.
 read -ra EMULATOR <<<"$EMULATOR"
 read -ra EMULATED_CPUS <<<"$EMULATED_CPUS"
 
-# An emulated program's children are the kernel's to start, which cannot: they need a script in the command's place.
-# Cargo puts its own file back whenever it has looked at it, and calls this afterwards. That file has a second name,
-# through which nothing must be written.
+# The kernel cannot start a child process for another architecture, so a script replaces the command. Cargo restores its
+# file after checking it, and calls this script afterwards. The file has a second hard link, so it is renamed and not
+# overwritten.
 readonly ELF=$EMULATED_COMMAND.elf
 if [[ -n $EMULATED_COMMAND ]] && ! head -c 2 "$EMULATED_COMMAND" | grep -q '#!'; then
     rm -f "$ELF"
@@ -34,7 +34,7 @@ shift
 if [[ $PROGRAM == "$EMULATED_COMMAND" ]]; then
     PROGRAM=$ELF
 fi
-# Cargo runs a test in the folder of its package, under the name of its file with a hash.
+# Cargo runs a test in the folder of its package. The program is named after the test file, with a hash.
 for left_out in $FILES_LEFT_OUT; do
     if [[ ${PWD##*/}/${NAME%-*} == "$left_out" ]]; then
         exit 0

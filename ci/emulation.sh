@@ -1,4 +1,5 @@
-# What scripts that run tests under an emulator share; sourced, not run. They set LOG, a file, and BUDGET, in seconds.
+# Common functions of scripts that run tests under an emulator. This file is sourced. The scripts set LOG, a file, and
+# BUDGET, in seconds.
 
 skip() {
     echo "skipped: $1"
@@ -10,7 +11,7 @@ fail() {
     exit 1
 }
 
-# Runs a command in what is left of the budget. It is waited for, so that whoever ends this run ends the command too.
+# Runs a command within the rest of the budget. It runs in the background, so that a trap can end it with this script.
 within_budget() {
     local left=$((BUDGET - SECONDS)) status=0
     if ((left <= 0)); then
@@ -26,7 +27,7 @@ within_budget() {
     return $status
 }
 
-# Runs a judgement; a failure is told at the end, so that one run shows them all.
+# Runs a check. Failures are recorded and reported at the end, so that one run shows all of them.
 FAILURES=()
 judge() {
     local what=$1 start=$SECONDS
@@ -36,7 +37,7 @@ judge() {
     echo "== $what: done in $((SECONDS - start)) s"
 }
 
-# Tells the failures of all judgements and ends the run.
+# Reports the failures of all checks and ends the run.
 conclude() {
     local failure
     for failure in "${FAILURES[@]}"; do
@@ -46,11 +47,11 @@ conclude() {
     echo "passed: ${CPUS[*]} in $((SECONDS / 60)) min $((SECONDS % 60)) s"
 }
 
-# Runs a command that prepares the machine; what it says is shown only if it fails. Without it there is nothing to test.
+# Runs a command that prepares the machine. If it fails, the run is skipped and the last line of its output is printed.
 prepare() {
     local what=$1
     shift
-    # In the background, since bash forgets `set -e` in whatever stands left of `||`.
+    # In the background, because bash ignores `set -e` in a command on the left side of `||`.
     "$@" >"$LOG" 2>&1 &
     wait $! || skip "$what: $(grep -v '^$' "$LOG" | tail -n 1)"
 }
@@ -63,10 +64,10 @@ as_root() {
     fi
 }
 
-# Installs packages of the system: a line that says what they are, a command of each that is missing, their names.
+# Installs system packages, unless all their commands exist. Arguments: a description, the commands, the package names.
 install_packages() {
     local what=$1 command missing=
-    # Of words. One at a time: of several, `command -v` is content with one.
+    # A list of words. Checked one at a time, because `command -v` with several names succeeds if one of them exists.
     for command in $2; do
         command -v "$command" >/dev/null || missing=$command
     done
@@ -77,8 +78,8 @@ install_packages() {
     prepare "$what" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
 }
 
-# Sets TESTS to the options by which cargo builds and runs all but FILES_LEFT_OUT, as folder/file. A name selects the file
-# of every package that has it, so that ci/emulate.sh looks again.
+# Sets TESTS to the options for cargo that select all test files except FILES_LEFT_OUT, as folder/file. An option
+# selects the files with this name in all packages, so ci/emulate.sh checks FILES_LEFT_OUT again.
 select_tests() {
     local file
     TESTS=(--lib --bins)

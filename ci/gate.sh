@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Makes the receipts that reports/baseline.json asks for, and puts them to the gate.
+# Creates the receipts that reports/baseline.json requires, and runs the gate on them.
 #
-#   ci/gate.sh [FOLDER]        FOLDER (default target/gate) gets receipts/, gate.md and gate.xml
+#   ci/gate.sh [FOLDER]        receipts/, gate.md and gate.xml are written to FOLDER (default target/gate)
 #
-# After a change that is meant to cover other things: harness baseline accept FOLDER/receipts
+# After an intended change of the baseline, run: harness baseline accept FOLDER/receipts
 #
 # Exit code: that of `harness gate`.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Beside the default model, which has every format: other architectures, tails in every matrix, dense tensors in Q6_K.
+# Recipes in addition to the default model, which has every format: other architectures, tails in every matrix, Q6_K.
 readonly RECIPES=(tail-bitnet-i2_s tail-llama-tq2_0 tail-bitnet-b1.58-tq1_0 tiny-llama-q6_k)
 readonly CASES=5000
 readonly FOLDER=${1:-target/gate}
@@ -22,7 +22,7 @@ HARNESS=$(cargo metadata --locked --no-deps --format-version 1 |
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')/debug/harness
 readonly HARNESS
 
-# A divergence is the gate's to judge, by the receipt; anything else is no receipt to judge.
+# Creates a receipt. Exit code 1 is a divergence, which the gate evaluates; other errors end this script.
 receipt() {
     local name=$1 status=0
     shift
@@ -39,5 +39,5 @@ for recipe in "${RECIPES[@]}"; do
     receipt "$recipe" check "$FOLDER/models/$recipe.gguf"
 done
 receipt fuzz fuzz --cases "$CASES" --out "$FOLDER/findings"
-receipt mistakes mistakes
+receipt mutants mutants
 "$HARNESS" gate "$FOLDER/receipts" --markdown "$FOLDER/gate.md" --junit "$FOLDER/gate.xml"

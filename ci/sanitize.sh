@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the tests of the kernels, the packers and the GGUF reader under AddressSanitizer: a read or write outside a
-# buffer stops the test instead of passing it.
+# Runs the tests of the kernels, the packers and the GGUF reader under AddressSanitizer, so that a read or write outside
+# a buffer fails the test.
 #
-#   ci/sanitize.sh [FOLDER]       FOLDER (default target/sanitize) keeps everything built
+#   ci/sanitize.sh [FOLDER]       FOLDER (default target/sanitize) stores all build outputs
 #
-# Exit code 0: passed, or nothing ran and a line `skipped: REASON` says why. 1: a build or test failed.
+# Exit code 0: passed, or nothing ran and a line `skipped: REASON` gives the reason. 1: a build or test failed.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,19 +25,18 @@ fail() {
 LIBRARIES=$(rustc --print target-libdir --target "$TARGET")
 compgen -G "$LIBRARIES/librustc*_rt.asan.a" >/dev/null || skip "this rustc comes without the AddressSanitizer runtime"
 
-# The flag is unstable. Naming the target, though it is the host, keeps it away from build scripts and macros, which
-# run inside the compiler; hence the variable for the target's flags alone. Doctests link by themselves and take
-# theirs from RUSTDOCFLAGS.
+# The flag is unstable. With an explicit target, even that of the host, it does not apply to build scripts and
+# procedural macros; hence the variable for the flags of the target. Doctests are linked separately, with RUSTDOCFLAGS.
 export RUSTC_BOOTSTRAP=1
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS=-Zsanitizer=address
 export RUSTDOCFLAGS=-Zsanitizer=address
-# A test asks for more memory than there is and expects the refusal that an allocator gives.
+# A test allocates more memory than there is and expects the error of a normal allocator.
 export ASAN_OPTIONS=allocator_may_return_null=1
 export CARGO_TARGET_DIR=${1:-target/sanitize} CARGO_TERM_COLOR=never
 
 SCRATCH=$(mktemp -d)
 trap 'rm -rf "$SCRATCH"' EXIT
-# The sanitizer must be able to fail: a vector load that leaves its buffer by a byte.
+# Self-check: the sanitizer must report a vector load that ends one byte past its buffer.
 cat >"$SCRATCH/overrun.rs" <<'RUST'
 use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_movemask_epi8};
 

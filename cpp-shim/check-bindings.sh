@@ -1,9 +1,10 @@
 #!/bin/sh
-# Checks that src/ffi.rs is what bindgen makes of include/oracle.h; with --write, makes it so.
+# Checks that src/ffi.rs equals the output of bindgen for include/oracle.h. With --write, writes the output to
+# src/ffi.rs.
 #
 # usage: check-bindings.sh [--write] [TOOLS]
-# TOOLS is the folder that keeps bindgen between runs (default: the target folder). bindgen and libclang are installed
-# if they are missing; libclang through apt-get, which needs root.
+# TOOLS is the folder in which bindgen is kept between runs (default: the target folder). bindgen and libclang are
+# installed if they are missing. libclang is installed with apt-get, which needs root.
 set -eu
 
 bindgen_version=0.72.1
@@ -25,7 +26,7 @@ fi
 fresh=$(mktemp)
 trap 'rm -f "$fresh" "$fresh.log"' EXIT
 
-# Debian's libclang comes without clang's own headers; the C compiler's stddef.h and stdint.h do.
+# Debian's libclang does not include the headers of clang. stddef.h and stdint.h of the C compiler are used instead.
 generate() {
     "$bindgen" "$here/include/oracle.h" \
         --allowlist-item 'oracle_.*' --allowlist-item 'ORACLE_.*' \
@@ -47,7 +48,7 @@ generate() {
         -- -std=c11 -isystem "$(cc -print-file-name=include)"
 }
 
-# bindgen panics without libclang, so a second attempt follows the installation.
+# bindgen panics without libclang. In that case, install it and try again.
 if ! generate 2>"$fresh.log"; then
     if ! grep -qi 'libclang' "$fresh.log"; then
         cat "$fresh.log" >&2

@@ -1,4 +1,4 @@
-//! Compiled objects, kept under keys, shared by all cargo profiles of a target folder.
+//! A cache of compiled objects, indexed by keys. All cargo profiles of a target folder share it.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,19 +8,17 @@ use sha2::{Digest, Sha256};
 use crate::error::BuildError;
 use crate::progress::Progress;
 
-/// Files that cargo puts at the top of a target folder. It writes the first only into a folder that
-/// it made itself.
+/// Files that cargo creates at the top of a target folder. It creates the first only in a folder that it has created.
 const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
 
 pub(crate) struct Cache {
     folder: PathBuf,
-    /// Held for as long as the cache is open, so that two cargo processes do not compile the same
-    /// file twice.
+    /// Held while the cache is open, so that two cargo processes do not compile the same file twice.
     _lock: File,
 }
 
 impl Cache {
-    /// Opens `<target dir>/oracles`; `out_dir` itself where no target folder is found above it.
+    /// Opens `<target dir>/oracles`, or `<out_dir>/oracles` if no target folder is found above `out_dir`.
     pub(crate) fn open(out_dir: &Path, progress: &Progress) -> Result<Self, BuildError> {
         let folder = out_dir
             .ancestors()
@@ -31,7 +29,7 @@ impl Cache {
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(BuildError::io("create", &path))?;
         if lock.try_lock().is_err() {
-            progress.say("oracles: waiting for another build of them");
+            progress.print("oracles: waiting for another build to finish");
             lock.lock().map_err(BuildError::io("lock", &path))?;
         }
         Ok(Self {
@@ -40,13 +38,13 @@ impl Cache {
         })
     }
 
-    /// Where the file of that key is, or will be.
+    /// The path of the file with this key.
     pub(crate) fn path(&self, key: &str, extension: &str) -> PathBuf {
         self.folder.join(format!("{key}.{extension}"))
     }
 }
 
-/// Has `make` write a file next to `path`, then moves it there: a file that exists is whole.
+/// Calls `make` to write a temporary file and renames it to `path`. A file that exists is therefore complete.
 pub(crate) fn write_whole<E>(
     path: &Path,
     make: impl FnOnce(&Path) -> Result<(), E>,
@@ -62,8 +60,8 @@ where
     Ok(())
 }
 
-/// Collects what determines a file; each part is length-prefixed, so no two lists of parts look
-/// alike.
+/// A hash of the inputs of a file. Each part is prefixed with its length, so that different lists of parts have
+/// different hashes.
 #[derive(Clone, Default)]
 pub(crate) struct Key(Sha256);
 

@@ -1,4 +1,4 @@
-//! The C and C++ compilers: found by the `cc` crate, run here so that their messages can be shown.
+//! The C and C++ compilers. The `cc` crate finds them. This module runs them, so that it can show their messages.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(crate) enum Language {
 }
 
 impl Language {
-    /// By the file's extension: `.c` is C, everything else C++.
+    /// The language of a file by its extension: `.c` is C, all others are C++.
     pub(crate) fn of(file: &Path) -> Self {
         if file.extension().is_some_and(|extension| extension == "c") {
             Self::C
@@ -40,8 +40,8 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    /// Asks the `cc` crate, which honours CC, CXX, CFLAGS and CXXFLAGS with their target-specific
-    /// forms and tells cargo to watch them.
+    /// Finds a compiler with the `cc` crate. It respects CC, CXX, CFLAGS and CXXFLAGS with their target-specific forms,
+    /// and registers them with cargo.
     pub(crate) fn find(language: Language) -> Result<Self, BuildError> {
         let tool = cc::Build::new()
             .cpp(language == Language::Cxx)
@@ -78,18 +78,18 @@ impl Compiler {
         self.tool.is_like_gnu() && !self.tool.is_like_clang()
     }
 
-    /// Flags that the environment adds, in front of ours.
+    /// Flags from the environment. They precede those of the specification.
     pub(crate) fn environment_flags(&self) -> impl Iterator<Item = String> {
         let flags = self
             .tool
             .args()
             .iter()
             .map(|flag| flag.to_string_lossy().into_owned());
-        // The `cc` crate's own, for `warnings(false)`: upstream's warnings are not ours to fix.
+        // The `cc` crate adds this flag for `warnings(false)`, which disables the warnings of upstream code.
         flags.filter(|flag| flag != "-w")
     }
 
-    /// The macros that the compiler predefines under `flags`. They tell the instruction set.
+    /// The predefined macros of the compiler with `flags`. The instruction set is derived from them.
     pub(crate) fn macros(&self, flags: &[String]) -> Result<Macros, BuildError> {
         let mut command = self.tool.to_command();
         let language = if self.language == Language::C {
@@ -106,7 +106,7 @@ impl Compiler {
         Ok(Macros(String::from_utf8_lossy(&output).into_owned()))
     }
 
-    /// Everything about the compiler that its output depends on.
+    /// A hash of all properties of the compiler that affect its output.
     pub(crate) fn key(&self, macros: &Macros) -> Key {
         Key::default()
             .with(self.language.name())
@@ -147,7 +147,7 @@ impl Compiler {
 pub(crate) struct Macros(String);
 
 impl Macros {
-    /// CPU features that the compiler may use, by the names that Rust detects them by.
+    /// CPU features that the compiler may use, with the names of Rust's detection macros.
     pub(crate) fn cpu_features(&self, architecture: &str) -> Vec<&'static str> {
         let defined: Vec<&str> = self
             .0
@@ -163,13 +163,13 @@ impl Macros {
 }
 
 fn run(command: &mut Command, what: impl Fn() -> String) -> Result<Vec<u8>, BuildError> {
-    // The messages are quoted in ours: ask for them in one language.
+    // Errors quote the messages of the compiler, so their language should not vary.
     let outcome = command.env("LC_ALL", "C").stdin(Stdio::null()).output();
-    let failed = |status: String, said: String| BuildError::Compiler {
+    let failed = |status: String, output: String| BuildError::Compiler {
         what: what(),
         status,
         command: in_shell(command),
-        said,
+        output,
     };
     match outcome {
         Ok(output) if output.status.success() => Ok(output.stdout),
@@ -178,7 +178,7 @@ fn run(command: &mut Command, what: impl Fn() -> String) -> Result<Vec<u8>, Buil
     }
 }
 
-/// The command as it can be pasted into a shell.
+/// The command, quoted for a shell.
 fn in_shell(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     for argument in command.get_args() {

@@ -1,8 +1,8 @@
-//! Why the oracles could not be built, in words that say what to do.
+//! Errors of building the oracles, with hints on how to fix them.
 
 use std::path::{Path, PathBuf};
 
-/// Lines of another program's message that are worth showing.
+/// Maximum number of lines of another program's output in an error.
 const SHOWN_LINES: usize = 15;
 
 #[derive(Debug, thiserror::Error)]
@@ -30,16 +30,16 @@ pub(crate) enum BuildError {
     Architecture { table: String, architecture: String },
 
     #[error(
-        "the source of {package} is not at hand and could not be fetched\n\
+        "the source of {package} is not available and could not be fetched\n\
          the first build downloads it, so it needs the network once; later builds work offline\n\
          without network: LLAMA_CPP_DIR=/path/to/a/bitnet.cpp/checkout, or no oracles at all:\n\
          --no-default-features\n\
-         cargo said:\n{said}"
+         cargo output:\n{output}"
     )]
-    Fetch { package: String, said: String },
+    Fetch { package: String, output: String },
 
     #[error(
-        "{} is out of step with its Cargo.toml: it has no {package} with a checksum\n\
+        "{} does not match its Cargo.toml: it has no {package} with a checksum\n\
          restore the file, or run: cargo generate-lockfile --manifest-path vendor/{manifest}",
         path.display()
     )]
@@ -87,12 +87,12 @@ pub(crate) enum BuildError {
         variable: &'static str,
     },
 
-    #[error("{what} failed ({status})\ncommand: {command}\nthe compiler said:\n{said}")]
+    #[error("{what} failed ({status})\ncommand: {command}\ncompiler output:\n{output}")]
     Compiler {
         what: String,
         status: String,
         command: String,
-        said: String,
+        output: String,
     },
 }
 
@@ -110,7 +110,7 @@ impl BuildError {
     }
 }
 
-/// The last lines of a program's output, indented, with an ellipsis for those before.
+/// The last lines of a program's output, indented. A note replaces the lines before them.
 pub(crate) fn tail(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<&str> = text

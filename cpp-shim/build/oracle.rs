@@ -1,4 +1,4 @@
-//! From the specification to one shared object per build.
+//! Builds one shared object for each build of the specification.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,11 +17,10 @@ use crate::progress::Progress;
 use crate::source::Source;
 use crate::spec::Spec;
 
-/// Exports the entry point and nothing else: the C++ runtime's own symbols have default visibility.
+/// Exports only the entry point. Without this script the symbols of the C++ runtime would be exported, too.
 const VERSION_SCRIPT: &str = "{ global: oracle_entry; local: *; };\n";
 
-/// What is known of a build, beside its shared object. The generated table and the object itself
-/// both carry it.
+/// The properties of a build. The generated table and the shared object both contain them.
 pub(crate) struct Provenance {
     pub(crate) id: String,
     pub(crate) upstream: String,
@@ -36,11 +35,11 @@ pub(crate) struct Provenance {
 pub(crate) struct Oracle {
     pub(crate) provenance: Provenance,
     pub(crate) shared_object: PathBuf,
-    /// Names the content of the shared object.
+    /// Hash of the inputs of the shared object.
     pub(crate) key: String,
 }
 
-/// Compiles what the cache lacks and links every build.
+/// Compiles objects that are not in the cache, and links every build.
 pub(crate) fn build_all(environment: &Environment, spec: &Spec) -> Result<Vec<Oracle>, BuildError> {
     let progress = Progress::new();
     let toolchain = Toolchain::find()?;
@@ -104,7 +103,7 @@ pub(crate) fn build_all(environment: &Environment, spec: &Spec) -> Result<Vec<Or
         .collect()
 }
 
-/// Features that code under any of the flags may use, in the order of the table.
+/// CPU features that code compiled with any of the flags may use, in the order of the table.
 fn required_features(flags: &[&FlagSet<'_>], architecture: &str) -> Vec<&'static str> {
     let used: Vec<&str> = flags
         .iter()
@@ -117,7 +116,7 @@ fn required_features(flags: &[&FlagSet<'_>], architecture: &str) -> Vec<&'static
         .collect()
 }
 
-/// Compiles the objects that are not there yet, the largest sources first, on all cores.
+/// Compiles missing objects on `jobs` threads, the largest sources first.
 fn compile(
     objects: &[Object],
     toolchain: &Toolchain,
@@ -139,8 +138,7 @@ fn compile(
     let work = || {
         while let Some(object) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
             if let Err(error) = compile_one(object, &missing, toolchain, progress) {
-                // The rest would mostly fail in the same way: nothing new is started, one error is
-                // told.
+                // Other objects are likely to fail in the same way. No more are started, and one error is reported.
                 next.store(missing.len(), Ordering::Relaxed);
                 failure
                     .lock()
@@ -175,7 +173,7 @@ fn compile_one(
         .iter()
         .position(|other| other.key == object.key)
         .unwrap_or(0);
-    progress.say(&format!(
+    progress.print(&format!(
         "oracle {}: compiling {name} ({position}/{})",
         object.label,
         missing.len()
@@ -202,7 +200,7 @@ fn link(
         .hex();
     let shared_object = cache.path(&key, "so");
     if !shared_object.is_file() {
-        progress.say(&format!("oracle {}: linking", provenance.id));
+        progress.print(&format!("oracle {}: linking", provenance.id));
         let script = cache.path("exports", "map");
         fs::write(&script, VERSION_SCRIPT).map_err(BuildError::io("write", &script))?;
         let mut flags: Vec<OsString> = spec.flags.link.iter().map(OsString::from).collect();

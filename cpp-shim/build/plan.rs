@@ -1,4 +1,4 @@
-//! Which objects a build consists of, and what determines each of them.
+//! The objects of a build and the inputs of each object.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::oracle::Provenance;
 use crate::source::Source;
 use crate::spec::{Build, Spec, Upstream};
 
-/// One file to compile, under one set of flags.
+/// One file to compile with one set of flags.
 #[derive(Clone)]
 pub(crate) struct Object {
     pub(crate) label: String,
@@ -51,7 +51,7 @@ impl Toolchain {
         }
     }
 
-    /// Flags that the environment adds to one language or the other.
+    /// Flags from the environment, for either language.
     pub(crate) fn environment_flags(&self) -> Vec<String> {
         let mut flags: Vec<String> = self.c.environment_flags().collect();
         for flag in self.cxx.environment_flags() {
@@ -63,7 +63,7 @@ impl Toolchain {
     }
 }
 
-/// A set of flags with what the compilers make of it.
+/// A set of flags with the macros that the compilers predefine for it.
 pub(crate) struct FlagSet<'a> {
     flags: &'a [String],
     c_macros: Macros,
@@ -94,7 +94,7 @@ impl<'a> FlagSet<'a> {
     }
 }
 
-/// Everything that the objects of one build have in common.
+/// The common inputs of all objects of one build.
 pub(crate) struct Planner<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) spec: &'a Spec,
@@ -173,8 +173,8 @@ impl Planner<'_> {
             .with_all(&self.upstream.include)
             .with_all(arguments.iter().map(|argument| argument.as_encoded_bytes()))
             .hex();
-        // Folders stay out of the key, and out of the object: an assertion's message quotes
-        // __FILE__.
+        // Paths of folders are not part of the key. They must not be in the object either; messages of assertions
+        // contain __FILE__.
         let shim = &self.environment.shim;
         arguments.extend(
             self.spec
@@ -242,7 +242,7 @@ pub(crate) fn joined(option: &str, path: &Path) -> OsString {
     flag
 }
 
-/// The provenance as string macros, for the file that answers `describe`.
+/// The provenance as string macros, for the file that implements `describe`.
 fn identity_defines(provenance: &Provenance) -> Vec<OsString> {
     [
         ("ID", provenance.id.clone()),

@@ -1,7 +1,7 @@
-//! Lines that say what is going on while it goes on.
+//! Progress messages of the build script.
 //!
-//! Cargo keeps a build script's output to itself unless the script fails, so the lines go to the
-//! terminal when there is one. Nothing is said when there is nothing to do.
+//! Cargo shows the output of a build script only if the script fails, so messages are written to the terminal if there
+//! is one.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -22,12 +22,12 @@ impl Progress {
         }
     }
 
-    /// Progress is a courtesy: where it cannot be written, the build goes on without.
-    pub(crate) fn say(&self, line: &str) {
+    /// Prints a line. Errors are ignored: the build does not depend on progress messages.
+    pub(crate) fn print(&self, line: &str) {
         match &self.terminal {
             Some(terminal) => {
                 if let Ok(mut terminal) = terminal.lock() {
-                    // Cargo's own status line stands where the cursor is: write over it.
+                    // The cursor is in cargo's status line, which is overwritten.
                     let _ = writeln!(terminal, "\r\x1b[K{line}");
                 }
             }

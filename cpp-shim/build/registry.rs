@@ -1,4 +1,4 @@
-//! The generated Rust: a table of the builds, with their shared objects inside.
+//! Generates Rust code: a table of the builds with their embedded shared objects.
 
 use std::fmt::Write;
 use std::fs;
@@ -8,7 +8,7 @@ use crate::cache::write_whole;
 use crate::error::BuildError;
 use crate::oracle::Oracle;
 
-/// Writes `registry.rs` into `out_dir`; `cpp-shim/src/build.rs` includes it.
+/// Writes `registry.rs` to `out_dir`. `cpp-shim/src/registry.rs` includes it.
 pub(crate) fn write(out_dir: &Path, oracles: &[Oracle]) -> Result<(), BuildError> {
     let mut table = format!("static BUILDS: [Build; {}] = [\n", oracles.len());
     let mut files = Vec::new();
@@ -26,10 +26,11 @@ pub(crate) fn write(out_dir: &Path, oracles: &[Oracle]) -> Result<(), BuildError
 
 fn append(table: &mut String, oracle: &Oracle, file: &str) {
     let provenance = &oracle.provenance;
-    // Writing to a String does not fail.
+    // Writing to a `String` cannot fail.
     let _ = writeln!(
         table,
-        "    Build::new(
+        "    // SAFETY: cpp-shim's build script compiled the image from a pinned upstream for these features.
+    unsafe {{ Build::new(
         Provenance {{
             id: {:?},
             upstream: {:?},
@@ -41,7 +42,7 @@ fn append(table: &mut String, oracle: &Oracle, file: &str) {
             instruction_set: &{:?},
         }},
         include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\")),
-    ),",
+    ) }},",
         provenance.id,
         provenance.upstream,
         provenance.version,
@@ -53,7 +54,7 @@ fn append(table: &mut String, oracle: &Oracle, file: &str) {
     );
 }
 
-/// Copies the shared object to where it is embedded from: the crate then builds without the cache.
+/// Copies the shared object to `out_dir`, from where it is embedded. The crate then compiles without the cache.
 fn place(from: &Path, to: &Path) -> Result<(), BuildError> {
     if to.is_file() {
         return Ok(());
@@ -65,7 +66,7 @@ fn place(from: &Path, to: &Path) -> Result<(), BuildError> {
     })
 }
 
-/// Removes shared objects of earlier runs. What cannot be removed only takes up room.
+/// Removes shared objects of earlier runs. Errors are ignored, since leftover files only use disk space.
 fn sweep(out_dir: &Path, keep: &[String]) {
     for entry in fs::read_dir(out_dir).into_iter().flatten().flatten() {
         let name = entry.file_name();

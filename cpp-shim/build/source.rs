@@ -1,5 +1,4 @@
-//! Where an upstream's source lies: the package pinned in `vendor/`, or a checkout named by
-//! `LLAMA_CPP_DIR`.
+//! The source of an upstream: the package pinned in `vendor/`, or the checkout in `LLAMA_CPP_DIR`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,12 +11,12 @@ use crate::spec::Upstream;
 use crate::{Environment, variable};
 
 pub(crate) struct Source {
-    /// Laid out like a checkout of the upstream.
+    /// The root folder, with the layout of a checkout of the upstream.
     pub(crate) root: PathBuf,
     pub(crate) version: String,
-    /// sha256: of the registry package, or over the compiled sources of a checkout.
+    /// sha256 of the registry package, or of the compiled sources of a checkout.
     pub(crate) checksum: String,
-    /// For people: the package or the folder.
+    /// The package or the folder, for display.
     pub(crate) origin: String,
 }
 
@@ -64,8 +63,7 @@ fn pinned(environment: &Environment, upstream: &Upstream) -> Result<Source, Buil
     let checksum = lock.checksum.unwrap_or_default();
     let package = format!("{} {}", upstream.package, lock.version);
 
-    // Without network first: the registry folder usually has the package, and then this takes no
-    // time.
+    // First without network: the registry folder usually has the package, and then this is fast.
     let mut output = metadata(environment, &manifest, &["--offline"])?;
     if !output.status.success() {
         output = metadata(environment, &manifest, &[])?;
@@ -73,7 +71,7 @@ fn pinned(environment: &Environment, upstream: &Upstream) -> Result<Source, Buil
     if !output.status.success() {
         return Err(BuildError::Fetch {
             package,
-            said: tail(&output.stderr),
+            output: tail(&output.stderr),
         });
     }
     let found: Metadata =
@@ -198,12 +196,12 @@ fn local(root: &Path, upstream: &Upstream) -> Result<Source, BuildError> {
     })
 }
 
-/// The commit that is checked out, if `root` is the top of a git repository.
+/// The checked-out commit, if `root` is the top of a git repository.
 fn commit(root: &Path) -> Option<String> {
     if !root.join(".git").exists() {
         return None;
     }
-    // Grows with every commit and checkout.
+    // Every commit and checkout changes this file.
     let log = root.join(".git/logs/HEAD");
     if log.is_file() {
         println!("cargo::rerun-if-changed={}", log.display());

@@ -1,4 +1,4 @@
-//! `vendor/oracles.toml`, as it is written.
+//! The data structures of `vendor/oracles.toml`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -98,7 +98,7 @@ impl Shim {
 }
 
 impl Build {
-    /// Flags of the arithmetic.
+    /// Flags of the files with arithmetic.
     pub(crate) fn flags(&self, architecture: &str) -> Result<&[String], BuildError> {
         flags_for(&self.flags, &self.id, architecture)
     }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t log_limit = 400;
 
-// Errors are logged on the thread that made the call, so a buffer a thread keeps the sessions of several threads apart.
+// Errors are logged on the calling thread, so one buffer per thread separates the sessions of several threads.
 thread_local std::string log_tail;
 thread_local ggml_log_level log_level = GGML_LOG_LEVEL_NONE;
 
@@ -27,7 +27,7 @@ void keep_errors(ggml_log_level level, const char * text, void *) {
             log_tail.erase(0, log_tail.size() - log_limit);
         }
     } catch (...) {
-        // Called from code that expects no exception: a lost log line is the lesser harm.
+        // The caller does not handle exceptions, so the log line is dropped.
     }
 }
 

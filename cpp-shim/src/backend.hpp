@@ -1,18 +1,18 @@
-// Process-wide state of the implementation: its start-up and its log.
+// Process-wide state of upstream: initialization and log.
 #pragma once
 
 #include <string>
 
 namespace oracle {
 
-// Starts the backend on the first call in the process. Every operation calls it: the f16 tables are made here. The
-// backend is never stopped, so that no session can pull it from under another.
+// Initializes the backend on the first call in the process. Every operation calls it, because it creates the f16
+// tables. The backend is never stopped, because other sessions may use it.
 void start_backend();
 
-// Forgets what this thread has heard from the log.
+// Clears the log of this thread.
 void clear_log();
 
-// The last error lines that this thread has heard since clear_log, on one line; `otherwise` if there was none.
+// The last errors in the log of this thread since clear_log, as one line; `otherwise` if there are none.
 std::string last_errors(const char * otherwise);
 
 } // namespace oracle

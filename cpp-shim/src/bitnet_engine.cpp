@@ -12,10 +12,11 @@ namespace oracle {
 
 namespace {
 
-// Attention spans whole runs of so many positions, those not decoded masked out: llama_kv_cache_get_padding.
+// The number of positions in attention is a multiple of this: llama_kv_cache_get_padding. Positions that are not
+// decoded are masked.
 constexpr uint32_t kv_padding = 32;
 
-// The member of the family that upstream knows.
+// The architecture of the family that upstream supports.
 constexpr const char * upstream_architecture = "bitnet";
 
 llama_model_kv_override override_of(const char * key, llama_model_kv_override_type tag) {
@@ -25,7 +26,7 @@ llama_model_kv_override override_of(const char * key, llama_model_kv_override_ty
     return entry;
 }
 
-// The vocabulary of the file, read by upstream: it takes the architecture, which it need not know, for one that it does.
+// Loads the vocabulary of the file with upstream. Upstream may not support the architecture, so it is overridden.
 Model load_vocabulary(const Gguf & gguf, const BitnetArchitecture & architecture) {
     std::vector<llama_model_kv_override> overrides;
     overrides.push_back(override_of("general.architecture", LLAMA_KV_OVERRIDE_TYPE_STR));
@@ -36,7 +37,7 @@ Model load_vocabulary(const Gguf & gguf, const BitnetArchitecture & architecture
                                         LLAMA_KV_OVERRIDE_TYPE_INT));
         overrides.back().val_i64 = gguf.required_u32(key);
     }
-    overrides.push_back({}); // an empty key ends them
+    overrides.push_back({}); // an empty key terminates the list
     llama_model_params params = llama_model_default_params();
     params.vocab_only = true;
     params.kv_overrides = overrides.data();
@@ -63,7 +64,7 @@ class BitnetEngine final : public Engine {
         : tokenizer(load_vocabulary(*gguf, architecture)),
           model(std::move(gguf), architecture, static_cast<uint32_t>(llama_n_vocab(tokenizer.get()))),
           observer(observer) {
-        // Rounded as upstream rounds them.
+        // The same rounding as in upstream.
         n_ctx = GGML_PAD(params.n_ctx, kv_padding);
         n_batch = std::max<uint32_t>(std::min(n_ctx, params.n_batch), GGML_KQ_MASK_PAD);
         n_ubatch = std::min(n_batch, params.n_ubatch);
@@ -103,7 +104,7 @@ class BitnetEngine final : public Engine {
     }
 
   private:
-    // Zeroed: what is masked out is multiplied with zero, and must be a number.
+    // The caches are zeroed: masked positions are multiplied with zero and must not be NaN.
     void make_caches(ggml_type type) {
         const BitnetSizes & sizes = model.sizes;
         const size_t layers = static_cast<size_t>(sizes.layers);
@@ -159,14 +160,14 @@ class BitnetEngine final : public Engine {
                 positions[i] = static_cast<int32_t>(ubatch.first + i);
                 outputs[i] = static_cast<int32_t>(i);
             }
-            // A token sees the positions up to its own; what pads the mask sees none.
+            // A token attends to the positions up to its own. In rows that pad the mask, all positions are masked.
             float * const visible = i < ubatch.tokens ? mask + ubatch.first + i + 1 : mask;
             std::fill(mask, visible, 0.0f);
             std::fill(visible, mask + ubatch.span, -INFINITY);
         }
     }
 
-    // Destroyed from the last to the first: what refers to something stands behind it.
+    // Members are destroyed in reverse order, so members that refer to others come after them.
     const Model tokenizer;
     const BitnetModel model;
     const Observer observer;
@@ -176,7 +177,7 @@ class BitnetEngine final : public Engine {
     Tensors cache_context;
     Buffer cache_buffer;
     std::vector<KvCache> caches;
-    // Where each graph is built in its turn.
+    // Memory of the graph. Each ubatch reuses it.
     std::vector<uint8_t> graph_memory;
     Backend backend;
     Scheduler scheduler;

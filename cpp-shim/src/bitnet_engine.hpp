@@ -1,4 +1,4 @@
-// A session by a graph that the shim puts together.
+// An engine with a graph built by the shim.
 #pragma once
 
 #include "bitnet_model.hpp"
@@ -6,7 +6,7 @@
 
 namespace oracle {
 
-// `architecture` is that of `gguf`.
+// `architecture` must be that of `gguf`.
 std::unique_ptr<Engine> bitnet_engine(std::unique_ptr<const Gguf> gguf, const BitnetArchitecture & architecture,
                                       const oracle_session_params & params, Observer observer);
 

@@ -6,11 +6,11 @@ namespace oracle {
 
 namespace {
 
-// YaRN's ramp; without YaRN it is not looked at.
+// The ramp of YaRN, which is unused without extrapolation.
 constexpr float no_extrapolation = 0.0f;
 constexpr float beta_fast = 32.0f;
 constexpr float beta_slow = 1.0f;
-// ALiBi's slope; none.
+// The slope of ALiBi: disabled.
 constexpr float no_bias = 0.0f;
 
 class Builder {
@@ -59,7 +59,7 @@ class Builder {
         ggml_tensor * values = named("Vcur", product(tensors.value, normed));
         queries = named("Qcur", rotated(queries, sizes.heads));
         keys = named("Kcur", rotated(keys, sizes.kv_heads));
-        // All three before the cache is written, as upstream orders them.
+        // All three are computed before the cache is written, as in upstream.
         ggml_build_forward_expand(out.graph, queries);
         ggml_build_forward_expand(out.graph, keys);
         ggml_build_forward_expand(out.graph, values);
@@ -91,7 +91,7 @@ class Builder {
         ggml_build_forward_expand(out.graph, ggml_cpy(context, ggml_transpose(context, values), value_columns));
     }
 
-    // For each token the values of each head, weighted by how well the keys match: queries_width x tokens.
+    // Attention, queries_width x tokens: for each head the sum of the values, weighted by the softmax of the scores.
     ggml_tensor * attend(const KvCache & cache, ggml_tensor * queries) {
         const ggml_type type = cache.keys->type;
         ggml_tensor * q = named("q", ggml_permute(context, queries, 0, 2, 1, 3));
@@ -112,7 +112,7 @@ class Builder {
         return merged;
     }
 
-    // From one column of the values to the next.
+    // Bytes from one column of the values to the next.
     size_t value_stride(const KvCache & cache) const {
         return ggml_nbytes(cache.values) / static_cast<size_t>(sizes.kv_width());
     }
@@ -136,7 +136,7 @@ class Builder {
         refuse(ORACLE_FAILED, "architecture %s has no gate", model.architecture.name);
     }
 
-    // RMS norm of each row, then its weights.
+    // RMS norm of each row, multiplied by the weights.
     ggml_tensor * norm(const char * name, ggml_tensor * x, ggml_tensor * weights) {
         x = named("norm", ggml_rms_norm(context, x, sizes.rms_epsilon));
         return named(name, ggml_mul(context, x, weights));
@@ -152,7 +152,7 @@ class Builder {
         const char * scaled;
     };
 
-    // A product and its scaling as two nodes with names of their own.
+    // A product and its scaling, as two named nodes.
     ggml_tensor * scaled_product(const Names & names, const Linear & linear, ggml_tensor * x) {
         x = named(names.product, ggml_mul_mat(context, linear.weight, x));
         return linear.scale == nullptr ? x : named(names.scaled, ggml_mul(context, x, linear.scale));
@@ -177,7 +177,7 @@ class Builder {
     const BitnetModel & model;
     const BitnetSizes & sizes;
     const Ubatch & ubatch;
-    // The one being built, for the names of its nodes.
+    // The layer being built, for the names of its nodes.
     int layer = none;
     BitnetGraph out{};
 };

@@ -1,13 +1,13 @@
-// The graph of a model of the BitNet family for one ubatch, put together from ggml's operations: the same operations,
-// in the same order and under the same names, as upstream's llm_build_bitnet, with the architecture's own gate.
+// The graph of a model of the BitNet family for one ubatch, built from ggml's operations. Operations, order and names
+// are those of upstream's llm_build_bitnet, with the gate of the architecture.
 #pragma once
 
 #include "bitnet_model.hpp"
 
 namespace oracle {
 
-// Tensors made for a graph, and nodes and leaves in it together, are at most so many. A layer has 48 nodes, 18 weights
-// and 2 tensors of the cache.
+// Maximum number of tensors created for a graph, and of its nodes and leaves together. A layer has 48 nodes, 18 weights
+// and 2 cache tensors.
 constexpr size_t graph_capacity(int64_t layers) {
     return 96 * static_cast<size_t>(layers) + 32;
 }
@@ -15,10 +15,10 @@ constexpr size_t graph_capacity(int64_t layers) {
 // The cache of one layer, f16 or f32, `n_ctx` positions.
 struct KvCache {
     ggml_tensor * keys;   // a row of kv_width per position
-    ggml_tensor * values; // a row of n_ctx per column of a value: positions are contiguous
+    ggml_tensor * values; // a row of n_ctx per column of a value; positions are contiguous
 };
 
-// The tokens at positions first .. first+tokens-1; attention spans `span` positions.
+// The tokens at positions first .. first+tokens-1. Attention covers `span` positions.
 struct Ubatch {
     int64_t tokens;
     int64_t first;
@@ -31,11 +31,12 @@ struct BitnetGraph {
     ggml_tensor * tokens;    // i32 ids
     ggml_tensor * positions; // i32
     ggml_tensor * mask;      // span x tokens padded to GGML_KQ_MASK_PAD, added to the scores
-    ggml_tensor * outputs;   // i32, tokens whose logits are wanted: all
+    ggml_tensor * outputs;   // i32, tokens whose logits are computed: all
     ggml_tensor * logits;    // vocabulary x tokens
 };
 
-// Builds it in a context with room for graph_capacity tensors and a graph of as many. `caches` has one for each layer.
+// Builds the graph. The context must have memory for graph_capacity tensors and a graph of that size. `caches` has one
+// cache for each layer.
 BitnetGraph build_bitnet_graph(ggml_context * context, const BitnetModel & model, const std::vector<KvCache> & caches,
                                const Ubatch & ubatch);
 

@@ -9,7 +9,7 @@ namespace {
 constexpr BitnetArchitecture architectures[] = {
     {"bitnet", Gate::silu, /* upstream */ true},
     {"bitnet-b1.58", Gate::relu_squared, /* upstream */ false},
-    {"bitnet-25", Gate::relu_squared, /* upstream */ false}, // the same by its older name
+    {"bitnet-25", Gate::relu_squared, /* upstream */ false}, // older name of the same architecture
 };
 
 // The metadata of one architecture.
@@ -23,7 +23,7 @@ struct Keys {
         refuse(ORACLE_FILE, "%s: %s is %u, must %s", gguf.path(), key(name).c_str(), found, must);
     }
 
-    // Below 2^31, so that products of two fit into an int64_t.
+    // Sizes are below 2^31, so the product of two fits in an int64_t.
     uint32_t positive(const char * name, uint32_t found) const {
         if (found < 1 || found > INT32_MAX) {
             wrong(name, found, "be between 1 and 2^31 - 1");
@@ -42,7 +42,7 @@ float rope_scale(const Keys & keys) {
         return 1.0f;
     }
     if (type != "linear") {
-        refuse(ORACLE_UNSUPPORTED, "%s: %s is %s: the graph of operations scales linearly or not at all",
+        refuse(ORACLE_UNSUPPORTED, "%s: %s is %s: the graph of operations supports only linear scaling or none",
                keys.gguf.path(), keys.key(type_name).c_str(), type.c_str());
     }
     const std::string factor_name = keys.key("rope.scaling.factor");
@@ -112,7 +112,7 @@ BitnetModel::BitnetModel(std::unique_ptr<const Gguf> file, const BitnetArchitect
                embedding->name);
     }
     output_norm = vector("output_norm.weight", sizes.embedding);
-    // The first missing layer is an error, so that no number of layers in the metadata takes memory by itself.
+    // The first missing layer is an error, so a large number of layers in the metadata does not allocate memory.
     for (size_t index = 0; index < static_cast<size_t>(sizes.layers); ++index) {
         layers.push_back(layer(index));
     }
@@ -139,7 +139,7 @@ BitnetLayer BitnetModel::layer(size_t index) {
     return layer;
 }
 
-// Norms and scales meet f32 activations in operations that take nothing else.
+// Operations of norms and scales with f32 activations support only f32.
 ggml_tensor * BitnetModel::vector(const std::string & name, int64_t length) {
     ggml_tensor * tensor = placed(name, length, 1);
     if (tensor->type != GGML_TYPE_F32) {

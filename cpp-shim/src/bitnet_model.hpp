@@ -1,4 +1,4 @@
-// A model of the BitNet family: its sizes and its tensors, as the graph of bitnet_graph.hpp takes them.
+// A model of the BitNet family: its sizes and its tensors, the input of the graph in bitnet_graph.hpp.
 #pragma once
 
 #include "gguf.hpp"
@@ -9,11 +9,11 @@
 
 namespace oracle {
 
-// What the gate of the feed-forward network goes through.
+// The activation function of the gate in the feed-forward network.
 enum class Gate { silu, relu_squared };
 
 struct BitnetArchitecture {
-    const char * name; // in general.architecture; it begins the keys of the metadata
+    const char * name; // value of general.architecture and prefix of the metadata keys
     Gate gate;
     bool upstream; // whether upstream has a graph for it
 };
@@ -26,12 +26,12 @@ struct BitnetSizes {
     int64_t embedding;
     int64_t feed_forward;
     int64_t heads;
-    int64_t kv_heads; // each serves heads / kv_heads heads
+    int64_t kv_heads; // heads / kv_heads heads share one
     int64_t head;
     int64_t vocabulary;
     float rms_epsilon;
     int rope_dimensions;
-    int rope_context; // positions that the model was trained for
+    int rope_context; // number of positions in training
     float rope_base;
     float rope_scale;
     float rope_magnitude;
@@ -40,7 +40,7 @@ struct BitnetSizes {
     int64_t kv_width() const { return kv_heads * head; }
 };
 
-// A matrix, cols x rows, and what its products are multiplied with besides, or NULL.
+// A matrix, cols x rows, and an additional scale of its products, or NULL.
 struct Linear {
     ggml_tensor * weight = nullptr;
     ggml_tensor * scale = nullptr;
@@ -60,16 +60,16 @@ struct BitnetLayer {
     Linear down;
 };
 
-// Keys, defaults, names and shapes as in llm_load_hparams and llm_load_tensors of upstream.
+// Keys, defaults, names and shapes are those of llm_load_hparams and llm_load_tensors of upstream.
 class BitnetModel {
   public:
-    // `vocabulary` tokens are in the vocabulary. Refuses a file whose metadata or tensors are not those of the
-    // architecture, so that building a graph of them and computing it meets no assertion of upstream.
+    // `vocabulary` is the number of tokens in the vocabulary. Rejects a file whose metadata or tensors do not match the
+    // architecture, so that building and computing its graph does not fail an assertion of upstream.
     BitnetModel(std::unique_ptr<const Gguf> file, const BitnetArchitecture & architecture, uint32_t vocabulary);
 
     const BitnetArchitecture & architecture;
     const BitnetSizes sizes;
-    // Also the output matrix.
+    // The embedding, which is also the output matrix.
     ggml_tensor * embedding;
     ggml_tensor * output_norm;
     std::vector<BitnetLayer> layers;

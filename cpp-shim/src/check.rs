@@ -1,11 +1,11 @@
-//! The known-answer check: an oracle that cannot multiply small integers is refused at load.
+//! The known-answer check: an oracle that computes wrong products of small integers is rejected on load.
 //!
-//! Upstream's kernels have an empty body where the compiler was not told of an instruction set they
-//! need, and then return what was in memory. A check with one answer could meet it there by chance,
-//! so there are two with different answers for each format, and a matmul whose rows differ.
+//! If upstream's kernels are compiled without an instruction set that they need, their body is empty and they return
+//! uninitialized memory. A single check could match that by chance. There are therefore two checks with different
+//! answers for each format, and a matmul whose rows differ.
 //!
-//! Each input has one code over each half (or, for TQ1_0, each part) of the columns and one
-//! activation value too: where exactly a code sits within its part is not for this check to say.
+//! In each input, all codes in one half of the columns (for TQ1_0, in one part) are equal, and so are all activations.
+//! The check does not depend on the position of a code within its half.
 
 use crate::describe::{Description, Format};
 use crate::error::OracleError;
@@ -13,20 +13,20 @@ use crate::table::Table;
 
 const COLS: usize = 256;
 
-/// A row of 256 codes in two runs, next to activations in the same two runs.
+/// A row of 256 codes in two runs, and activations in the same two runs.
 struct Runs {
     codes: [u8; 2],
     activations: [i8; 2],
 }
 
-/// A ternary format's blocks, made by hand.
+/// Hand-made blocks of a ternary format.
 struct Sample {
     format: Format,
     /// Columns in the first run.
     first: usize,
     /// Packs a row of codes in two runs, without a scale.
     pack: fn([u8; 2]) -> Vec<u8>,
-    /// Turns packed rows into a tensor with scale 1.
+    /// Builds a tensor of packed rows with scale 1.
     tensor: fn(&[Vec<u8>]) -> Vec<u8>,
 }
 
@@ -62,8 +62,8 @@ const INPUTS: [Runs; 2] = [
     },
 ];
 
-/// The sums of code * activation, worked out: 128*2*3 - 128*7 and 128*2*9 for halves; 160*2*3 -
-/// 96*7 and 96*2*9 for runs of 160 and 96.
+/// The sums of code * activation, computed by hand: 128*2*3 - 128*7 and 128*2*9 for halves; 160*2*3 - 96*7 and 96*2*9
+/// for runs of 160 and 96.
 const fn expected(first: usize) -> [i64; 2] {
     match first {
         160 => [288, 1728],
@@ -71,13 +71,12 @@ const fn expected(first: usize) -> [i64; 2] {
     }
 }
 
-/// Activations of the matmul check: 127 quantizes without rounding in every scheme, and so does its
-/// product.
+/// Activations of the matmul check. 127 is quantized without rounding for every format, and its products are exact.
 const ACTIVATION: f32 = 127.0;
 /// 256 weights of +1, then 256 of -1, times 127.
 const PRODUCTS: [f32; 2] = [32512.0, -32512.0];
 
-/// Four codes a byte: every byte of a half is the same.
+/// Packs four codes per byte. All bytes of a half are equal.
 fn pack_two_bits(codes: [u8; 2]) -> Vec<u8> {
     codes
         .into_iter()
@@ -85,9 +84,8 @@ fn pack_two_bits(codes: [u8; 2]) -> Vec<u8> {
         .collect()
 }
 
-/// Five base-3 digits a byte for 240 columns, four for the rest: a byte is the digits as a fraction
-/// of 3^5, in 256ths, rounded up. Equal digits c give c*121/243, and c*120/243 where the fifth is
-/// missing.
+/// Packs five base-3 digits per byte for 240 columns, and four for the rest. A byte is the fraction digits / 3^5 in
+/// 256ths, rounded up. Equal digits c give c*121/243, or c*120/243 without the fifth digit.
 fn pack_digits(codes: [u8; 2]) -> Vec<u8> {
     let byte = |code: u8, digits: u32| {
         let fraction = u32::from(code) * digits;
@@ -107,7 +105,7 @@ fn i2_s_tensor(rows: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Codes, then an f16 scale, a block a row.
+/// One block per row: codes, then an f16 scale.
 fn blocks_tensor(rows: &[Vec<u8>]) -> Vec<u8> {
     const HALF_ONE: [u8; 2] = 0x3C00u16.to_le_bytes();
     rows.iter()
@@ -115,11 +113,11 @@ fn blocks_tensor(rows: &[Vec<u8>]) -> Vec<u8> {
         .collect()
 }
 
-/// Checks every ternary format that the oracle says it knows.
+/// Checks every ternary format that the oracle supports.
 ///
 /// # Errors
 ///
-/// [`OracleError::WrongAnswer`] for the first answer that is wrong or missing.
+/// [`OracleError::WrongAnswer`] for the first wrong or missing answer.
 pub(crate) fn known_answers(table: &Table, description: &Description) -> Result<(), OracleError> {
     for sample in SAMPLES
         .iter()
@@ -127,10 +125,10 @@ pub(crate) fn known_answers(table: &Table, description: &Description) -> Result<
     {
         for (input, expected) in INPUTS.iter().zip(expected(sample.first)) {
             let got = code_dot(table, sample, input).map_err(|error| error.to_string());
-            judge(table, "code_dot", sample.format, &expected, got)?;
+            compare(table, "code_dot", sample.format, &expected, got)?;
         }
         let got = matmul(table, sample).map_err(|error| error.to_string());
-        judge(table, "matmul", sample.format, &PRODUCTS, got)?;
+        compare(table, "matmul", sample.format, &PRODUCTS, got)?;
     }
     Ok(())
 }
@@ -167,7 +165,7 @@ fn matmul(table: &Table, sample: &Sample) -> Result<[f32; 2], OracleError> {
     Ok(out)
 }
 
-fn judge<T: PartialEq + std::fmt::Debug>(
+fn compare<T: PartialEq + std::fmt::Debug>(
     table: &Table,
     function: &str,
     format: Format,

@@ -1,7 +1,7 @@
-// What this oracle is, and the entry point. Compiled with the baseline instruction set and calling nothing of the
-// implementation, so that an oracle for another CPU can still say what it is.
+// The description of this oracle, and the entry point. The file is compiled with the baseline instruction set and does
+// not call upstream, so it runs on every CPU of the architecture.
 //
-// The ORACLE_* strings are given by the build.
+// The build defines the ORACLE_* strings.
 #include "formats.hpp"
 #include "operations.hpp"
 
@@ -64,8 +64,8 @@ __attribute__((visibility("default"))) const oracle_api * oracle_entry(uint32_t 
     return abi_version == ORACLE_ABI_VERSION ? &oracle::api : nullptr;
 }
 
-// An oracle that ends its process says which one it is. The linker gives these functions the calls that upstream and the
-// C++ runtime make (`--wrap` in vendor/oracles.toml); the process itself keeps its own.
+// If an oracle aborts the process, it prints its id. The linker redirects calls from upstream and from the C++ runtime
+// to these functions (`--wrap` in vendor/oracles.toml). Calls from the rest of the process are not affected.
 extern "C" {
 
 [[noreturn]] void __real_abort();
@@ -76,12 +76,12 @@ int __real_pthread_create(pthread_t *, const pthread_attr_t *, void * (*)(void *
     __real_abort();
 }
 
-// Upstream forks to start a debugger after an assertion has failed, and for nothing else.
+// Upstream calls fork only to start a debugger after a failed assertion.
 pid_t __wrap_fork() {
     __wrap_abort();
 }
 
-// Upstream asserts that its threads start.
+// Upstream asserts that threads are started.
 int __wrap_pthread_create(pthread_t * thread, const pthread_attr_t * attributes, void * (*run)(void *), void * argument) {
     const int error = __real_pthread_create(thread, attributes, run, argument);
     if (error != 0) {

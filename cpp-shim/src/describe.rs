@@ -1,4 +1,4 @@
-//! What an oracle says about itself.
+//! The description of an oracle.
 
 use std::ffi::{CStr, c_char};
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::ffi::{oracle_description, oracle_format};
 /// How the weights of a tensor are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
-    /// 2-bit codes, one f32 scale a tensor.
+    /// 2-bit codes, one f32 scale per tensor.
     I2S,
     /// 2-bit codes, one f16 scale per 256 weights.
     Tq2_0,
@@ -33,7 +33,7 @@ impl Format {
         Self::Q6K,
     ];
 
-    /// The name that upstream and model files use.
+    /// The name in upstream and in model files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::I2S => "i2_s",
@@ -67,52 +67,52 @@ impl fmt::Display for Format {
     }
 }
 
-/// A format as the oracle has it.
+/// A format that the oracle supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormatInfo {
-    /// Which one.
+    /// The format.
     pub format: Format,
-    /// The oracle's name for it.
+    /// The oracle's name of the format.
     pub name: String,
-    /// Weights that are packed together.
+    /// Number of weights that are packed together.
     pub block: usize,
-    /// The dot product of a row is defined for multiples of so many columns.
+    /// The dot product of a row is defined for multiples of this number of columns.
     pub cols_multiple: usize,
 }
 
-/// What the oracle is and how it was built, read from the shared object itself.
+/// The identity of the oracle and its build, read from the shared object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Such as `bitnet.cpp/strict`.
+    /// Id of the build, such as `bitnet.cpp/strict`.
     pub id: String,
-    /// The project that the source is from.
+    /// The project of the source.
     pub upstream: String,
-    /// Of the source; `local` and a commit for a checkout.
+    /// Version of the source; `local` and a commit for a checkout.
     pub version: String,
     /// sha256 of the source, hexadecimal.
     pub checksum: String,
-    /// The compiler's own words.
+    /// Version of the compilers, as they print it.
     pub compiler: String,
-    /// Of the files that hold the arithmetic.
+    /// Compiler flags of the files with arithmetic.
     pub flags: Vec<String>,
-    /// CPU features that must be there.
+    /// Required CPU features.
     pub instruction_set: Vec<String>,
-    /// The formats it knows; those that this crate does not know are left out.
+    /// Supported formats, without those that this crate does not know.
     pub formats: Vec<FormatInfo>,
 }
 
 impl Description {
-    /// What the oracle says about `format`, if it knows it.
+    /// The oracle's information about `format`, if it supports it.
     pub fn format(&self, format: Format) -> Option<&FormatInfo> {
         self.formats.iter().find(|info| info.format == format)
     }
 
     /// # Safety
     ///
-    /// The strings and the table of formats must be what `oracle.h` says of them: NUL-terminated,
-    /// not NULL, and `n_formats` long.
+    /// As in `oracle.h`, the strings must be NUL-terminated and not NULL, and the table of formats must have
+    /// `n_formats` entries.
     pub(crate) unsafe fn from_ffi(raw: &oracle_description) -> Self {
-        // SAFETY: strings of the description, by this function's contract.
+        // SAFETY: the pointers are strings of the description, by this function's contract.
         let text = |pointer| unsafe { string(pointer) };
         let words = |pointer| {
             text(pointer)
@@ -153,7 +153,7 @@ impl Description {
 ///
 /// `pointer` must point to a NUL-terminated string.
 pub(crate) unsafe fn string(pointer: *const c_char) -> String {
-    // SAFETY: NUL-terminated by this function's contract.
+    // SAFETY: the string is NUL-terminated, by this function's contract.
     unsafe { CStr::from_ptr(pointer) }
         .to_string_lossy()
         .into_owned()

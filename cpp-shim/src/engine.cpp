@@ -17,7 +17,7 @@ std::unique_ptr<Engine> open_engine(const char * path, const oracle_session_para
     if (own) {
         return bitnet_engine(std::move(gguf), *architecture, params, observer);
     }
-    // Upstream reads the metadata again, by itself.
+    // Upstream reads the metadata again.
     gguf.reset();
     return upstream_engine(path, params, observer);
 }

@@ -1,4 +1,4 @@
-// What computes behind a session: upstream's own context, or a graph of upstream's operations that the shim builds.
+// The computation of a session: upstream's context, or a graph of upstream's operations built by the shim.
 #pragma once
 
 #include "oracle.h"
@@ -11,17 +11,17 @@
 
 namespace oracle {
 
-// Who watches a computation.
+// The callbacks of a computation.
 struct Observer {
-    // Told of every node.
+    // Called for every node.
     ggml_backend_sched_eval_callback on_node;
-    // Whether nothing more need be computed. What is computed all the same must not reach the cache: it would be made
-    // of nodes that were left out.
+    // Whether the computation should stop. Nodes that are computed after that must not be written to the cache, because
+    // their operands may not have been computed.
     ggml_abort_callback stopped;
     void * user;
 };
 
-// A row of n_vocab for every decoded position.
+// A row of n_vocab logits for every decoded position.
 using Logits = std::vector<std::vector<float>>;
 
 class Engine {
@@ -30,15 +30,16 @@ class Engine {
 
     virtual oracle_session_info info() const = 0;
 
-    // The model that text is tokenized with; it need not have any tensors.
+    // The model for tokenizing text. It may have no tensors.
     virtual const llama_model * vocabulary() const = 0;
 
-    // Decodes at positions first .. first+n-1 and appends their rows to `logits`. What stood there before is forgotten.
-    // Tokens and positions are in range. A Refusal if it fails.
+    // Decodes at positions first .. first+n-1 and appends their rows to `logits`. Earlier state of these positions is
+    // discarded. Tokens and positions must be in range. Throws a Refusal on failure.
     virtual void decode(const int32_t * tokens, size_t n, size_t first, Logits & logits) = 0;
 };
 
-// The engine that `params.graph` asks for. `path` is a file that begins as GGUF files do, and `params` are in range.
+// Opens the engine selected by `params.graph`. The file at `path` must start with the GGUF magic, and `params` must be
+// in range.
 std::unique_ptr<Engine> open_engine(const char * path, const oracle_session_params & params, Observer observer);
 
 } // namespace oracle

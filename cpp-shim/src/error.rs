@@ -1,10 +1,10 @@
-//! What can go wrong with an oracle.
+//! Errors of oracles.
 
 use std::fmt;
 
 use crate::ffi::oracle_status;
 
-/// An oracle that could not be loaded, or a call that did not succeed.
+/// Why an oracle could not be loaded, or why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OracleError {
     /// The CPU lacks an instruction set that the oracle was compiled for.
@@ -12,7 +12,7 @@ pub enum OracleError {
     Unavailable {
         /// Id of the build.
         oracle: String,
-        /// What is missing.
+        /// The missing features.
         unavailable: Unavailable,
     },
 
@@ -21,21 +21,20 @@ pub enum OracleError {
     Load {
         /// Id of the build.
         oracle: String,
-        /// What the system said.
+        /// The error of the operating system.
         reason: String,
     },
 
-    /// The shared object does not speak this crate's version of the ABI, or is not the one that was
-    /// embedded.
-    #[error("oracle {oracle} is not what its build says: {reason}; build again from clean sources")]
+    /// The shared object has another version of the ABI, or its description does not match the build.
+    #[error("oracle {oracle} does not match its build: {reason}; build again from clean sources")]
     Mismatch {
         /// Id of the build.
         oracle: String,
-        /// What differs.
+        /// The difference.
         reason: String,
     },
 
-    /// A known-answer check failed: nothing that this oracle says can be relied on.
+    /// A known-answer check failed, so no result of this oracle is reliable.
     #[error(
         "oracle {oracle} fails its known-answer check: {operation} gave {got}, must be {expected}; \
          its kernels may have been compiled without an instruction set they need, or miscompiled: \
@@ -46,13 +45,13 @@ pub enum OracleError {
         oracle: String,
         /// Operation, format and input.
         operation: String,
-        /// The integers or floats worked out by hand.
+        /// The integers or floats computed by hand.
         expected: String,
-        /// What came out, or why nothing did.
+        /// The result, or the error.
         got: String,
     },
 
-    /// The oracle refused a call, or it failed.
+    /// The oracle rejected a call, or the call failed.
     #[error("oracle {oracle}: {operation}: {message} ({status})")]
     Refused {
         /// Id of the build.
@@ -61,13 +60,13 @@ pub enum OracleError {
         operation: &'static str,
         /// The class of the error.
         status: Status,
-        /// One line, in the oracle's words.
+        /// The oracle's message, one line.
         message: String,
     },
 }
 
 impl OracleError {
-    /// The status that the oracle returned, if it was asked at all.
+    /// The status that the oracle returned, if it was called.
     pub fn status(&self) -> Option<Status> {
         match self {
             Self::Refused { status, .. } => Some(*status),
@@ -76,25 +75,25 @@ impl OracleError {
     }
 }
 
-/// Why a call did not succeed, as in `include/oracle.h`.
+/// Why a call failed, as in `include/oracle.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
-    /// A length, shape or value that the operation cannot take.
+    /// The operation does not accept a length, shape or value.
     BadArgument,
-    /// A sound request that this oracle has no code for.
+    /// The request is valid, but the oracle does not implement it.
     Unsupported,
     /// The kernel returned without writing a result.
     NoAnswer,
-    /// Memory ran out.
+    /// Memory is exhausted.
     OutOfMemory,
-    /// A model file that cannot be opened, or that is no model.
+    /// A model file cannot be opened or is not a model.
     File,
-    /// The implementation itself reported an error.
+    /// The implementation reported an error.
     Failed,
-    /// The callback asked to stop.
+    /// The callback stopped the operation.
     Stopped,
-    /// A status that the ABI does not have.
+    /// A status that is not part of the ABI.
     Unknown,
 }
 
@@ -132,6 +131,6 @@ impl fmt::Display for Status {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("needs {}, which this CPU lacks", missing.join(", "))]
 pub struct Unavailable {
-    /// Their names, at least one.
+    /// Names of the features, at least one.
     pub missing: Vec<&'static str>,
 }

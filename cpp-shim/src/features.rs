@@ -1,16 +1,13 @@
-//! CPU features: the macro by which a compiler says that it may use one, and Rust's detection of
-//! it.
+//! CPU features: the macro that a C compiler predefines for each, and its detection in Rust.
 //!
-//! The build script reads the names, the crate the detection; hence one table. Instruction sets
-//! that compilers have a macro for but never choose by themselves (`__CLZERO__`, `__PKU__`, ...)
-//! are left out.
+//! The build script uses the names and the crate uses the detection. One table contains both. Instruction sets that
+//! compilers have a macro for but never select automatically (`__CLZERO__`, `__PKU__`, ...) are not in the table.
 
 macro_rules! features {
     ($names:ident, $detect:ident, $architecture:literal, $($macro:literal => $feature:tt,)*) => {
         const $names: &[(&str, &str)] = &[$(($macro, $feature)),*];
 
-        /// Whether the CPU has the feature; false for a name that is not in the table of its
-        /// architecture.
+        /// Whether the CPU has the feature; false for a name that is not in the table of the architecture.
         #[cfg(target_arch = $architecture)]
         pub(crate) fn detected(feature: &str) -> bool {
             match feature {
@@ -94,7 +91,7 @@ pub(crate) fn detected(_feature: &str) -> bool {
     false
 }
 
-/// The CPU features by which compilers choose instructions, of those that this CPU has.
+/// The features of this CPU for which compilers select instructions.
 #[allow(unreachable_pub, reason = "the build script has no use for it")]
 pub fn cpu_features() -> impl Iterator<Item = &'static str> {
     of(std::env::consts::ARCH)
@@ -103,8 +100,7 @@ pub fn cpu_features() -> impl Iterator<Item = &'static str> {
         .filter(|feature| detected(feature))
 }
 
-/// Whether a CPU feature is one that [`cpu_features`] names where the CPU has it, on any
-/// architecture.
+/// Whether [`cpu_features`] can contain this name, on any architecture.
 #[allow(unreachable_pub, reason = "as above")]
 pub fn is_cpu_feature(name: &str) -> bool {
     [X86_64, AARCH64]

@@ -1,4 +1,4 @@
-// The formats of the ABI and what upstream calls them.
+// The formats of the ABI and the corresponding types of upstream.
 #pragma once
 
 #include "status.hpp"
@@ -7,17 +7,17 @@
 
 namespace oracle {
 
-// What the weights' matmul turns its activations into.
+// The quantization of activations in the matmul of the weights.
 enum class Activations { i8_s, q8_k, none };
 
 struct Format {
     oracle_format_info info;
     ggml_type type;
-    size_t alignment; // of the widest scalar that upstream reads through a typed pointer
+    size_t alignment; // alignment of the widest scalar that upstream reads through a typed pointer
     Activations activations;
 };
 
-// I2_S has block size 1 in upstream's table; its quantizer and kernel both work on groups of 128.
+// I2_S has block size 1 in upstream's table, but its quantizer and its kernel both use groups of 128.
 inline constexpr Format formats[] = {
     {{ORACLE_I2_S, "i2_s", 128, 128}, GGML_TYPE_I2_S, 1, Activations::i8_s},
     {{ORACLE_TQ2_0, "tq2_0", 256, 256}, GGML_TYPE_TQ2_0, 2, Activations::q8_k},

@@ -5,9 +5,9 @@ namespace oracle {
 Gguf::Gguf(const char * path) : name(path) {
     ggml_context * context = nullptr;
     metadata.reset(gguf_init_from_file(path, {/* no_alloc */ true, &context}));
-    // Upstream frees the context when it fails, and leaves the pointer as it was.
+    // On failure, upstream frees the context but does not reset the pointer.
     if (metadata == nullptr) {
-        refuse(ORACLE_FILE, "%s: upstream finds no whole GGUF header in it", path);
+        refuse(ORACLE_FILE, "%s: upstream cannot read its GGUF header", path);
     }
     tensors.reset(context);
 }

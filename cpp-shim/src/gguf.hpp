@@ -1,4 +1,4 @@
-// The metadata of a model file, and where its tensors lie.
+// The metadata of a model file, and the positions of its tensors.
 #pragma once
 
 #include "handles.hpp"
@@ -10,27 +10,27 @@ namespace oracle {
 
 class Gguf {
   public:
-    // Refuses what upstream cannot read; what it does not survive either, it does not survive here.
+    // Rejects files that upstream cannot read. A file that makes upstream abort also aborts this process.
     explicit Gguf(const char * path);
 
     const char * path() const { return name.c_str(); }
 
-    // The value of a key, or the other value if there is no such key. Refuses a value of another type.
+    // The value of a key, or `otherwise` if there is no such key. Rejects values of another type.
     uint32_t u32(const std::string & key, uint32_t otherwise) const;
     float f32(const std::string & key, float otherwise) const;
     std::string string(const std::string & key, const char * otherwise) const;
 
-    // Refuses to do without.
+    // The value of a key. Rejects files without it.
     uint32_t required_u32(const std::string & key) const;
     float required_f32(const std::string & key) const;
 
     bool has(const std::string & key) const { return find(key) >= 0; }
 
-    // Tensors, without data, as long as this lives.
+    // The tensors have no data. They are valid during the lifetime of this object.
     size_t tensor_count() const;
-    // NULL if there is none of that name.
+    // NULL if there is no tensor with this name.
     ggml_tensor * tensor(const std::string & tensor_name) const;
-    // From the start of the file.
+    // The offset of the tensor's data from the start of the file.
     size_t offset_of(const ggml_tensor * tensor) const;
 
   private:

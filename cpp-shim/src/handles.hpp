@@ -1,4 +1,4 @@
-// Upstream's objects, freed by whoever holds them.
+// Owning pointers to objects of upstream.
 #pragma once
 
 #include "ggml-backend.h"

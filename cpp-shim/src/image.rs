@@ -1,4 +1,4 @@
-//! A shared object in memory, given a path that the dynamic linker can open.
+//! Staging of shared objects: it gives an image in memory a path that the dynamic linker can open.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -7,38 +7,37 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A staged image. Keep it for as long as the library is loaded: the linker takes two images under
-/// one path for one library, and the path of [`Staged::in_memory`] is free for another once it is
-/// dropped.
+/// A staged image. It must outlive the loaded library: the linker treats two images with the same path as one library,
+/// and dropping [`Staged::in_memory`] frees its path for another image.
 pub(crate) enum Staged {
     Memory { _file: File, path: PathBuf },
     Disk { path: PathBuf },
 }
 
 impl Staged {
-    /// An anonymous file, reached through `/proc`.
+    /// Stages the image in an anonymous file with a path in `/proc`.
     pub(crate) fn in_memory(image: &[u8]) -> io::Result<Self> {
-        // SAFETY: a NUL-terminated name; the call has no other requirement.
+        // SAFETY: the name is NUL-terminated; the call has no other requirement.
         let descriptor = unsafe { libc::memfd_create(c"oracle".as_ptr(), libc::MFD_CLOEXEC) };
         if descriptor < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: a descriptor that was just made and has no other owner.
+        // SAFETY: the descriptor was just created and has no other owner.
         let mut file = unsafe { File::from_raw_fd(descriptor) };
         file.write_all(image)?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        // Without /proc, say so now rather than through the linker.
+        // If /proc is missing, this error is clearer than that of the linker.
         fs::metadata(&path)?;
         Ok(Self::Memory { _file: file, path })
     }
 
-    /// A file that only this user can read, removed on drop.
+    /// Stages the image in a file that only this user can read. The file is removed on drop.
     pub(crate) fn on_disk(image: &[u8]) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("oracle-{}-{count}.so", std::process::id());
         let path = std::env::temp_dir().join(name);
-        // `create_new` neither follows a link that somebody else left there nor overwrites a file.
+        // `create_new` does not follow an existing link and does not overwrite a file.
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -59,7 +58,7 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if let Self::Disk { path } = self {
-            // A file that cannot be removed is a nuisance in the temporary folder, no more.
+            // The error is ignored: a file that cannot be removed only uses space in the temporary folder.
             let _ = fs::remove_file(path);
         }
     }

@@ -1,15 +1,13 @@
-//! Oracles: builds of llama.cpp, compiled in and called through a C ABI, to compare another
-//! implementation with.
+//! Oracles: embedded builds of llama.cpp that are called through a C ABI. Other implementations are compared with them.
 //!
-//! - An **oracle** is an implementation behind the ABI of `include/oracle.h`; a [`Build`] is one
-//!   that was compiled into this binary, with its [`Provenance`].
-//! - A **code** is the small unsigned integer that a weight is stored as (0, 1, 2 for -1, 0, +1), a
-//!   **block** the weights packed together, a **scale** the factor that turns a sum of codes into a
-//!   value.
-//! - **Activations** are what the weights are multiplied with; a **batch** is several rows of them.
-//! - Matrices are row-major, `rows x cols`, the columns contiguous.
-//! - A [`Session`] is a model, opened, with a context to decode tokens in; a [`Node`] is an
-//!   intermediate tensor of its graph.
+//! - An **oracle** is an implementation of the ABI in `include/oracle.h`. A [`Build`] is an oracle that is embedded in
+//!   this binary, with its [`Provenance`].
+//! - A **code** is the small unsigned integer stored for a weight (0, 1, 2 for -1, 0, +1). A **block** is a number of
+//!   weights that are packed together. A **scale** is the factor from a sum of codes to a value.
+//! - **Activations** are the second operand of a product with weights. A **batch** is several rows of activations.
+//! - Matrices are row-major, `rows x cols`. Columns are contiguous.
+//! - A [`Session`] is an open model with a context for decoding tokens. A [`Node`] is an intermediate tensor of its
+//!   graph.
 //!
 //! ```no_run
 //! for build in cpp_shim::builds() {

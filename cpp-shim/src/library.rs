@@ -11,28 +11,36 @@ use crate::ffi::{ORACLE_ABI_VERSION, oracle_api};
 use crate::image::Staged;
 use crate::table::Table;
 
-/// Now, so that a missing symbol is an error here and not an abort later; local, so that two
-/// oracles do not see each other.
+/// With `RTLD_NOW`, a missing symbol is an error here instead of an abort later. With `RTLD_LOCAL`, oracles do not
+/// share symbols.
 const FLAGS: c_int = RTLD_NOW | RTLD_LOCAL;
 
 type Entry = unsafe extern "C" fn(abi_version: u32) -> *const oracle_api;
 type Stage = fn(&[u8]) -> io::Result<Staged>;
 
-/// Loads `image` for the life of the process.
+/// Loads `image` until the end of the process.
 ///
-/// It is never unloaded: threads keep buffers of its own, whose destructors are code in it.
-pub(crate) fn load(oracle: &str, image: &[u8]) -> Result<Table, OracleError> {
-    load_by(oracle, image, &[Staged::in_memory, Staged::on_disk])
+/// It is never unloaded, because it has thread-local buffers, whose destructors are in its code.
+///
+/// # Safety
+///
+/// `image` must meet the requirements of [`Build::new`](crate::Build::new), and this CPU must have its features.
+pub(crate) unsafe fn load(oracle: &str, image: &[u8]) -> Result<Table, OracleError> {
+    // SAFETY: the function has the same contract as this one.
+    unsafe { load_by(oracle, image, &[Staged::in_memory, Staged::on_disk]) }
 }
 
-/// Tries one way of staging after the other; the error tells of all of them.
-fn load_by(oracle: &str, image: &[u8], ways: &[Stage]) -> Result<Table, OracleError> {
+/// Tries each way of staging in order. The error contains the reasons of all failures.
+///
+/// # Safety
+///
+/// As [`load`].
+unsafe fn load_by(oracle: &str, image: &[u8], ways: &[Stage]) -> Result<Table, OracleError> {
     let mut reasons = Vec::new();
     for stage in ways {
-        match stage(image)
-            .map_err(|error| error.to_string())
-            .and_then(open)
-        {
+        let staged = stage(image).map_err(|error| error.to_string());
+        // SAFETY: `open` has the same contract as this function.
+        match staged.and_then(|staged| unsafe { open(staged) }) {
             Ok(library) => return table(oracle, library),
             Err(reason) => reasons.push(reason),
         }
@@ -43,13 +51,15 @@ fn load_by(oracle: &str, image: &[u8], ways: &[Stage]) -> Result<Table, OracleEr
     })
 }
 
-fn open(staged: Staged) -> Result<Library, String> {
-    // SAFETY: this runs the initialisers of the image: C++ static constructors of files that are
-    // compiled for the baseline instruction set, and the caller has checked the CPU for the rest.
+/// # Safety
+///
+/// As [`load`].
+unsafe fn open(staged: Staged) -> Result<Library, String> {
+    // SAFETY: this runs the initializers of the image. By this function's contract, they are sound on this CPU.
     let library = unsafe { Library::open(Some(staged.path()), FLAGS) };
     let library = library.map_err(|error| with_causes(&error))?;
     if let Staged::Memory { .. } = staged {
-        // The descriptor's number is part of the path, and must not be given to another image.
+        // The number of the descriptor is part of the path and must not be reused for another image.
         std::mem::forget(staged);
     }
     Ok(library)
@@ -63,18 +73,18 @@ fn table(oracle: &str, library: Library) -> Result<Table, OracleError> {
         reason: with_causes(&error),
     })?;
     std::mem::forget(library);
-    // SAFETY: takes any version, and is loaded for good.
+    // SAFETY: the function accepts any version, and the library is never unloaded.
     let api = unsafe { entry(ORACLE_ABI_VERSION) };
-    // SAFETY: NULL or a static table of a library that is never unloaded.
+    // SAFETY: the pointer is NULL or a static table of a library that is never unloaded.
     let api = unsafe { api.as_ref() }.ok_or_else(|| OracleError::Mismatch {
         oracle: oracle.to_owned(),
         reason: format!("it does not serve version {ORACLE_ABI_VERSION} of the ABI"),
     })?;
-    // SAFETY: the oracle vouches for its functions by serving this version of the ABI.
+    // SAFETY: by returning a table for this version of the ABI, the oracle guarantees that its functions follow it.
     unsafe { Table::new(oracle, api) }
 }
 
-/// The error and what caused it, on one line: the linker's own words are a cause.
+/// The error and its causes on one line. The message of the linker is a cause.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -95,15 +105,17 @@ mod tests {
         let runs = builds().iter().find(|build| build.availability().is_ok());
         let build = testing::require!(runs.ok_or("no oracle is compiled in for this CPU"));
         for stage in [Staged::in_memory as Stage, Staged::on_disk] {
-            let table = load_by(build.id(), build.image(), &[stage]).unwrap();
+            // SAFETY: the image is that of a build whose features this CPU has.
+            let table = unsafe { load_by(build.id(), build.image(), &[stage]) }.unwrap();
             assert_eq!(table.describe().unwrap().id, build.id());
         }
     }
 
     #[test]
-    fn the_next_way_is_tried_and_all_reasons_are_told() {
+    fn the_next_way_is_tried_and_all_reasons_are_reported() {
         let broken: Stage = |_| Err(io::Error::other("no such way"));
-        let error = load_by("x", b"neither", &[broken, Staged::on_disk])
+        // SAFETY: the image is not a shared object.
+        let error = unsafe { load_by("x", b"neither", &[broken, Staged::on_disk]) }
             .err()
             .unwrap();
         let text = error.to_string();

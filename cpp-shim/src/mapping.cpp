@@ -33,7 +33,7 @@ void Mapping::Unmapper::operator()(uint8_t * start) const {
 }
 
 Mapping::Mapping(const char * path) : memory(nullptr, Unmapper{0}) {
-    // Called at once where `errno` still says why.
+    // Must be called directly after the failed call, while `errno` is valid.
     const auto fail = [&]() { refuse(ORACLE_FILE, "%s: %s", path, std::strerror(errno)); };
     const Descriptor file(path);
     struct stat status {};

@@ -1,4 +1,4 @@
-// A file, mapped into memory for reading, as a buffer that tensors can lie in.
+// A file that is mapped for reading, as a buffer for tensors.
 #pragma once
 
 #include "handles.hpp"
@@ -9,10 +9,11 @@ namespace oracle {
 
 class Mapping {
   public:
-    // Refuses a file that cannot be mapped.
+    // Rejects a file that cannot be mapped.
     explicit Mapping(const char * path);
 
-    // Gives a tensor its data at an offset of the file. False if it would end beyond the file. Nothing may write to it.
+    // Places a tensor's data at an offset in the file. Returns false if it would end past the file. The data must not
+    // be written.
     bool place(ggml_tensor * tensor, size_t offset);
 
   private:
@@ -20,7 +21,7 @@ class Mapping {
         size_t bytes;
         void operator()(uint8_t * start) const;
     };
-    // The buffer refers to the memory: members are destroyed from the last to the first.
+    // The buffer refers to the memory. Members are destroyed in reverse order.
     std::unique_ptr<uint8_t, Unmapper> memory;
     Buffer buffer;
 };

@@ -1,4 +1,4 @@
-//! The nodes of a model's graph, as they are computed.
+//! The nodes of a model's graph during a computation.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -10,25 +10,24 @@ use crate::ffi::oracle_node;
 /// A tensor of the compute graph, right after it was computed.
 #[derive(Clone, Copy, Debug)]
 pub struct Node<'a> {
-    /// Such as `attn_norm-0`.
+    /// Name of the tensor, such as `attn_norm-0`.
     pub name: &'a str,
-    /// The operation that made it, such as `MUL_MAT`; for a unary one its own name, such as `SILU`.
+    /// The operation that computed it, such as `MUL_MAT`. Unary operations have their own names, such as `SILU`.
     pub op: &'a str,
     /// Element type, such as `f32`.
     pub element: &'a str,
-    /// Names of the tensors that it was made from, weights and other leaves of the graph among them.
+    /// Names of the operands, including weights and other leaves of the graph.
     pub inputs: &'a [&'a str],
-    /// Elements along each dimension, the contiguous one first.
+    /// Number of elements in each dimension, the contiguous one first.
     pub ne: [i64; 4],
     /// Stride of each dimension in bytes.
     pub nb: [usize; 4],
-    /// From the first element to the end of the last; empty if the node has no data of its own.
+    /// Bytes from the first element to the end of the last; empty if the node has no data of its own.
     pub data: &'a [u8],
 }
 
 impl Node<'_> {
-    /// The elements in the order of `ne`, strides followed. `None` if they are not f32 or not all
-    /// in `data`.
+    /// The elements in the order of `ne`, read with the strides. `None` if they are not f32 or not all in `data`.
     pub fn f32_values(&self) -> Option<Vec<f32>> {
         if self.element != "f32" {
             return None;
@@ -56,7 +55,7 @@ impl Node<'_> {
     }
 }
 
-/// What the callback is given as `user`.
+/// The `user` argument of the callback.
 pub(crate) struct Trace<'a> {
     sink: &'a mut dyn FnMut(Node<'_>),
     panic: Option<Box<dyn Any + Send>>,
@@ -67,40 +66,38 @@ impl<'a> Trace<'a> {
         Self { sink, panic: None }
     }
 
-    /// What the sink panicked with, if it did.
+    /// The panic of the sink, if any.
     pub(crate) fn into_panic(self) -> Option<Box<dyn Any + Send>> {
         self.panic
     }
 }
 
-/// Passes a node on to the sink. A panic must not unwind into the oracle: it is kept, and the
-/// decode stopped.
+/// Passes a node to the sink. A panic must not unwind into the oracle, so it is stored and the decode is stopped.
 ///
 /// # Safety
 ///
-/// `user` must point to a `Trace` that nobody else uses, `node` to a node as `oracle.h` describes
-/// it.
+/// `user` must point to a `Trace` that is not otherwise accessed, and `node` to a valid node as defined in `oracle.h`.
 pub(crate) unsafe extern "C" fn pass_on(user: *mut c_void, node: *const oracle_node) -> i32 {
-    // SAFETY: a `Trace`, by this function's contract.
+    // SAFETY: `user` points to a `Trace`, by this function's contract.
     let trace = unsafe { &mut *user.cast::<Trace<'_>>() };
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: a valid node, by this function's contract.
+        // SAFETY: `node` is a valid node, by this function's contract.
         let raw = unsafe { &*node };
-        // SAFETY: strings of a valid node.
+        // SAFETY: the strings of a valid node are NUL-terminated.
         let (name, op, element) = unsafe { (text(raw.name), text(raw.op), text(raw.element)) };
         let inputs: Vec<Cow<'_, str>> = if raw.inputs.is_null() {
             Vec::new()
         } else {
-            // SAFETY: a valid node has `n_inputs` names at `inputs`, for the length of the callback.
+            // SAFETY: a valid node has `n_inputs` names at `inputs` during the callback.
             let names = unsafe { std::slice::from_raw_parts(raw.inputs, raw.n_inputs) };
-            // SAFETY: strings of a valid node.
+            // SAFETY: the strings of a valid node are NUL-terminated.
             names.iter().map(|&name| unsafe { text(name) }).collect()
         };
         let inputs: Vec<&str> = inputs.iter().map(Cow::as_ref).collect();
         let data = if raw.data.is_null() {
             &[]
         } else {
-            // SAFETY: a valid node has `data_bytes` at `data`, for the length of the callback.
+            // SAFETY: a valid node has `data_bytes` bytes at `data` during the callback.
             unsafe { std::slice::from_raw_parts(raw.data, raw.data_bytes) }
         };
         (trace.sink)(Node {
@@ -126,7 +123,7 @@ pub(crate) unsafe extern "C" fn pass_on(user: *mut c_void, node: *const oracle_n
 ///
 /// `pointer` must point to a NUL-terminated string that outlives the result.
 unsafe fn text<'a>(pointer: *const c_char) -> Cow<'a, str> {
-    // SAFETY: NUL-terminated by this function's contract.
+    // SAFETY: the string is NUL-terminated, by this function's contract.
     unsafe { CStr::from_ptr(pointer) }.to_string_lossy()
 }
 

@@ -1,4 +1,4 @@
-// The functions behind the table of oracle.h, which documents them.
+// The functions in the table of oracle.h, which documents them.
 #pragma once
 
 #include "oracle.h"

@@ -9,7 +9,7 @@ use crate::error::OracleError;
 use crate::session::{Session, SessionParams};
 use crate::table::Table;
 
-/// A loaded oracle that has passed its known-answer check. Clones are handles to the same one.
+/// A loaded oracle that has passed its known-answer check. Clones are handles to the same oracle.
 #[derive(Clone)]
 pub struct Oracle {
     pub(crate) table: Arc<Table>,
@@ -26,17 +26,17 @@ impl Oracle {
         })
     }
 
-    /// Such as `bitnet.cpp/strict`.
+    /// Id of the build, such as `bitnet.cpp/strict`.
     pub fn id(&self) -> &str {
         &self.description.id
     }
 
-    /// What the oracle says about itself.
+    /// The description of the oracle.
     pub fn description(&self) -> &Description {
         &self.description
     }
 
-    /// Size of a `rows x cols` tensor in bytes, scales and padding included.
+    /// Size of a `rows x cols` tensor in bytes, including scales and padding.
     ///
     /// # Errors
     ///
@@ -50,12 +50,11 @@ impl Oracle {
         self.table.tensor_bytes(format, rows, cols)
     }
 
-    /// The oracle's own quantizer over `rows x cols` values. Bytes that it does not write are zero.
+    /// Quantizes `rows x cols` values, row-major, with the oracle's quantizer. Bytes that it does not write are zero.
     ///
     /// # Errors
     ///
-    /// [`OracleError::Refused`] for a shape that the format cannot hold or that is not that of
-    /// `values`.
+    /// [`OracleError::Refused`] for a shape that the format cannot hold or that does not match `values`.
     pub fn quantize(
         &self,
         format: Format,
@@ -69,13 +68,12 @@ impl Oracle {
         Ok(out)
     }
 
-    /// What a matmul with weights of `format` makes of activations: rows of `cols`, as many as
-    /// `values` has.
+    /// Quantizes activations as a matmul with weights of `format` does. `values` holds whole rows of `cols`.
     ///
     /// # Errors
     ///
-    /// [`OracleError::Refused`] for incomplete rows, for columns that the format cannot hold, and
-    /// for formats whose activations stay floats.
+    /// [`OracleError::Refused`] for incomplete rows, for columns that the format cannot hold, and for formats whose
+    /// activations are not quantized.
     pub fn quantize_activations(
         &self,
         format: Format,
@@ -102,20 +100,17 @@ impl Oracle {
         Ok(quantized)
     }
 
-    /// The integers of the oracle's dot kernel: `out[b * rows + r]` = sum over c of code\[r\]\[c\]
-    /// * `activations[b * cols + c]`, codes unsigned, scales left out.
+    /// The integer results of the oracle's dot kernel: `out[b * rows + r]` = sum over c of code\[r\]\[c\] *
+    /// `activations[b * cols + c]`, with unsigned codes and without scales.
     ///
-    /// Row `r` of the weights starts at `r * row_stride`. `activations` is a batch of rows of
-    /// `cols`; `out` has a value for each of them and each row of weights. The slices reach the
-    /// kernel as they are, whatever their alignment. I2_S takes any `cols`, and what its kernel
-    /// makes of those beyond the last group of 128 is the answer; its integers are exact up to
-    /// 2^24.
+    /// Row `r` of the weights starts at `r * row_stride`. `activations` is `batch x cols`, `out` is `batch x rows`,
+    /// both row-major. The slices are passed to the kernel unchanged, with any alignment. I2_S accepts any `cols`; the
+    /// result is what its kernel returns for columns after the last group of 128. Its integers are exact up to 2^24.
     ///
     /// # Errors
     ///
-    /// [`OracleError::Refused`] for shapes and lengths that do not fit, with [`Status::NoAnswer`]
-    /// if the kernel wrote nothing, and with [`Status::Unsupported`] for formats without such a
-    /// kernel.
+    /// [`OracleError::Refused`] for shapes and lengths that do not match, with [`Status::NoAnswer`] if the kernel wrote
+    /// nothing, and with [`Status::Unsupported`] for formats without such a kernel.
     ///
     /// [`Status::NoAnswer`]: crate::Status::NoAnswer
     /// [`Status::Unsupported`]: crate::Status::Unsupported
@@ -137,13 +132,13 @@ impl Oracle {
             .code_dot(format, cols, weights, rows, row_stride, activations, out)
     }
 
-    /// The product of a `rows x cols` tensor and a batch of activations (rows of `cols`), through
-    /// the oracle's graph executor with `threads` threads: `out[b * rows + r]`.
+    /// `out[b * rows + r]`: the product of a `rows x cols` tensor and activations (`batch x cols`), computed by the
+    /// oracle's graph executor with `threads` threads.
     ///
     /// # Errors
     ///
-    /// [`OracleError::Refused`] for shapes and lengths that do not fit, and for weights that are
-    /// not aligned for the scalars in them (4 bytes for F32, 2 for formats with f16).
+    /// [`OracleError::Refused`] for shapes and lengths that do not match, and for weights that are not aligned for
+    /// their scalars (4 bytes for F32, 2 for formats with f16).
     #[allow(
         clippy::too_many_arguments,
         reason = "two matrices, their shape and the result"
@@ -166,9 +161,8 @@ impl Oracle {
     ///
     /// # Errors
     ///
-    /// [`OracleError::Refused`] with [`Status::File`](crate::Status::File) for a file that is no
-    /// model, or with the reason why it cannot be opened. A damaged file may make the oracle abort
-    /// the process.
+    /// [`OracleError::Refused`] with [`Status::File`](crate::Status::File) for a file that is not a model, or with the
+    /// reason why it cannot be opened. With a damaged file the oracle may abort the process.
     pub fn open(&self, model: &Path, params: &SessionParams) -> Result<Session, OracleError> {
         Session::open(Arc::clone(&self.table), model, params)
     }
@@ -180,16 +174,16 @@ impl std::fmt::Debug for Oracle {
     }
 }
 
-/// Quantized activations, rows of codes.
+/// Rows of quantized activations.
 ///
-/// For I2_S, a row has one scale (`value = code / scale`) and one sum; for the 256-blocked formats,
-/// each block of 256 has one scale (`value = code * scale`) and each 16 codes one sum.
+/// For I2_S, each row has one scale (`value = code / scale`) and one sum. For formats with blocks of 256, each block
+/// has one scale (`value = code * scale`), and each run of 16 codes has one sum.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activations {
-    /// `rows x cols`.
+    /// Codes, `rows x cols`, row-major.
     pub codes: Vec<i8>,
-    /// Per row, or per 256 codes.
+    /// Scales: one per row, or one per 256 codes.
     pub scales: Vec<f32>,
-    /// Of the codes: per row, or per 16 codes.
+    /// Sums of codes: one per row, or one per 16 codes.
     pub sums: Vec<i32>,
 }

@@ -1,4 +1,4 @@
-// Sessions: a model with a context to decode in.
+// Sessions: a model with a context for decoding.
 #include "backend.hpp"
 #include "engine.hpp"
 #include "operations.hpp"
@@ -15,10 +15,10 @@
 
 struct oracle_session {
     std::unique_ptr<oracle::Engine> engine;
-    // Of the engine, for good.
+    // The info of the engine, which does not change.
     oracle_session_info info{};
     oracle::Logits logits;
-    // Of the decode that is running.
+    // The state of the running decode.
     oracle_node_callback callback = nullptr;
     void * user = nullptr;
     bool stopped = false;
@@ -30,8 +30,7 @@ namespace {
 
 constexpr uint32_t max_positions = 1u << 30;
 
-// Upstream checks a file's content with assertions here and there, which abort; what is no model at all is caught
-// before.
+// Rejects files that are not GGUF files. Upstream checks some content with assertions, which abort the process.
 void require_model_file(const char * path) {
     struct stat status {};
     if (stat(path, &status) != 0) {
@@ -54,7 +53,7 @@ void require_params(const oracle_session_params & params) {
     require_positive(params.n_ctx, "n_ctx");
     require_positive(params.n_batch, "n_batch");
     require_positive(params.n_ubatch, "n_ubatch");
-    // Positions are int32_t upstream, and it rounds n_ctx up.
+    // Positions are int32_t in upstream, and upstream rounds n_ctx up.
     if (params.n_ctx > max_positions || params.n_batch > max_positions) {
         refuse(ORACLE_BAD_ARGUMENT, "n_ctx and n_batch are at most %u", max_positions);
     }
@@ -65,8 +64,8 @@ void require_params(const oracle_session_params & params) {
         refuse(ORACLE_BAD_ARGUMENT, "n_threads is %u, must be 1..%d", params.n_threads, GGML_MAX_N_THREADS);
     }
     if (params.kv_format == ORACLE_F32) {
-        refuse(ORACLE_UNSUPPORTED, "this revision keeps the value cache in f16 unless it computes flash attention, "
-                                   "which is another arithmetic: open the session with an f16 cache");
+        refuse(ORACLE_UNSUPPORTED, "this revision supports an f32 value cache only with flash attention, "
+                                   "which computes different results: open the session with an f16 cache");
     }
     if (params.kv_format != ORACLE_F16) {
         refuse(ORACLE_BAD_ARGUMENT, "kv_format must be f16 or f32");
@@ -81,7 +80,7 @@ const oracle_session & require_session(const oracle_session * session) {
     return *session;
 }
 
-// Called twice a node: whether it is wanted (ask), then with its data.
+// Called twice for each node: with `ask` to find out whether it is needed, and then with its data.
 bool on_node(ggml_tensor * tensor, bool ask, void * user) {
     oracle_session & session = *static_cast<oracle_session *>(user);
     if (session.callback == nullptr || session.stopped) {
@@ -113,7 +112,7 @@ bool has_stopped(void * user) {
     return static_cast<const oracle_session *>(user)->stopped;
 }
 
-// Forgets the logits from a position on, at once and, unless the decode is said to have succeeded, at its end.
+// Removes the logits from a position on: in the constructor, and in the destructor unless `keep` was called.
 class Rewind {
   public:
     Rewind(oracle_session & session, size_t first) : session(session), first(first) { forget(); }

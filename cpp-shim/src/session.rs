@@ -1,4 +1,4 @@
-//! A model, opened by an oracle.
+//! Sessions: models opened by an oracle.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -13,14 +13,14 @@ use crate::ffi::{oracle_graph, oracle_session, oracle_session_info, oracle_sessi
 use crate::node::{Node, Trace, pass_on};
 use crate::table::Table;
 
-/// Who puts a model's operations together to a graph. Either way they are the implementation's own operations, run by its
-/// own executor.
+/// The source of a model's graph. In both cases the graph consists of the implementation's operations and runs in the
+/// implementation's executor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Graph {
-    /// The implementation; for an architecture that it has no graph for, the oracle.
+    /// The implementation's graph, or the oracle's if the implementation has none for the architecture.
     #[default]
     Auto,
-    /// The oracle, also where the implementation could, so that one can be held to the other.
+    /// Always the oracle's graph, for comparison with that of the implementation.
     Ops,
 }
 
@@ -33,25 +33,25 @@ impl Graph {
     }
 }
 
-/// How a session computes.
+/// The parameters of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionParams {
-    /// Positions that fit, at least 1; the oracle may round up.
+    /// Maximum number of positions, at least 1. The oracle may round it up.
     pub n_ctx: u32,
-    /// Tokens that one decode takes at most.
+    /// Maximum number of tokens per decode.
     pub n_batch: u32,
-    /// Tokens computed in one go, at most `n_batch`.
+    /// Maximum number of tokens computed at once, at most `n_batch`.
     pub n_ubatch: u32,
-    /// At least 1.
+    /// Number of threads, at least 1.
     pub threads: u32,
     /// Element type of the key-value cache: [`Format::F16`] or [`Format::F32`].
     pub kv_format: Format,
-    /// Whose graph computes.
+    /// The source of the graph.
     pub graph: Graph,
 }
 
 impl Default for SessionParams {
-    /// 512 positions, decoded in one go on one thread, an f16 cache, whatever graph there is.
+    /// 512 positions, decoded at once on one thread, with an f16 cache and [`Graph::Auto`].
     fn default() -> Self {
         Self {
             n_ctx: 512,
@@ -64,8 +64,7 @@ impl Default for SessionParams {
     }
 }
 
-/// A model, opened, with a context to decode in. Keeps the oracle loaded; dropping it frees the
-/// context, then the model.
+/// An open model with a context for decoding. It keeps the oracle loaded. Dropping it frees the context and the model.
 pub struct Session {
     handle: NonNull<oracle_session>,
     table: Arc<Table>,
@@ -74,8 +73,8 @@ pub struct Session {
     decoded: usize,
 }
 
-// SAFETY: the ABI allows a session on any thread, one at a time; `&mut self` and the raw pointer
-// (which keeps `Session` from being `Sync`) see to the latter.
+// SAFETY: the ABI allows a session on any thread, one at a time. The latter holds because decoding takes `&mut self`,
+// and because the raw pointer makes `Session` not `Sync`.
 unsafe impl Send for Session {}
 
 impl Session {
@@ -97,7 +96,7 @@ impl Session {
             graph: params.graph.to_ffi(),
         };
         let Some(handle) = NonNull::new(table.session_open(&path, &raw)?) else {
-            return refused(Status::Failed, "no session, and no reason why".into());
+            return refused(Status::Failed, "it returned no session and no error".into());
         };
         let info = oracle_session_info {
             n_vocab: 0,
@@ -107,7 +106,7 @@ impl Session {
             n_embd: 0,
             graph: std::ptr::null(),
         };
-        // From here on, an early return closes the session.
+        // From here on, dropping `session` closes it on an early return.
         let mut session = Self {
             handle,
             table,
@@ -117,42 +116,42 @@ impl Session {
         };
         // SAFETY: the handle was just opened by this oracle.
         session.info = unsafe { session.table.session_info(handle.as_ptr()) }?;
-        // SAFETY: a string by the ABI, since the information was just given.
+        // SAFETY: by the ABI, the information that was just returned contains a string.
         session.graph = unsafe { string(session.info.graph) };
         Ok(session)
     }
 
-    /// Tokens in the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub fn n_vocab(&self) -> usize {
         self.info.n_vocab as usize
     }
 
-    /// Positions that fit.
+    /// Maximum number of positions.
     pub fn n_ctx(&self) -> usize {
         self.info.n_ctx as usize
     }
 
-    /// Tokens that one decode takes at most.
+    /// Maximum number of tokens per decode.
     pub fn n_batch(&self) -> usize {
         self.info.n_batch as usize
     }
 
-    /// Layers of the model.
+    /// Number of layers of the model.
     pub fn n_layer(&self) -> usize {
         self.info.n_layer as usize
     }
 
-    /// Width of the model.
+    /// Width of the embedding.
     pub fn n_embd(&self) -> usize {
         self.info.n_embd as usize
     }
 
-    /// Whose graph computes, in a few words, such as `llama.cpp` or `ggml ops of the shim`.
+    /// Short description of the graph's source, such as `llama.cpp` or `ggml ops of the shim`.
     pub fn graph(&self) -> &str {
         &self.graph
     }
 
-    /// Positions decoded so far, those forgotten not counted.
+    /// Number of decoded positions. Positions removed by [`rewind`](Session::rewind) are not counted.
     pub fn decoded(&self) -> usize {
         self.decoded
     }
@@ -161,10 +160,10 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`OracleError::Refused`] for no or too many tokens, one outside the vocabulary, or a full
-    /// context. The positions decoded before remain.
+    /// [`OracleError::Refused`] if there are no tokens or too many, if a token is outside the vocabulary, or if the
+    /// context is full. Positions that were decoded before the call remain.
     pub fn decode(&mut self, tokens: &[i32]) -> Result<(), OracleError> {
-        // SAFETY: our own open session, borrowed exclusively; no callback.
+        // SAFETY: the session is open and exclusively borrowed; there is no callback.
         let result = unsafe {
             let handle = self.handle.as_ptr();
             self.table
@@ -173,7 +172,7 @@ impl Session {
         self.advance(tokens, result)
     }
 
-    /// Like [`Session::decode`]; `sink` sees each node right after it was computed.
+    /// As [`Session::decode`]. `sink` receives each node right after its computation.
     ///
     /// # Errors
     ///
@@ -181,15 +180,14 @@ impl Session {
     ///
     /// # Panics
     ///
-    /// If `sink` does: the decode is stopped and the panic goes on.
+    /// If `sink` panics. The decode is stopped before the panic is propagated.
     pub fn decode_traced(
         &mut self,
         tokens: &[i32],
         sink: &mut dyn FnMut(Node<'_>),
     ) -> Result<(), OracleError> {
         let mut trace = Trace::new(sink);
-        // SAFETY: our own open session, borrowed exclusively; `pass_on` takes a `Trace`, which
-        // outlives the call.
+        // SAFETY: the session is open and exclusively borrowed; `pass_on` expects a `Trace`, which outlives the call.
         let result = unsafe {
             let handle = self.handle.as_ptr();
             let user = (&raw mut trace).cast();
@@ -213,8 +211,8 @@ impl Session {
         result
     }
 
-    /// Forgets the positions from `position` on, so that the next decode starts there. Does nothing
-    /// if so many are not decoded.
+    /// Removes the positions from `position` on, so that the next decode starts there. Does nothing if fewer positions
+    /// are decoded.
     pub fn rewind(&mut self, position: usize) {
         self.decoded = self.decoded.min(position);
     }
@@ -236,26 +234,25 @@ impl Session {
                 ),
             ));
         }
-        // SAFETY: our own open session.
+        // SAFETY: the session is open.
         let (logits, n) = unsafe { table.session_logits(self.handle.as_ptr(), position) }?;
-        // SAFETY: `n` values that stay until the next decode or close, both of which need `&mut
-        // self`.
+        // SAFETY: the `n` values are valid until the next decode or close, both of which need `&mut self`.
         Ok(unsafe { std::slice::from_raw_parts(logits, n) })
     }
 
-    /// Token ids of a text, with the special tokens that the model wants around it. Special tokens
-    /// spelled out in the text are not recognised.
+    /// Token ids of a text, with the model's special tokens for its start and end. Special tokens in the text itself
+    /// are not recognised.
     ///
     /// # Errors
     ///
     /// [`OracleError::Refused`] with [`Status::Unsupported`] if the model has no tokenizer.
     pub fn tokenize(&self, text: &str) -> Result<Vec<i32>, OracleError> {
         let table = &self.table;
-        // A token per byte, and those around it; if a model needs more, the first attempt says how
-        // many.
+        // Enough for one token per byte and the special tokens. If a model needs more, the first attempt returns the
+        // number.
         let mut tokens = vec![0; text.len() + 8];
         loop {
-            // SAFETY: our own open session.
+            // SAFETY: the session is open.
             let n =
                 unsafe { table.session_tokenize(self.handle.as_ptr(), text, true, &mut tokens) }?;
             let fits = n <= tokens.len();
@@ -269,7 +266,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // SAFETY: our own open session, used for the last time.
+        // SAFETY: the session is open and not used again.
         unsafe { self.table.session_close(self.handle.as_ptr()) };
     }
 }

@@ -1,4 +1,4 @@
-// Errors inside the shim are exceptions; at the ABI they become a status and a message.
+// Errors inside the shim are exceptions. At the ABI they are converted to a status and a message.
 #pragma once
 
 #include "oracle.h"
@@ -41,7 +41,7 @@ inline oracle_status report(oracle_message * message, oracle_status status, cons
     return status;
 }
 
-// Runs `body` and lets nothing escape.
+// Runs `body` and catches all exceptions.
 template <typename Body> oracle_status guarded(oracle_message * message, Body && body) noexcept {
     try {
         std::forward<Body>(body)();

@@ -1,5 +1,5 @@
-//! The function table of an oracle, one safe method each: lengths come from slices, messages become
-//! errors.
+//! The function table of an oracle, with one method per function. Lengths are those of slices, and messages are
+//! converted to errors.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -11,17 +11,17 @@ use crate::ffi::{
     oracle_session_info, oracle_session_params, oracle_status,
 };
 
-/// Room for a message. Longer ones are cut by the oracle.
+/// Size of the message buffer in bytes. The oracle truncates longer messages.
 const MESSAGE_BYTES: usize = 512;
 
 /// A table whose version and size have been checked.
 pub(crate) struct Table {
     api: &'static oracle_api,
-    /// For error messages.
+    /// Id of the oracle, for error messages.
     oracle: String,
 }
 
-/// A function of the table; an oracle that leaves one out does not support it.
+/// A function of the table, or an error if the oracle does not provide it.
 macro_rules! function {
     ($table:expr, $name:ident) => {
         $table.api.$name.ok_or_else(|| {
@@ -37,7 +37,7 @@ macro_rules! function {
 impl Table {
     /// # Safety
     ///
-    /// The functions of `api` must do what `oracle.h` says, or be absent.
+    /// The functions of `api` must follow `oracle.h`, or be absent.
     pub(crate) unsafe fn new(oracle: &str, api: &'static oracle_api) -> Result<Self, OracleError> {
         let mismatch = |reason| {
             Err(OracleError::Mismatch {
@@ -79,7 +79,7 @@ impl Table {
         }
     }
 
-    /// Hands `function` a buffer for its message and turns what comes back into a result.
+    /// Calls `function` with a buffer for its message, and converts its status to a result.
     fn call(
         &self,
         operation: &'static str,
@@ -104,12 +104,11 @@ impl Table {
     pub(crate) fn describe(&self) -> Result<Description, OracleError> {
         let describe = function!(self, describe);
         let mut description = std::ptr::null();
-        // SAFETY: a place for the pointer, alive during the call.
+        // SAFETY: the location for the pointer is valid during the call.
         self.call("describe", |message| unsafe {
             describe(&raw mut description, message)
         })?;
-        // SAFETY: the call succeeded, so `description` points to a static structure as the header
-        // describes it.
+        // SAFETY: the call succeeded, so `description` points to a valid static structure, by the header.
         Ok(unsafe { Description::from_ffi(&*description) })
     }
 
@@ -121,7 +120,7 @@ impl Table {
     ) -> Result<usize, OracleError> {
         let tensor_bytes = function!(self, tensor_bytes);
         let mut bytes = 0;
-        // SAFETY: a place for the result, alive during the call.
+        // SAFETY: the location for the result is valid during the call.
         self.call("tensor_bytes", |message| unsafe {
             tensor_bytes(
                 format.to_ffi(),
@@ -134,7 +133,7 @@ impl Table {
         Ok(bytes)
     }
 
-    /// Returns the bytes written.
+    /// Returns the number of bytes written.
     pub(crate) fn quantize(
         &self,
         format: Format,
@@ -262,7 +261,7 @@ impl Table {
         })
     }
 
-    /// Rows of `cols` activations; an error if the last one is not whole.
+    /// The number of rows of `cols` activations; an error if the last row is incomplete.
     fn batch(
         &self,
         operation: &'static str,
@@ -284,11 +283,11 @@ impl Table {
         path: &CStr,
         params: &oracle_session_params,
     ) -> Result<*mut oracle_session, OracleError> {
-        // A session that cannot be closed is not opened.
+        // Without `session_close`, a session could not be freed.
         function!(self, session_close);
         let session_open = function!(self, session_open);
         let mut session = std::ptr::null_mut();
-        // SAFETY: a NUL-terminated path, live parameters, and a place for the handle.
+        // SAFETY: the path is NUL-terminated, and the parameters and the location for the handle are valid.
         self.call("session_open", |message| unsafe {
             session_open(path.as_ptr(), params, &raw mut session, message)
         })?;
@@ -297,10 +296,10 @@ impl Table {
 
     /// # Safety
     ///
-    /// `session` must come from this table's `session_open` and not be used again.
+    /// `session` must be a session of this table's `session_open`, and must not be used again.
     pub(crate) unsafe fn session_close(&self, session: *mut oracle_session) {
         if let Some(session_close) = self.api.session_close {
-            // SAFETY: an open session of this oracle, by this function's contract.
+            // SAFETY: the session is an open session of this oracle, by this function's contract.
             unsafe { session_close(session) };
         }
     }
@@ -314,18 +313,18 @@ impl Table {
     ) -> Result<oracle_session_info, OracleError> {
         let session_info = function!(self, session_info);
         let mut info = MaybeUninit::uninit();
-        // SAFETY: an open session, by this function's contract, and a place for the result.
+        // SAFETY: the session is open, by this function's contract, and the location for the result is valid.
         self.call("session_info", |message| unsafe {
             session_info(session, info.as_mut_ptr(), message)
         })?;
-        // SAFETY: the call succeeded, so the structure is filled in.
+        // SAFETY: the call succeeded, so the structure is initialized.
         Ok(unsafe { info.assume_init() })
     }
 
     /// # Safety
     ///
-    /// `session` must be an open session of this table that nobody else uses, and `callback`, if
-    /// there is one, sound to call with `user` for the length of the call.
+    /// `session` must be an open session of this table that is not otherwise used. If there is a `callback`, it must be
+    /// sound to call it with `user` during the call.
     pub(crate) unsafe fn session_decode(
         &self,
         session: *mut oracle_session,
@@ -335,8 +334,7 @@ impl Table {
         user: *mut std::ffi::c_void,
     ) -> Result<(), OracleError> {
         let session_decode = function!(self, session_decode);
-        // SAFETY: session, callback and user by this function's contract; the tokens are a live
-        // slice.
+        // SAFETY: session, callback and user are valid by this function's contract; the tokens are a live slice.
         self.call("session_decode", |message| unsafe {
             let (tokens, n) = (tokens.as_ptr(), tokens.len());
             session_decode(session, tokens, n, first as u64, callback, user, message)
@@ -355,7 +353,7 @@ impl Table {
     ) -> Result<(*const f32, usize), OracleError> {
         let session_logits = function!(self, session_logits);
         let (mut logits, mut n) = (std::ptr::null(), 0);
-        // SAFETY: an open session, by this function's contract, and places for the results.
+        // SAFETY: the session is open, by this function's contract, and the locations for the results are valid.
         self.call("session_logits", |message| unsafe {
             session_logits(
                 session,
@@ -368,7 +366,7 @@ impl Table {
         Ok((logits, n))
     }
 
-    /// Returns the number of tokens; if that is more than `tokens` holds, none were written.
+    /// Returns the number of tokens. If it is larger than `tokens.len()`, nothing was written.
     ///
     /// # Safety
     ///
@@ -382,7 +380,7 @@ impl Table {
     ) -> Result<usize, OracleError> {
         let session_tokenize = function!(self, session_tokenize);
         let mut n = 0;
-        // SAFETY: an open session, by this function's contract, and live slices.
+        // SAFETY: the session is open, by this function's contract, and the slices are live.
         let result = self.call("session_tokenize", |message| unsafe {
             session_tokenize(
                 session,

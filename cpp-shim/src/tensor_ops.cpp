@@ -1,5 +1,5 @@
-// Tensor operations: sizes, quantizers, the dot kernel and the matmul. No float arithmetic happens here; it is all
-// upstream's. Each entry checks what would otherwise end in an assertion of upstream, which aborts the process.
+// Tensor operations: sizes, quantizers, the dot kernel and the matmul. All float arithmetic is that of upstream. Each
+// function checks its arguments, because failed assertions of upstream abort the process.
 #include "backend.hpp"
 #include "formats.hpp"
 #include "handles.hpp"
@@ -23,7 +23,7 @@ constexpr uint64_t q8_k_block = QK_K;
 constexpr uint64_t q8_k_sums = QK_K / 16;
 constexpr ggml_half half_one = 0x3C00;
 
-// Columns and rows pass through upstream's `int` in several places.
+// Upstream converts columns and rows to `int` in several places.
 int to_int(uint64_t value, const char * name) {
     if (value > INT_MAX) {
         refuse(ORACLE_BAD_ARGUMENT, "%s is %llu, at most %d", name, static_cast<unsigned long long>(value), INT_MAX);
@@ -38,7 +38,7 @@ void require_whole_blocks(const Format & format, uint64_t cols) {
     }
 }
 
-// Bytes of a tensor by upstream's own rule.
+// Bytes of a tensor, computed by upstream.
 size_t bytes_of(const Format & format, uint64_t rows, uint64_t cols) {
     require_positive(rows, "rows");
     require_positive(cols, "cols");
@@ -64,13 +64,13 @@ size_t bytes_of(const Format & format, uint64_t rows, uint64_t cols) {
     return ggml_nbytes(&tensor);
 }
 
-// The kernel writes its integer as a float; a NaN put there beforehand tells whether it wrote at all.
+// The kernel writes its integer as a float. A NaN in the result shows that the kernel wrote nothing.
 int64_t dot_as_integer(const Format & format, int cols, const void * weights, const void * activations) {
     const ggml_vec_dot_t dot = ggml_get_type_traits(format.type)->vec_dot;
     float result = std::numeric_limits<float>::quiet_NaN();
     dot(cols, &result, 0, weights, 0, activations, 0, 1);
     if (std::isnan(result)) {
-        refuse(ORACLE_NO_ANSWER, "the %s dot kernel left its result unwritten", format.info.name);
+        refuse(ORACLE_NO_ANSWER, "the %s dot kernel did not write a result", format.info.name);
     }
     if (result != std::nearbyint(result) || std::fabs(result) > 0x1p62f) {
         refuse(ORACLE_FAILED, "the %s dot kernel returned %g, not an integer", format.info.name,
@@ -79,7 +79,8 @@ int64_t dot_as_integer(const Format & format, int cols, const void * weights, co
     return static_cast<int64_t>(result);
 }
 
-// Blocks of weights whose scale is one, so that the kernel's float is the integer. `Block` has its f16 scale in `d`.
+// Dots of blocks of weights. Their scale is set to one, so that the float of the kernel is the integer. `Block` has its
+// f16 scale in `d`.
 template <typename Block>
 void dot_blocks(const Format & format, uint64_t cols, uint64_t rows, const uint8_t * weights, size_t row_stride,
                 const int8_t * activations, uint64_t batch, int64_t * out) {
@@ -105,13 +106,13 @@ void dot_blocks(const Format & format, uint64_t cols, uint64_t rows, const uint8
                 block.d = half_one;
                 signed_dot += dot_as_integer(format, static_cast<int>(q8_k_block), &block, &quantized[i]);
             }
-            // These kernels take codes as -1, 0, +1; the ABI counts them from 0.
+            // In these kernels codes are -1, 0, +1. In the ABI they start from 0.
             out[b * rows + r] = signed_dot + sum;
         }
     }
 }
 
-// Bytes of a row that the dot kernel reads: I2_S whole groups of 128, the others whole blocks.
+// Bytes of a row that the dot kernel reads: whole groups of 128 for I2_S, whole blocks for other formats.
 size_t row_bytes(const Format & format, uint64_t cols) {
     return format.info.format == ORACLE_I2_S ? cols / format.info.block * (format.info.block / 4)
                                              : ggml_row_size(format.type, static_cast<int64_t>(cols));
@@ -123,7 +124,7 @@ void quantize_q8_k(uint64_t rows, uint64_t cols, const float * values, int8_t * 
     const uint64_t n_blocks = cols / q8_k_block;
     std::vector<block_q8_K> row(n_blocks);
     for (uint64_t r = 0; r < rows; ++r) {
-        // Upstream leaves bsums of an all-zero block unwritten.
+        // Upstream does not write bsums of an all-zero block.
         std::memset(static_cast<void *>(row.data()), 0, n_blocks * sizeof(block_q8_K));
         from_float(values + r * cols, row.data(), static_cast<int64_t>(cols));
         for (uint64_t i = 0; i < n_blocks; ++i) {
@@ -137,14 +138,14 @@ void quantize_q8_k(uint64_t rows, uint64_t cols, const float * values, int8_t * 
     }
 }
 
-// Memory that one matmul after another on the same thread reuses.
+// Memory of matmuls, which a thread reuses.
 struct Arena {
     std::unique_ptr<std::max_align_t[]> graph;
     size_t graph_bytes = 0;
     std::vector<uint8_t> work;
 };
 
-constexpr size_t graph_size = 8; // two leaves and one node, with room for the hash set
+constexpr size_t graph_size = 8; // two leaves, one node, and space for the hash set
 
 Arena & arena() {
     thread_local Arena memory;
@@ -291,7 +292,7 @@ oracle_status matmul(oracle_format id, uint64_t rows, uint64_t cols, const uint8
         ggml_tensor * input = ggml_new_tensor_2d(context.get(), GGML_TYPE_F32, static_cast<int64_t>(cols),
                                                  static_cast<int64_t>(batch));
         ggml_tensor * output = ggml_mul_mat(context.get(), matrix, input);
-        // Read-only for a mul_mat's sources; upstream's tensors have no const data.
+        // mul_mat only reads its sources. Upstream's tensors have no const data.
         matrix->data = const_cast<uint8_t *>(weights);
         input->data = const_cast<float *>(activations);
         output->data = out;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr llama_seq_id sequence = 0;
 
-// One sequence, logits wanted for every token.
+// Decodes one sequence and computes the logits of every token.
 int decode_batch(llama_context * context, const int32_t * tokens, size_t n, size_t first) {
     std::vector<llama_token> ids(tokens, tokens + n);
     std::vector<llama_pos> positions(n);
@@ -96,7 +96,7 @@ class UpstreamEngine final : public Engine {
     }
 
   private:
-    // The context refers to the model: members are destroyed from the last to the first.
+    // The context refers to the model. Members are destroyed in reverse order.
     Model model;
     Context context;
 };

@@ -1,4 +1,4 @@
-// A session by upstream's own means: its loader, its graph, its cache.
+// An engine with the loader, the graph and the cache of upstream.
 #pragma once
 
 #include "engine.hpp"

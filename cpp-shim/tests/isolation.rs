@@ -1,4 +1,4 @@
-//! Oracles keep to themselves: one exported symbol each, several in a process.
+//! Oracles are isolated: each exports one symbol, and several can be loaded in one process.
 
 mod common;
 
@@ -8,7 +8,7 @@ use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSymbol};
 use testing::test;
 
-/// Names of the symbols that the dynamic linker could give to others.
+/// Names of the exported symbols.
 fn exported(image: &[u8]) -> Vec<String> {
     let file = ElfFile64::<Endianness>::parse(image).unwrap();
     file.dynamic_symbols()
@@ -25,7 +25,7 @@ fn the_oracles_are_compiled_in() {
     assert_eq!(ids, ["bitnet.cpp/strict", "bitnet.cpp/fma"]);
 }
 
-/// The same sources give the same figures on every machine, so that pages, snapshots and baselines can hold them.
+/// The same sources must give the same results on every machine, because pages, snapshots and baselines contain them.
 #[test]
 fn no_build_depends_on_the_machine_that_compiles_it() {
     for build in builds() {
@@ -46,7 +46,7 @@ fn one_symbol_is_exported() {
 #[test]
 fn the_cxx_runtime_is_linked_in() {
     for build in builds() {
-        // Names of needed libraries are strings of the image.
+        // The image contains the names of needed libraries as strings.
         let names = String::from_utf8_lossy(build.image());
         for runtime in ["libstdc++.so", "libgcc_s.so"] {
             assert!(!names.contains(runtime), "{} needs {runtime}", build.id());
@@ -83,7 +83,7 @@ fn all_live_side_by_side() {
         .iter()
         .zip(builds().iter().filter(|build| build.availability().is_ok()))
     {
-        // The second would answer for the first if the linker had taken one for the other.
+        // Both would have the same id if the linker had treated them as one library.
         assert_eq!(oracle.description().id, build.id());
     }
     for pair in oracles.windows(2) {

@@ -1,5 +1,5 @@
-//! Opening and closing sessions does not use up memory. In a binary of its own: other tests would
-//! disturb the figure.
+//! Opening and closing sessions does not leak memory. The test has its own binary, because other tests would affect the
+//! measurement.
 
 mod common;
 
@@ -7,11 +7,11 @@ use common::{ORACLE, TOKENS, oracles, params};
 use cpp_shim::{Graph, SessionParams, Status};
 use testing::{MODELS, models, test};
 
-/// Pages beyond what the first rounds took. A leaked context of the smallest model would take 100
-/// times 200.
+/// Allowed growth in pages after the first rounds. Leaking a context of the smallest model would use 200 times 100
+/// pages.
 const SLACK_PAGES: u64 = 512;
 
-/// Pages of memory that are resident.
+/// Resident pages of memory.
 fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -25,7 +25,7 @@ fn two_hundred_rounds_leave_memory_flat() {
                 let params = SessionParams { graph, ..params() };
                 let round = || match oracle.open(&model, &params) {
                     Ok(mut session) => session.decode(&TOKENS).unwrap(),
-                    // Not of the family; what was read to find that out is freed as well.
+                    // The architecture is not of the family. Memory of the rejected file is freed as well.
                     Err(error) => assert_eq!(error.status(), Some(Status::Unsupported), "{error}"),
                 };
                 for _ in 0..10 {

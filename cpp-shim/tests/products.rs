@@ -1,4 +1,4 @@
-//! Dot products and matmuls of every oracle, against the definition.
+//! Compares dot products and matmuls of every oracle with the definition.
 
 mod common;
 
@@ -74,7 +74,7 @@ fn code_dots_pass_pointers_through() {
 fn code_dots_drop_the_tail_of_i2_s() {
     for oracle in oracles() {
         let mut out = [0];
-        // 129 columns of code 2 are one group of 128 to upstream.
+        // Of 129 columns of code 2, upstream computes one group of 128.
         oracle
             .code_dots(Format::I2S, 129, &[0xAA; 33], 1, 33, &[1; 129], &mut out)
             .unwrap();
@@ -152,7 +152,7 @@ fn product(
 fn matmul_multiplies() {
     let (rows, cols, batch) = (5, 256, 3);
     let weights = ternary(rows * cols, 1.0);
-    // Whole numbers up to 127, which every row reaches: they quantize without rounding.
+    // Integers up to 127. Every row contains 127, so they are quantized without rounding.
     let activations: Vec<f32> = (0..batch * cols)
         .map(|i| ((i % cols) as f32 - 128.0).max(-127.0))
         .collect();
@@ -181,7 +181,7 @@ fn matmul_multiplies() {
             1,
         );
         for (out, expected) in out.iter().zip(&expected) {
-            // 6-bit codes hold -1, 0 and 1 up to the rounding of their f16 scale.
+            // 6-bit codes represent -1, 0 and 1 up to the rounding of their f16 scale.
             assert!(
                 (out - expected).abs() <= 0.01 * 127.0,
                 "{out} for {expected}"
@@ -281,7 +281,7 @@ fn matmul_refuses_what_does_not_fit() {
             refused(2, 256, &weights, 256, usize::MAX, 2),
             Status::BadArgument
         );
-        // One byte off the f16 scales' alignment.
+        // The f16 scales are misaligned by one byte.
         let mut shifted = vec![0];
         shifted.extend(&weights);
         assert_eq!(

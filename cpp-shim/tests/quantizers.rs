@@ -1,4 +1,4 @@
-//! Descriptions, sizes and quantizers of every oracle, against answers worked out by hand.
+//! Compares descriptions, sizes and quantizers of every oracle with results computed by hand.
 
 mod common;
 
@@ -10,20 +10,20 @@ use testing::test;
 fn describe_matches_the_build() {
     for build in cpp_shim::builds() {
         let Ok(oracle) = build.load() else { continue };
-        let (told, built) = (oracle.description(), build.provenance());
+        let (described, built) = (oracle.description(), build.provenance());
         assert_eq!(oracle.id(), build.id());
-        assert_eq!(told.upstream, built.upstream);
-        assert_eq!(told.version, built.version);
-        assert_eq!(told.checksum, built.checksum);
-        assert_eq!(told.checksum.len(), 64);
-        assert_eq!(told.compiler, built.compiler);
-        assert_eq!(told.flags, built.flags);
-        assert_eq!(told.instruction_set, built.instruction_set);
+        assert_eq!(described.upstream, built.upstream);
+        assert_eq!(described.version, built.version);
+        assert_eq!(described.checksum, built.checksum);
+        assert_eq!(described.checksum.len(), 64);
+        assert_eq!(described.compiler, built.compiler);
+        assert_eq!(described.flags, built.flags);
+        assert_eq!(described.instruction_set, built.instruction_set);
         for format in Format::ALL {
-            assert_eq!(told.format(format).unwrap().name, format.name());
+            assert_eq!(described.format(format).unwrap().name, format.name());
         }
-        assert_eq!(told.format(Format::I2S).unwrap().cols_multiple, 128);
-        assert_eq!(told.format(Format::Tq2_0).unwrap().cols_multiple, 256);
+        assert_eq!(described.format(Format::I2S).unwrap().cols_multiple, 128);
+        assert_eq!(described.format(Format::Tq2_0).unwrap().cols_multiple, 256);
     }
 }
 
@@ -137,8 +137,8 @@ fn activations_of_i2_s() {
         let quantized = oracle
             .quantize_activations(Format::I2S, 128, &values)
             .unwrap();
-        // Row 0: scale 127/4, so 2.0 is 63.5 and rounds to the even 64. Row 1: the floor of 1e-5
-        // for zeros.
+        // Row 0 has scale 127/4, so 2.0 becomes 63.5 and rounds to the even 64. Row 1 is zero and has the minimum of
+        // 1e-5 as its largest magnitude.
         assert_eq!(quantized.codes[..3], [-127, 64, 0]);
         assert_eq!(quantized.scales, [31.75, (127.0 / 0.00001f64) as f32]);
         assert_eq!(quantized.sums, [-63, 0]);
@@ -153,7 +153,7 @@ fn activations_of_blocks() {
             values[16] = 127.0;
             values[17] = -64.0;
             let quantized = oracle.quantize_activations(format, 512, &values).unwrap();
-            // The largest becomes -127, so the scale is negative; the second block is all zero.
+            // The largest value becomes -127, so the scale is negative. The second block is zero.
             assert_eq!(quantized.codes[15..19], [0, -127, 64, 0]);
             assert_eq!(quantized.scales, [-1.0, 0.0]);
             assert_eq!(quantized.sums.len(), 32);

@@ -1,4 +1,4 @@
-//! Sessions, on models that upstream's own writer made.
+//! Tests of sessions with models written by upstream.
 
 mod common;
 
@@ -9,7 +9,7 @@ use common::{ORACLE, TOKENS, all_logits, bits, oracles, params, status};
 use cpp_shim::{Format, Node, SessionParams, Status};
 use testing::{MODELS, models, test};
 
-/// `NAME.logits.f32` beside `NAME.gguf`.
+/// The reference logits of a model: `NAME.logits.f32` in the folder of `NAME.gguf`.
 fn reference(model: &Path) -> Vec<f32> {
     let path = model.with_extension("logits.f32");
     let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -23,7 +23,7 @@ fn reference(model: &Path) -> Vec<f32> {
 fn strict_gives_the_reference_logits() {
     let mut oracles = oracles().into_iter();
     let strict = oracles.find(|oracle| oracle.id() == "bitnet.cpp/strict");
-    let oracle = strict.expect("it runs wherever an oracle does");
+    let oracle = strict.expect("the strict oracle is available if any oracle is");
     for model in models() {
         let expected = reference(&model);
         let mut session = oracle.open(&model, &params()).unwrap();
@@ -86,7 +86,7 @@ fn a_node_names_what_it_was_made_from() {
 }
 
 #[test(needs(ORACLE, MODELS))]
-fn the_shape_of_a_model_is_told() {
+fn a_session_reports_the_shape_of_its_model() {
     for oracle in oracles() {
         for model in models() {
             let session = oracle.open(&model, &params()).unwrap();
@@ -110,7 +110,7 @@ fn decoding_in_parts_continues() {
             parts.decode(part).unwrap();
         }
         assert_eq!(parts.decoded(), TOKENS.len());
-        // Another batch size may round in another way, but says the same.
+        // Another batch size may round differently.
         for (a, b) in all_logits(&whole).iter().zip(all_logits(&parts)) {
             assert!((a - b).abs() < 1e-2, "{a} and {b}");
         }
@@ -174,7 +174,7 @@ fn a_panic_in_the_sink_comes_back_and_the_session_lives_on() {
 }
 
 #[test(needs(ORACLE, MODELS))]
-fn a_model_without_a_tokenizer_says_so() {
+fn a_model_without_a_tokenizer_is_an_error() {
     for oracle in oracles() {
         let model = models().remove(0);
         let session = oracle.open(&model, &params()).unwrap();
@@ -234,7 +234,7 @@ fn what_is_no_model_is_refused() {
         assert_eq!(open(here), Status::File);
         assert_eq!(open(&here.join("Cargo.toml")), Status::File);
         assert_eq!(open(Path::new("nul\0byte")), Status::BadArgument);
-        // The magic and nothing behind it.
+        // Only the magic bytes.
         let stub = std::env::temp_dir().join(format!("stub-{}.gguf", std::process::id()));
         std::fs::write(&stub, b"GGUF").unwrap();
         let result = oracle.open(&stub, &params());

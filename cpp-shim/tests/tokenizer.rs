@@ -1,4 +1,4 @@
-//! Tokenizing, with a model that was given a small vocabulary: byte tokens and one word.
+//! Tests of tokenizing with a small vocabulary: byte tokens and one word.
 
 mod common;
 
@@ -7,12 +7,12 @@ use cpp_shim::{Graph, Session, SessionParams};
 use testing::{MODELS, models, test};
 
 const N_VOCAB: usize = 320;
-/// Begin of sequence, in upstream's default numbering.
+/// The token for the beginning of a sequence, in upstream's default numbering.
 const BOS: i32 = 1;
 const FIRST_BYTE: i32 = 3;
 const WORD: i32 = FIRST_BYTE + 256;
 
-/// GGUF's numbers for the types used here.
+/// GGUF ids of the value types used here.
 const U32: u32 = 4;
 const I32: u32 = 5;
 const F32: u32 = 6;
@@ -39,13 +39,13 @@ fn token(id: i32) -> (String, i32) {
         1 => ("<s>".into(), 3),
         2 => ("</s>".into(), 3),
         FIRST_BYTE..WORD => (format!("<0x{:02X}>", id - FIRST_BYTE), 6),
-        // A leading space is the character U+2581 to this kind of tokenizer.
+        // This kind of tokenizer represents a leading space as U+2581.
         WORD => ("\u{2581}a".into(), 1),
         _ => (format!("unused{id}"), 1),
     }
 }
 
-/// The model with `tokenizer.ggml.model` replaced and a vocabulary added.
+/// The model with another `tokenizer.ggml.model` and an added vocabulary.
 fn with_vocabulary(model: &[u8]) -> Vec<u8> {
     let ids = || 0..N_VOCAB as i32;
     let kind = [&STRING.to_le_bytes()[..], &string("no_vocab")].concat();
@@ -66,7 +66,7 @@ fn with_vocabulary(model: &[u8]) -> Vec<u8> {
     added.extend(array("tokenizer.ggml.scores", F32, ids().map(score)));
     let kind = |id: i32| token(id).1.to_le_bytes().to_vec();
     added.extend(array("tokenizer.ggml.token_type", I32, ids().map(kind)));
-    // Tensor data begins at a multiple of 32: the file must grow by one too.
+    // Tensor data starts at a multiple of 32, so the file must grow by a multiple of 32.
     let key = |padding: usize| string(&"x".repeat(padding));
     let entry = |padding| [key(padding), U32.to_le_bytes().to_vec(), vec![0; 4]].concat();
     let padding = (1..33)
@@ -113,16 +113,16 @@ fn texts_become_tokens() {
     }
 }
 
-/// Whichever graph computes, the vocabulary is upstream's.
+/// The vocabulary is that of upstream with either graph.
 fn tokenizes(session: &Session) {
     assert_eq!(session.n_vocab(), N_VOCAB);
     assert_eq!(session.tokenize("a").unwrap(), [BOS, WORD]);
     let unknown = [vec![BOS], bytes("\u{2581}zz")].concat();
     assert_eq!(session.tokenize("zz").unwrap(), unknown);
     assert_eq!(session.tokenize("").unwrap(), [BOS]);
-    // Special tokens in the text are text.
+    // Special tokens in the text are tokenized as text.
     assert!(session.tokenize("</s>").unwrap().len() > 2);
-    // Three tokens a byte: more than the first attempt has room for.
+    // Three tokens per byte: more than fit in the buffer of the first attempt.
     let spaces = " ".repeat(50);
     let expected = [vec![BOS], bytes(&"\u{2581}".repeat(51))].concat();
     assert_eq!(session.tokenize(&spaces).unwrap(), expected);

@@ -1,7 +1,7 @@
-//! A kernel of one's own, checked as `harness check` checks those of `qk256`.
+//! Checks a user's own kernel like `harness check` checks those of `qk256`.
 //!
-//! `OwnKernel` is as plain as a port begins: I2_S of bitnet.cpp on one thread, activations quantized to 8 bits as ggml
-//! does it. To check another one, put a call of it behind [`Implementation`]: integer dots, and f32 products.
+//! `OwnKernel` is a simple first version of a port: I2_S of bitnet.cpp on one thread, with activations quantized to 8
+//! bits as in ggml. To check another kernel, implement [`Implementation`] with it: integer dots and f32 products.
 //!
 //! ```sh
 //! cargo run -p harness --example own_kernel
@@ -11,18 +11,18 @@
 use clap::Parser;
 use harness::cli::{CandidateCheck, OutputOptions, conclude};
 use harness::exit::Exit;
-use harness::implementation::{Implementation, SideError};
-use harness::side::Candidate;
-use qk256::format::{Flavour, I2_S_GROUP128, Storage, Weights};
+use harness::implementation::{Implementation, ImplementationError};
+use harness::participant::Candidate;
+use qk256::format::{I2_S_GROUP128, Storage, StorageVariant, Weights};
 
-/// Weights that lie together in 32 bytes: byte `p` holds weights `p`, `p + 32`, `p + 64` and `p + 96`.
+/// Number of weights in 32 bytes: byte `p` holds weights `p`, `p + 32`, `p + 64` and `p + 96`.
 const GROUP: usize = 128;
 const GROUP_BYTES: usize = 32;
 
-/// Where the four weights of a byte are.
+/// Shifts of the four weights in a byte.
 const SHIFTS: [u32; 4] = [6, 4, 2, 0];
 
-/// The planted mistake: the same from the other end, as TQ2_0 has it.
+/// The shifts of the mutant: reversed, as in TQ2_0.
 const WRONG_SHIFTS: [u32; 4] = [0, 2, 4, 6];
 
 struct OwnKernel {
@@ -30,7 +30,7 @@ struct OwnKernel {
 }
 
 impl OwnKernel {
-    /// `sum(code * a)` over a row: `codes` has a quarter of the bytes that `activations` has.
+    /// `sum(code * a)` over a row. `codes` has a quarter of the length of `activations`.
     fn dot(&self, codes: &[u8], activations: &[i8]) -> i32 {
         let groups = codes
             .chunks_exact(GROUP_BYTES)
@@ -46,22 +46,18 @@ impl OwnKernel {
         sum
     }
 
-    fn failed(&self, operation: &'static str, reason: &str) -> SideError {
-        SideError::Failed {
-            side: self.id().into(),
-            operation,
-            reason: reason.into(),
-        }
+    fn failed(&self, operation: &'static str, reason: &str) -> ImplementationError {
+        ImplementationError::failed(self.id(), operation, reason)
     }
 }
 
-/// Activations of a row in 8 bits: `x` is about `codes / scale`.
+/// Activations of a row in 8 bits: `x` is approximately `codes / scale`.
 struct QuantizedRow {
     codes: Vec<i8>,
     scale: f32,
 }
 
-/// None for activations that are not finite, which no product may be made of.
+/// Quantizes a row. None if an activation is not finite, because products must refuse it.
 fn quantize_row(activations: &[f32]) -> Option<QuantizedRow> {
     let mut max = 1e-5;
     for &x in activations {
@@ -78,7 +74,7 @@ fn quantize_row(activations: &[f32]) -> Option<QuantizedRow> {
     })
 }
 
-/// The bytes of the weights row by row. The scale of all stands behind the last.
+/// The bytes of the weights, row by row. The scale of the tensor follows the last row.
 fn rows<'a>(weights: &Weights<'a>) -> impl Iterator<Item = &'a [u8]> {
     let bytes = weights.bytes().chunks_exact(weights.cols() / 4);
     bytes.take(weights.rows())
@@ -89,13 +85,13 @@ impl Implementation for OwnKernel {
         "own"
     }
 
-    fn defined_on(&self, storage: &Storage) -> Result<(), SideError> {
-        if *storage.format() == I2_S_GROUP128 && storage.flavour() == Flavour::Qk256 {
+    fn defined_on(&self, storage: &Storage) -> Result<(), ImplementationError> {
+        if *storage.format() == I2_S_GROUP128 && storage.variant() == StorageVariant::Qk256 {
             return Ok(());
         }
-        Err(SideError::Undefined {
-            side: self.id().into(),
-            reason: format!("reads no {} in {}", storage.format().id, storage.flavour()),
+        Err(ImplementationError::Undefined {
+            implementation: self.id().into(),
+            reason: format!("reads no {} in {}", storage.format().id, storage.variant()),
         })
     }
 
@@ -104,7 +100,7 @@ impl Implementation for OwnKernel {
         weights: &Weights<'_>,
         activations: &[i8],
         out: &mut [i64],
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         let batch = activations.chunks_exact(weights.cols());
         for (out, activations) in out.chunks_exact_mut(weights.rows()).zip(batch) {
             for (out, row) in out.iter_mut().zip(rows(weights)) {
@@ -120,7 +116,7 @@ impl Implementation for OwnKernel {
         activations: &[f32],
         _threads: usize,
         out: &mut [f32],
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         let weight_scale = weights.scale(0);
         let batch = activations.chunks_exact(weights.cols());
         for (out, activations) in out.chunks_exact_mut(weights.rows()).zip(batch) {
@@ -128,7 +124,7 @@ impl Implementation for OwnKernel {
                 .ok_or_else(|| self.failed("products", "an activation is not finite"))?;
             let sum: i32 = codes.iter().map(|&a| i32::from(a)).sum();
             for (out, row) in out.iter_mut().zip(rows(weights)) {
-                // Codes 0, 1, 2 mean -1, 0, +1: the sum of activations is one too many for each.
+                // Codes 0, 1, 2 have the values -1, 0, +1, so the sum of the activations is subtracted.
                 *out = (self.dot(row, &codes) as f32 - sum as f32) / scale * weight_scale;
             }
         }
@@ -136,13 +132,13 @@ impl Implementation for OwnKernel {
     }
 }
 
-/// Check a kernel of one's own, rung by rung, against every oracle and the arbiter
+/// Check your own kernel, level by level, against every oracle and the reference model
 #[derive(Parser)]
 #[command(after_help = Exit::HELP)]
 struct Args {
     #[command(flatten)]
     check: CandidateCheck,
-    /// Plant a mistake: read the four weights of each byte from the other end
+    /// Run a mutant: read the four weights of each byte in reversed order
     #[arg(long)]
     broken: bool,
     #[command(flatten)]
@@ -153,7 +149,7 @@ fn main() -> Exit {
     let args = Args::parse();
     let shifts = if args.broken { WRONG_SHIFTS } else { SHIFTS };
     let candidate = Candidate {
-        side: Box::new(OwnKernel { shifts }),
+        implementation: Box::new(OwnKernel { shifts }),
         format: &I2_S_GROUP128,
         slow: false,
     };

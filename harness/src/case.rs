@@ -1,50 +1,50 @@
-//! A case: everything that reproduces a product, in numbers rather than packed bytes.
+//! A case: weights, activations and settings that reproduce a product, as numbers instead of packed bytes.
 
 use std::ops::Range;
 
-use qk256::format::{Flavour, Format, ScaleRule, ShapeError, Storage, Weights, pack};
+use qk256::format::{Format, ScaleRule, ShapeError, Storage, StorageVariant, Weights, pack};
 use thiserror::Error;
 
-use crate::side::reference_format;
+use crate::participant::reference_format;
 
-/// The bytes that a buffer may start beyond an alignment of 64.
+/// Alignment in bytes that the shifts of a case are relative to.
 pub(crate) const ALIGNMENT: usize = 64;
 
-/// The operation that int8 activations ask for.
+/// Operation of a case with int8 activations.
 pub const DOTS: &str = "dots";
 
-/// The operation that f32 activations ask for.
+/// Operation of a case with f32 activations.
 pub const PRODUCTS: &str = "products";
 
 /// Why a case cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CaseError {
-    /// The format cannot hold it.
+    /// The format cannot hold this shape.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// Activations that are no whole rows.
+    /// The number of activations is not `batch x cols`.
     #[error("{found} activations are not {batch} rows of {cols}")]
     Activations {
-        /// Activations found.
+        /// Number of activations found.
         found: usize,
-        /// Rows.
+        /// Activation rows.
         batch: usize,
         /// Columns.
         cols: usize,
     },
 }
 
-/// `batch x cols` activations; their type says which operation runs.
+/// Activations, `batch x cols`, row-major. Their type selects the operation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// int8: integer dots.
+    /// int8, for integer dots.
     Codes(Vec<i8>),
-    /// f32, to be quantized: products.
+    /// f32, for products that quantize them first.
     Values(Vec<f32>),
 }
 
 impl Input {
-    /// How many activations there are.
+    /// Number of activations.
     pub fn len(&self) -> usize {
         match self {
             Input::Codes(codes) => codes.len(),
@@ -52,12 +52,12 @@ impl Input {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no activations.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What is computed of it.
+    /// Name of the operation: [`DOTS`] or [`PRODUCTS`].
     pub fn operation(&self) -> &'static str {
         match self {
             Input::Codes(_) => DOTS,
@@ -66,33 +66,33 @@ impl Input {
     }
 }
 
-/// A matrix, activations, and how they are run.
+/// A matrix, activations, and the settings of the run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     /// Format.
     pub format: &'static Format,
-    /// Flavour, one of the format's.
-    pub flavour: Flavour,
+    /// Storage variant of the format.
+    pub variant: StorageVariant,
     /// Weight rows.
     pub rows: usize,
     /// Columns.
     pub cols: usize,
     /// Activation rows.
     pub batch: usize,
-    /// Threads for products.
+    /// Number of threads for products.
     pub threads: usize,
-    /// Bytes by which weights and activations lie beyond an alignment of 64.
+    /// Offsets in bytes of weights and activations from an alignment of 64.
     pub shift: [usize; 2],
-    /// `rows x cols` codes.
+    /// Codes, `rows x cols`, row-major.
     pub codes: Vec<u8>,
-    /// Scales, as many as the storage has.
+    /// Scales, in the number that the storage takes.
     pub scales: Vec<f32>,
     /// Activations.
     pub input: Input,
 }
 
 impl Case {
-    /// Some rows of a matrix, aligned and on one thread. None if its format is not in the list of formats.
+    /// A case of some rows of a matrix, aligned and on one thread. None if the format is not in the list of formats.
     ///
     /// # Panics
     ///
@@ -109,7 +109,7 @@ impl Case {
         };
         Some(Case {
             format: Format::by_id(storage.format().id)?,
-            flavour: storage.flavour(),
+            variant: storage.variant(),
             rows: rows.len(),
             cols,
             batch: input.len() / cols,
@@ -121,17 +121,17 @@ impl Case {
         })
     }
 
-    /// The same numbers as references write them, in their own layout and flavour.
+    /// The same numbers in the layout and storage variant of the oracles.
     pub fn for_references(&self) -> Case {
         let format = reference_format(self.format);
         Case {
             format,
-            flavour: format.native_flavour(),
+            variant: format.native_variant(),
             ..self.clone()
         }
     }
 
-    /// Whether every activation is a number.
+    /// Whether every activation is finite.
     pub fn is_finite(&self) -> bool {
         match &self.input {
             Input::Codes(_) => true,
@@ -139,7 +139,7 @@ impl Case {
         }
     }
 
-    /// How the weights lie.
+    /// Storage of the weights: format, variant and shape.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl Case {
         if batch == 0 || batch.checked_mul(cols) != Some(found) {
             return Err(CaseError::Activations { found, batch, cols });
         }
-        Ok(Storage::new(*self.format, self.flavour, self.rows, cols)?)
+        Ok(Storage::new(*self.format, self.variant, self.rows, cols)?)
     }
 
     /// The packed weights.
@@ -163,11 +163,12 @@ impl Case {
         Ok((storage, pack(&storage, &self.codes, &self.scales)?))
     }
 
-    /// The same weights as references write them. Scales that the flavour keeps outside count as 1.
+    /// The weights packed as the oracles store them. Scales that the storage variant keeps outside the block count as
+    /// 1.
     ///
     /// # Errors
     ///
-    /// [`CaseError::Shape`] if the references' format cannot hold them.
+    /// [`CaseError::Shape`] if the oracle's format cannot hold them.
     pub fn pack_for_references(&self) -> Result<(Storage, Vec<u8>), CaseError> {
         let scaled = self.storage()?.scale_offset().is_some();
         let storage = Storage::native(*reference_format(self.format), self.rows, self.cols)?;
@@ -178,7 +179,7 @@ impl Case {
     }
 }
 
-/// A copy that starts `shift` bytes beyond an alignment of [`ALIGNMENT`].
+/// A copy of a buffer that starts `shift` bytes after an address aligned to [`ALIGNMENT`].
 pub(crate) struct Shifted<T> {
     buffer: Vec<T>,
     start: usize,
@@ -186,7 +187,7 @@ pub(crate) struct Shifted<T> {
 }
 
 impl<T: Copy + Default> Shifted<T> {
-    /// Copies `values`; a shift that `T` cannot have is rounded down.
+    /// Copies `values`. The shift is rounded down to a multiple of the alignment of `T`.
     pub(crate) fn new(values: &[T], shift: usize) -> Shifted<T> {
         let size = size_of::<T>();
         let mut buffer = vec![T::default(); values.len() + 2 * ALIGNMENT / size];
@@ -213,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shifted_copies_lie_where_they_should() {
+    fn shifted_copies_have_the_requested_alignment() {
         for shift in 0..ALIGNMENT {
             let bytes = Shifted::new(&[1u8, 2, 3], shift);
             assert_eq!(bytes.as_slice(), [1, 2, 3]);

@@ -1,4 +1,4 @@
-//! Cases as JSON: one line for each of their arrays, exact to the bit.
+//! Cases as JSON: one string for each array, exact to the bit.
 
 use qk256::format::Format;
 use schemars::JsonSchema;
@@ -7,42 +7,42 @@ use thiserror::Error;
 
 use crate::case::{ALIGNMENT, Case, Input};
 
-/// Why a record is no case.
+/// Why a record cannot be turned into a case.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{field}: {reason}")]
 pub struct CaseRecordError {
-    /// The first field that does not fit the others.
+    /// The first inconsistent field.
     pub field: &'static str,
     /// What is wrong with it.
     pub reason: String,
 }
 
-/// A [`Case`] in text and numbers.
+/// A [`Case`] with its arrays as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaseRecord {
     /// Format id.
     pub format: String,
-    /// Flavour.
-    pub flavour: String,
+    /// Storage variant.
+    pub variant: String,
     /// Weight rows.
     pub rows: usize,
     /// Columns.
     pub cols: usize,
     /// Activation rows.
     pub batch: usize,
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
-    /// Bytes by which weights and activations lie beyond an alignment of 64.
+    /// Offsets in bytes of weights and activations from an alignment of 64.
     pub shift: [usize; 2],
-    /// A digit for each code.
+    /// Codes, `rows x cols`, row-major: one digit each.
     pub codes: String,
-    /// The bits of each scale: 8 hexadecimal digits.
+    /// Bits of the scales: 8 hexadecimal digits each.
     pub scales: String,
-    /// int8 activations: 2 hexadecimal digits each.
+    /// int8 activations, `batch x cols`, row-major: 2 hexadecimal digits each.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub activation_codes: Option<String>,
-    /// The bits of f32 activations: 8 hexadecimal digits each.
+    /// Bits of the f32 activations, `batch x cols`, row-major: 8 hexadecimal digits each.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub activation_values: Option<String>,
 }
@@ -58,7 +58,7 @@ impl From<&Case> for CaseRecord {
         };
         CaseRecord {
             format: case.format.id.into(),
-            flavour: case.flavour.name().into(),
+            variant: case.variant.name().into(),
             rows: case.rows,
             cols: case.cols,
             batch: case.batch,
@@ -77,23 +77,23 @@ impl From<&Case> for CaseRecord {
 }
 
 impl CaseRecord {
-    /// The case.
+    /// Decodes the case.
     ///
     /// # Errors
     ///
-    /// [`CaseRecordError`] with the first field that does not fit the others.
+    /// [`CaseRecordError`] with the first inconsistent field.
     pub fn case(&self) -> Result<Case, CaseRecordError> {
         let wrong = |field, reason: String| CaseRecordError { field, reason };
         let format = Format::by_id(&self.format)
             .ok_or_else(|| wrong("format", format!("there is no `{}`", self.format)))?;
-        let flavour = format
-            .flavours
+        let variant = format
+            .variants
             .iter()
-            .find(|flavour| flavour.name() == self.flavour);
-        let flavour = *flavour.ok_or_else(|| {
+            .find(|variant| variant.name() == self.variant);
+        let variant = *variant.ok_or_else(|| {
             wrong(
-                "flavour",
-                format!("{} has no `{}`", format.id, self.flavour),
+                "storage variant",
+                format!("{} has no `{}`", format.id, self.variant),
             )
         })?;
         if self.shift.iter().any(|&shift| shift >= ALIGNMENT) {
@@ -119,7 +119,7 @@ impl CaseRecord {
         };
         let case = Case {
             format,
-            flavour,
+            variant,
             rows: self.rows,
             cols: self.cols,
             batch: self.batch,
@@ -147,7 +147,7 @@ fn floats(text: &str) -> Option<Vec<f32>> {
     Some(words(text, 8)?.into_iter().map(f32::from_bits).collect())
 }
 
-/// Numbers of `digits` hexadecimal digits each.
+/// Splits the text into numbers of `digits` hexadecimal digits each.
 fn words(text: &str, digits: usize) -> Option<Vec<u32>> {
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) || !text.len().is_multiple_of(digits) {
         return None;
@@ -163,7 +163,7 @@ mod tests {
     fn case() -> Case {
         Case {
             format: &qk256::format::I2_S_GROUP128,
-            flavour: qk256::format::I2_S_GROUP128.native_flavour(),
+            variant: qk256::format::I2_S_GROUP128.native_variant(),
             rows: 1,
             cols: 128,
             batch: 1,
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_by_field() {
+    fn inconsistent_records_are_refused_with_the_field() {
         let good = CaseRecord::from(&case());
         assert_eq!(good.case().as_ref(), Ok(&case()));
         let refused = |change: fn(&mut CaseRecord)| {
@@ -185,7 +185,7 @@ mod tests {
             broken.case().unwrap_err().to_string()
         };
         assert!(refused(|r| r.format = "i9_s".into()).contains("i9_s"));
-        assert!(refused(|r| r.flavour = "vanilla".into()).contains("vanilla"));
+        assert!(refused(|r| r.variant = "vanilla".into()).contains("vanilla"));
         assert!(refused(|r| r.codes.push('7')).contains("codes"));
         assert!(refused(|r| r.codes.push('1')).contains("codes"));
         assert!(refused(|r| r.rows = 0).contains("codes"));

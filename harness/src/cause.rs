@@ -1,29 +1,29 @@
-//! Why a side is wrong, as far as the evidence shows.
+//! The cause of wrong results, as far as the evidence shows it.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A fault that explains wrong results, with how many of those that were looked at it explains.
+/// A fault that explains wrong results, with the number of examined results that it explains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cause {
-    /// Id of the side that has the fault.
-    pub side: String,
-    /// What is wrong with it.
+    /// Id of the implementation that has the fault.
+    pub implementation: String,
+    /// The fault.
     pub fault: Fault,
-    /// Where the fault is, if it is not everywhere.
+    /// Where the fault occurs, if not everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_in: Option<Extent>,
-    /// Wrong results that follow from the fault, to the number.
+    /// Number of wrong results that the fault predicts exactly.
     pub explained: u64,
-    /// All wrong results that were looked at, those of the finding among them.
+    /// Number of wrong results examined, including those of the finding.
     pub wrong: u64,
 }
 
 impl Cause {
-    /// Whether the fault alone explains everything that is wrong.
+    /// Whether the fault explains all wrong results.
     pub fn is_whole(&self) -> bool {
         self.explained == self.wrong
     }
@@ -32,13 +32,13 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Cause {
-            side,
+            implementation,
             fault,
             only_in,
             explained,
             wrong,
         } = self;
-        write!(f, "{fault} (in {side}")?;
+        write!(f, "{fault} (in {implementation}")?;
         if let Some(extent) = only_in {
             write!(f, ", only in {extent}")?;
         }
@@ -54,17 +54,17 @@ impl fmt::Display for Cause {
     }
 }
 
-/// A part of what a side computes, which has a path of its own there.
+/// The inputs that take the code path with the fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Extent {
-    /// `dots` or `products`, if it is one of them alone.
+    /// `dots` or `products`, if only one of them has the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// The smallest batch tried that has the fault, if smaller ones have not.
+    /// The smallest batch with the fault, if smaller ones were tried without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_batch: Option<usize>,
-    /// The largest batch tried that has the fault, if larger ones have not.
+    /// The largest batch with the fault, if larger ones were tried without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most_batch: Option<usize>,
 }
@@ -81,87 +81,87 @@ impl fmt::Display for Extent {
     }
 }
 
-/// What can be wrong with a side. None is a unit variant: serde lets unknown fields of these pass.
+/// The faults that an implementation can have. There is no unit variant, because serde accepts unknown fields in those.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// Codes are read in another known layout.
     Layout {
-        /// The layout that is read.
+        /// Layout in which the codes are read.
         read: String,
-        /// The layout of the format.
+        /// Layout of the format.
         declared: String,
-        /// How many of the 256 slots of a block differ.
+        /// Number of slots that differ, of the 256 of a block.
         displaced: usize,
     },
-    /// Codes are read from other slots, in no known layout.
+    /// Codes are read from wrong slots that match no known layout.
     Slots {
-        /// How many of the 256 slots of a block differ.
+        /// Number of slots that differ, of the 256 of a block.
         displaced: usize,
-        /// The first of them.
+        /// The first slots that differ.
         first: Vec<DisplacedSlot>,
     },
-    /// Codes mean other values.
+    /// Codes are decoded to other values.
     Codebook {
-        /// The values of the codes that can be stored, as they are multiplied.
+        /// Values of the storable codes, as they are multiplied.
         values: Vec<i64>,
-        /// As the format declares them.
+        /// Values that the format declares.
         declared: Vec<i64>,
     },
-    /// Only code 3, which no quantizer writes, means another value.
+    /// Only code 3, which no quantizer writes, is decoded to another value.
     CodeThree {
-        /// The value, as it is multiplied.
+        /// Value of the code, as it is multiplied.
         value: i64,
-        /// As the format declares it.
+        /// Value that the format declares.
         declared: i64,
     },
-    /// The last columns of a row are left out.
+    /// The last columns of a row are not multiplied.
     ColumnsDropped {
-        /// Columns are counted in runs of so many.
+        /// Number of columns in a block.
         run: usize,
-        /// Whether the last run is dropped even if it is whole.
+        /// Whether the last block is dropped even if it is whole.
         last_run: bool,
-        /// A row length that shows it.
+        /// A row length that shows the fault.
         cols: usize,
-        /// The first column left out there.
+        /// The first dropped column at this row length.
         from: usize,
     },
     /// Columns beyond the end of a row are multiplied.
     ReadPastEnd {
-        /// A row length that shows it.
+        /// A row length that shows the fault.
         cols: usize,
-        /// The columns that are read there.
+        /// Number of columns read at this row length.
         read: usize,
     },
-    /// Activation codes are taken for other numbers.
+    /// Activation codes are decoded to other numbers.
     ActivationCode {
-        /// How many of the 256 codes.
+        /// Number of wrong codes, of 256.
         codes: usize,
-        /// The first of them.
+        /// The first wrong code.
         first: i64,
-        /// What it is taken for.
+        /// The number that it is decoded to.
         taken_for: i64,
     },
     /// An integer accumulator is too narrow.
     AccumulatorWraps {
-        /// Its bits: results are off by multiples of two to their power.
+        /// Width in bits. Results are off by multiples of `2^bits`.
         bits: u32,
-        /// The shortest row found that is off.
+        /// Columns of the shortest row found that is off.
         cols: usize,
-        /// By how much it is off.
+        /// Difference to the right result.
         difference: i64,
     },
-    /// The sum of the activations, which turns raw codes into values, is subtracted another number of times than once.
+    /// The sum of the activations, which corrects for unsigned codes, is not subtracted exactly once.
     ActivationSum {
-        /// How many times.
+        /// How many times it is subtracted.
         subtracted: i64,
     },
-    /// The scale is applied with a constant factor.
+    /// The applied scale is off by a constant factor.
     ScaleRatio {
-        /// The factor, to six digits.
+        /// The factor, in six significant digits.
         ratio: f64,
     },
-    /// The scale divides.
+    /// The result is divided by the scale.
     ScaleInverted {},
     /// The scale is not applied.
     ScaleMissing {},
@@ -170,74 +170,74 @@ pub enum Fault {
         /// Bytes from where the scale is to where it is read.
         bytes: i64,
     },
-    /// Activation rows (or blocks) that are all zero give results that are not finite.
+    /// Activation rows (or blocks) of zeros give results that are not finite.
     ZeroActivations {
-        /// Such a result.
+        /// A result that is not finite.
         result: String,
     },
-    /// Activations that are not finite are multiplied without a word.
+    /// Activations that are not finite are accepted without an error.
     NotFiniteAccepted {
         /// The activation.
         activation: String,
-        /// What came of it.
+        /// The result.
         result: String,
     },
     /// Rows of the result stay zero.
     RowsZeroed {
-        /// The first of them.
+        /// The first zero row.
         first: usize,
-        /// After how many rows the next one follows, if there is a next one.
+        /// Distance in rows to the next zero row, if there is one.
         every: Option<usize>,
-        /// Rows of the matrix in which it was seen.
+        /// Rows of the matrix that shows the fault.
         rows: usize,
     },
-    /// The results of a batch stand in each other's place.
+    /// The results of a batch are permuted.
     BatchPermuted {
-        /// For each activation row, the one whose results stand in its place.
+        /// For each activation row, the row whose results are stored in its place.
         order: Vec<usize>,
     },
-    /// The results of activation rows do not lie `rows` apart.
+    /// The results of consecutive activation rows are not `rows` values apart.
     BatchStride {
-        /// How far apart they lie.
+        /// Their distance in values.
         stride: usize,
-        /// Rows of the matrix in which it was seen.
+        /// Rows of the matrix that shows the fault.
         rows: usize,
-        /// Its columns.
+        /// Columns of the matrix.
         cols: usize,
     },
     /// Results depend on the number of threads.
     Threads {
-        /// The fewest threads whose results differ from those of one.
+        /// Smallest number of threads whose results differ from those of one thread.
         threads: usize,
-        /// How many results differ.
+        /// Number of results that differ.
         differ: usize,
-        /// Of how many.
+        /// Number of results compared.
         of: usize,
     },
-    /// An operation of a model's graph: its inputs agree and its result does not.
+    /// An operation of a model's graph is wrong: its inputs agree and its result does not.
     Operation {
-        /// The operation, where the reference tells.
+        /// The operation, if the oracle reports it.
         op: Option<String>,
-        /// The node, as the reference names it.
+        /// Name of the node in the oracle.
         node: String,
-        /// How often this name came before in the same decode.
+        /// Occurrence of this name in the same decode, from 0.
         occurrence: usize,
-        /// The layer that the name tells.
+        /// Layer number in the name, from 0.
         layer: Option<usize>,
-        /// Least squares slope of the node over the reference's, to six digits.
+        /// Least squares slope of the candidate's node over the oracle's, in six significant digits.
         scale_ratio: Option<f64>,
     },
 }
 
-/// A weight whose code is read from another slot.
+/// A weight whose code is read from a wrong slot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DisplacedSlot {
-    /// The weight, in its block of 256.
+    /// Index of the weight in its block of 256.
     pub weight: usize,
-    /// Where it is read.
+    /// The slot that is read.
     pub read: String,
-    /// Where the format has it.
+    /// The slot that the format declares.
     pub declared: String,
 }
 
@@ -254,7 +254,7 @@ impl fmt::Display for Fault {
             ),
             Fault::Slots { displaced, first } => {
                 write!(f, "layout permuted: {displaced} of 256 slots differ")?;
-                // One shows the way; the others are there for tools.
+                // One slot is enough for a person; receipts hold the others.
                 for slot in first.iter().take(1) {
                     let DisplacedSlot {
                         weight,
@@ -359,7 +359,7 @@ impl fmt::Display for Fault {
                 layer,
                 scale_ratio,
             } => {
-                let op = op.as_deref().unwrap_or("an operation that is not told");
+                let op = op.as_deref().unwrap_or("an unknown operation");
                 write!(f, "{op} is wrong in node {node}")?;
                 if *occurrence > 0 {
                     write!(f, " (occurrence {occurrence})")?;
@@ -376,7 +376,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A ratio in six significant digits, which is what products in f32 are sure of.
+/// Rounds a ratio to six significant digits, the precision of f32 products.
 pub(crate) fn six_digits(ratio: f64) -> f64 {
     format!("{ratio:.5e}").parse().expect("a formatted number")
 }

@@ -1,32 +1,32 @@
-//! What a run of a model decodes, and how.
+//! The tokens that a run of a model decodes and the parameters of the run.
 
 use std::path::PathBuf;
 
 use crate::inference::InferenceParams;
 
-/// Tokens that are decoded one at a time, after all others went in one go.
+/// Number of tokens that are decoded one at a time, after the prefill.
 const SINGLE: usize = 2;
 
-/// How many tokens a run decodes if nobody says.
+/// Default number of tokens.
 const TOKENS: usize = 8;
 
-/// Tokens that are computed in one go at most.
+/// Upper limit of tokens computed at once.
 const MAX_UBATCH: usize = 512;
 
-/// What a run of a model decodes, and how. Every side decodes the same way.
+/// The tokens and parameters of a run of a model, the same for every participant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoding {
     /// The model file.
     pub model: PathBuf,
-    /// All tokens, at least one.
+    /// All tokens; never empty.
     pub tokens: Vec<u32>,
-    /// How the model is opened.
+    /// Parameters for opening the model.
     pub params: InferenceParams,
 }
 
 impl Decoding {
-    /// The tokens fill the context, and the prefill takes two batches, so that every path through a forward pass is
-    /// taken: batches and the border between them, a cache that is empty and one that is not, single tokens.
+    /// Sets the context to the number of tokens and makes the prefill take two batches. This runs every path of a
+    /// forward pass: several batches, an empty and a filled cache, and single tokens.
     ///
     /// # Panics
     ///
@@ -45,20 +45,10 @@ impl Decoding {
         }
     }
 
-    /// The tokens of each decode: most of them first, then the last ones alone.
+    /// The tokens of each decode: the prefill, then one decode for each of the last tokens.
     pub fn decodes(&self) -> Vec<&[u32]> {
         let (first, single) = self.tokens.split_at(prefill(self.tokens.len()));
         std::iter::once(first).chain(single.chunks(1)).collect()
-    }
-
-    /// Options of a command line that decodes the same.
-    pub fn options(&self) -> String {
-        let tokens: Vec<String> = self.tokens.iter().map(ToString::to_string).collect();
-        format!(
-            "--tokens {} --threads {}",
-            tokens.join(","),
-            self.params.threads
-        )
     }
 }
 
@@ -66,7 +56,7 @@ fn prefill(tokens: usize) -> usize {
     tokens.saturating_sub(SINGLE).max(1)
 }
 
-/// Tokens for a vocabulary of this size, different ones where it has enough.
+/// Default tokens for a vocabulary of this size. They are distinct if the vocabulary is large enough.
 pub fn default_tokens(vocabulary: usize) -> Vec<u32> {
     let vocabulary = u32::try_from(vocabulary).unwrap_or(u32::MAX).max(1);
     (1..=TOKENS as u32).map(|i| i * 37 % vocabulary).collect()

@@ -1,14 +1,13 @@
-//! Files that commands write: claimed before the work, and whole or untouched after it.
+//! Output files of commands. They are checked before the work starts and are written completely or not at all.
 //!
-//! [`Destinations`] holds what a command reads and writes. It refuses, before any work is done, an output that is also
-//! an input, that is named twice, or that cannot be written. What a [`Destination`] then does depends on what is at its
-//! path:
+//! [`Destinations`] holds the inputs and outputs of a command. Before any work is done it refuses an output that is
+//! also an input, that is named twice, or that cannot be written. How a [`Destination`] is written depends on its path:
 //!
-//! - nothing, or a regular file: it is replaced as a whole when the document is complete;
-//! - a link: it stays, and what it leads to is written;
-//! - a device or a pipe: it is written to, as a shell would;
-//! - `-`, or whatever leads to the standard output of this process: the document goes there, and what a command prints
-//!   besides goes to standard error.
+//! - nothing or a regular file: the file is replaced atomically when the document is complete;
+//! - a link: the link stays, and its target is written;
+//! - a device or a pipe: the document is written to it directly, as a shell does;
+//! - `-`, or a path of this process' standard output: the document is written there, and the command's other output
+//!   goes to standard error.
 
 mod place;
 mod sink;
@@ -27,63 +26,64 @@ pub use self::sink::Sink;
 use crate::existing::{Existing, FileExists};
 use crate::printable;
 
-/// What stands for standard output.
+/// Path that means standard output.
 pub const STDOUT: &str = "-";
 
-/// Why a command cannot write where it is told to.
+/// Why a command cannot write its output.
 #[derive(Debug, Error)]
 pub enum DestinationError {
-    /// It would destroy what it reads.
+    /// The output is also an input.
     #[error(
-        "{} would be written over {}, which is read; name another file", path.display(), input.display()
+        "{} would overwrite {}, which is an input; name another file", path.display(), input.display()
     )]
     IsInput {
-        /// The output.
+        /// Path of the output.
         path: PathBuf,
-        /// The input.
+        /// Path of the input.
         input: PathBuf,
     },
-    /// Two documents would mix, or one replace the other.
+    /// Two outputs are the same file.
     #[error("{} is named for two outputs; name another file for one of them", path.display())]
     Twice {
-        /// The second of the outputs.
+        /// Path of the second output.
         path: PathBuf,
     },
-    /// A file is there that is not to be replaced.
+    /// A file exists and must not be replaced.
     #[error(transparent)]
     Exists(#[from] FileExists),
-    /// It cannot be written.
+    /// The output cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// The same file has the same device and inode, under whatever name.
+/// Device and inode, which identify a file under any name.
 type Identity = (u64, u64);
 
 fn identity(metadata: &fs::Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
-/// What a command reads and writes.
+/// Inputs and outputs of a command.
 #[derive(Debug, Default)]
 pub struct Destinations {
     inputs: Vec<(Identity, PathBuf)>,
-    /// The files that are written, without links.
+    /// Paths of the outputs, with links resolved.
     claimed: Vec<PathBuf>,
     takes_stdout: bool,
 }
 
 impl Destinations {
-    /// Destinations of a command that reads these files. Names that are no files, such as that of a recipe, are left out.
+    /// Destinations of a command that reads `inputs`. Names that are no files, such as the name of a recipe, are
+    /// ignored.
     pub fn of_reading(inputs: impl IntoIterator<Item = impl AsRef<Path>>) -> Destinations {
         let known = |path: &Path| {
             let metadata = fs::metadata(path).ok()?;
-            // A terminal may be read and written.
+            // A terminal may be an input and an output.
             let is_input = metadata.is_file() || metadata.is_dir();
             is_input.then(|| (identity(&metadata), path.to_owned()))
         };
@@ -96,20 +96,21 @@ impl Destinations {
         }
     }
 
-    /// Claims a file that is replaced.
+    /// Claims a file that is replaced if it exists.
     ///
     /// # Errors
     ///
-    /// [`DestinationError`] if it is read or written already, or cannot be written.
+    /// [`DestinationError`] if the file is already an input or an output, or cannot be written.
     pub fn file(&mut self, path: &Path) -> Result<Destination, DestinationError> {
         self.claim(path, Existing::Replace)
     }
 
-    /// Claims a file.
+    /// Claims a file and handles an existing one as `existing` says.
     ///
     /// # Errors
     ///
-    /// As [`Destinations::file`]; [`DestinationError::Exists`] for a file that is there, where that is refused.
+    /// As [`Destinations::file`], and [`DestinationError::Exists`] if the file exists and [`Existing::Refuse`] was
+    /// given.
     pub fn claim(
         &mut self,
         path: &Path,
@@ -137,7 +138,7 @@ impl Destinations {
         Ok(destination)
     }
 
-    /// Looks whether files can be written in a folder. If it is not there, it can be made.
+    /// Checks that files can be written in a folder. A missing folder must be possible to create.
     ///
     /// # Errors
     ///
@@ -149,13 +150,13 @@ impl Destinations {
         })
     }
 
-    /// Whether a document takes standard output.
+    /// Whether standard output is one of the destinations.
     pub fn takes_stdout(&self) -> bool {
         self.takes_stdout
     }
 }
 
-/// A file that will be written, or what else is at its path: see the [module](self).
+/// A checked output path. See the [module](self) for what is written where.
 #[derive(Debug)]
 pub struct Destination {
     path: PathBuf,
@@ -164,20 +165,21 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// The file at this path, which is replaced. Commands claim theirs from [`Destinations`].
+    /// A destination that replaces an existing file. Commands use [`Destinations`] instead.
     ///
     /// # Errors
     ///
-    /// [`DestinationError::Write`] if it cannot be written.
+    /// [`DestinationError::Write`] if the file cannot be written.
     pub fn replacing(path: &Path) -> Result<Destination, DestinationError> {
         Destination::at(path, Existing::Replace)
     }
 
-    /// The file at this path.
+    /// A destination at this path.
     ///
     /// # Errors
     ///
-    /// [`DestinationError::Write`] if it cannot be written, [`DestinationError::Exists`].
+    /// [`DestinationError::Write`] if the file cannot be written, and [`DestinationError::Exists`] if it exists and
+    /// [`Existing::Refuse`] was given.
     pub fn at(path: &Path, existing: Existing) -> Result<Destination, DestinationError> {
         let place = Place::of(path).map_err(|source| DestinationError::Write {
             path: path.into(),
@@ -193,12 +195,12 @@ impl Destination {
         })
     }
 
-    /// The path, as it was given.
+    /// The path as given on the command line.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Begins to write.
+    /// Opens the destination for writing.
     ///
     /// # Errors
     ///
@@ -207,7 +209,7 @@ impl Destination {
         Sink::start(self)
     }
 
-    /// Writes a document of text in which nothing is [hidden](printable).
+    /// Writes a text document and escapes its [hidden characters](printable).
     ///
     /// # Errors
     ///

@@ -1,66 +1,56 @@
-//! What `dump-lut` finds, as data: the tables of oracles and formats side by side, and the tensors of a file.
+//! Results of `dump-lut`: the declared and derived tables of each format, and the tensors of a file.
 
 use qk256::format::{Format, Layout};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::model::TernaryTensor;
-use crate::probe::{Lut, ScaleSite};
+use crate::probe::Lut;
 use crate::verdict::Verdict;
 
-/// What `dump-lut` prints as JSON.
+/// The JSON output of `dump-lut`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LutDump {
     /// Path of the model.
     pub model: String,
-    /// Each ternary format of the file.
+    /// The ternary formats in the file.
     pub formats: Vec<FormatDump>,
-    /// Verdict over all formats.
+    /// Verdict of all formats.
     pub verdict: Verdict,
 }
 
-/// A format: what the Rust side declares and what the oracles do.
+/// A format: the declared table and the tables derived from the oracles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FormatDump {
     /// Tensor type.
     pub format: String,
     /// Declared layout.
     pub layout: String,
-    /// Declared value of each code that can be stored.
-    pub codebook: Vec<i8>,
-    /// Declared byte offset of the scale in a block of 256 weights.
-    pub scale_offset: Option<usize>,
-    /// Where the scale is declared to be and how it is applied, in words.
-    pub scale: String,
-    /// What the first oracle does, if any has this format.
-    pub oracle: Option<OracleLut>,
-    /// What every oracle does.
-    pub oracles: Vec<OracleLut>,
-    /// Why an oracle was not probed.
+    /// The declared table.
+    pub declared: Lut,
+    /// Tables of all oracles.
+    pub oracles: Vec<OracleDump>,
+    /// Reasons for oracles that were not probed.
     pub skipped: Vec<String>,
-    /// Whether each of them does what is declared.
+    /// Whether every derived table equals the declared one.
     pub verdict: Verdict,
     /// The tensors of this format.
     pub tensors: Vec<TensorDump>,
 }
 
-/// What an oracle was found to do.
+/// The table derived from an oracle, compared with the declared one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OracleLut {
-    /// Id.
+pub struct OracleDump {
+    /// Id of the oracle.
     pub id: String,
-    /// Value of each code that can be stored.
-    pub codebook: Vec<i8>,
-    /// The known layout whose slots it has, or `unknown`.
-    pub layout: String,
-    /// Byte offset of the scale in a block of 256 weights.
-    pub scale_offset: Option<usize>,
-    /// Where the scale is and how it is applied, in words.
-    pub scale: String,
-    /// How many of the 256 weights sit where they are declared to.
+    /// Name of the known layout with these slots, if there is one.
+    pub layout: Option<String>,
+    /// Number of weights, of 256, in their declared slots.
     pub slots_as_declared: usize,
     /// Whether codes, slots and scale are as declared.
     pub verdict: Verdict,
+    /// The derived table.
+    pub derived: Lut,
 }
 
 /// A tensor.
@@ -72,46 +62,33 @@ pub struct TensorDump {
     pub rows: usize,
     /// Columns.
     pub cols: usize,
-    /// How it keeps padding and scales.
-    pub flavour: String,
-    /// Its scale, if all its blocks have the same.
+    /// Storage variant: how padding and scales are stored.
+    pub variant: String,
+    /// The scale, if all blocks have the same one.
     pub scale: Option<f32>,
     /// The smallest and the largest scale.
     pub scale_range: [f32; 2],
-    /// Byte offset of the first scale in the tensor, if it is inside.
+    /// Offset of the first scale in the tensor's bytes, if it is stored there.
     pub scale_offset: Option<usize>,
-    /// How often each code occurs.
+    /// Number of occurrences of each code.
     pub code_histogram: [u64; 4],
 }
 
-impl OracleLut {
-    /// What was derived from an oracle, held against what `format` declares.
-    pub fn new(id: &str, derived: &Lut, declared: &Lut, format: &Format) -> OracleLut {
-        let slots = derived.slots.iter().zip(&declared.slots);
-        OracleLut {
+impl OracleDump {
+    /// Compares the table derived from an oracle with the declared table of `format`.
+    pub fn new(id: &str, derived: &Lut, declared: &Lut, format: &Format) -> OracleDump {
+        let layout = derived.layout(format).map(Layout::name);
+        OracleDump {
             id: id.into(),
-            codebook: derived.codebook.clone(),
-            layout: derived
-                .layout(format)
-                .map_or("unknown", Layout::name)
-                .into(),
-            scale_offset: scale_offset(derived),
-            scale: derived.scale.to_string(),
-            slots_as_declared: slots.filter(|(a, b)| a == b).count(),
+            layout: layout.map(String::from),
+            slots_as_declared: derived.slots_as(declared),
             verdict: if derived == declared {
                 Verdict::Exact
             } else {
                 Verdict::Divergent
             },
+            derived: derived.clone(),
         }
-    }
-}
-
-/// The byte offset of a scale that is a factor.
-pub fn scale_offset(lut: &Lut) -> Option<usize> {
-    match lut.scale {
-        ScaleSite::Multiplies { offset, .. } => Some(offset),
-        ScaleSite::NoFactor { .. } | ScaleSite::None => None,
     }
 }
 
@@ -120,7 +97,7 @@ impl TensorDump {
     pub fn of(tensor: &TernaryTensor<'_>) -> TensorDump {
         let weights = &tensor.weights;
         let storage = weights.storage();
-        // By total order, so that a NaN is shown and not lost.
+        // `total_cmp` keeps a NaN, which `f32::min` drops.
         let min = |a: f32, b: f32| if b.total_cmp(&a).is_lt() { b } else { a };
         let max = |a: f32, b: f32| if b.total_cmp(&a).is_gt() { b } else { a };
         let scales = (0..storage.scale_count())
@@ -134,7 +111,7 @@ impl TensorDump {
             name: tensor.name.into(),
             rows: weights.rows(),
             cols: weights.cols(),
-            flavour: storage.flavour().name().into(),
+            variant: storage.variant().name().into(),
             scale: (low.to_bits() == high.to_bits()).then_some(low),
             scale_range: [low, high],
             scale_offset: storage.scale_offset(),

@@ -1,30 +1,30 @@
-//! What a command does with a file that is where it is to write one.
+//! Handling of output files that already exist.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// What to do with a file that is there already.
+/// What to do if the output file exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it and fail.
+    /// Leave the file unchanged and fail.
     Refuse,
-    /// Replace it.
+    /// Replace the file.
     Replace,
-    /// Write at its end.
+    /// Append to the file.
     Append,
 }
 
-/// A file is there that was not to be replaced.
+/// The output file exists and replacing it was not requested.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}: the file exists; --force replaces it", path.display())]
 pub struct FileExists {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
 }
 
 impl Existing {
-    /// As the option `--force` says.
+    /// The mode for the option `--force`.
     pub const fn of(force: bool) -> Existing {
         if force {
             Existing::Replace

@@ -1,29 +1,29 @@
-//! Exit codes, a public promise to scripts.
+//! Exit codes, which scripts can rely on.
 
 use std::process::{ExitCode, Termination};
 
 use crate::verdict::Verdict;
 
-/// How the program ends.
+/// The exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything that was compared agrees, or there was nothing to judge and the work is done.
+    /// Everything compared agrees, or the command compares nothing and succeeded.
     Agreement = 0,
-    /// Something differs.
+    /// A comparison differs.
     Divergence = 1,
-    /// The command line makes no sense.
+    /// The command line is invalid.
     Usage = 2,
-    /// A file, an oracle or the machine is not as needed.
+    /// A file, an oracle or the machine does not meet the requirements.
     Setup = 3,
-    /// Nothing was compared, or a named model was not run although that was requested, which is no agreement.
+    /// Nothing was compared, or a named model was not run although that was requested. Neither is agreement.
     NothingCompared = 4,
-    /// Ctrl-C: what was not done was said, and nothing half done was left behind.
+    /// Interrupted, for example by Ctrl-C: the missing work was reported and no incomplete file was left.
     Interrupted = 130,
 }
 
 impl Exit {
-    /// The table for `--help`.
+    /// The table of exit codes for `--help`.
     pub const HELP: &str = "\
 Exit codes:
   0  agreement: everything compared agrees
@@ -35,7 +35,7 @@ Exit codes:
 }
 
 impl Exit {
-    /// The exit of this code, if it is one.
+    /// The variant with this code, if there is one.
     pub fn of_code(code: i32) -> Option<Exit> {
         let all = [
             Exit::Agreement,

@@ -1,8 +1,7 @@
-//! Mapped files that can no longer be read: where a file became shorter, or its disk fails, the system answers with
-//! SIGBUS.
+//! Handles SIGBUS, which the system sends when a mapped file became shorter or its disk fails.
 //!
-//! The thread that reads stops there for good, so that nothing is ever computed from bytes that are not the file's, and
-//! [`interrupt`](crate::interrupt) ends the process with an error that names the file.
+//! The reading thread stops at the fault, so that no result is computed from bytes that are not in the file.
+//! [`interrupt`](crate::interrupt) then ends the process with an error that names the file.
 
 use std::fs;
 use std::io;
@@ -12,23 +11,23 @@ use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
-/// Where the first fault was; 0 for none.
+/// Address of the first fault; 0 if there was none.
 static ADDRESS: AtomicUsize = AtomicUsize::new(0);
 
-/// Whom the handler wakes; negative for nobody.
+/// Descriptor that the handler writes to; negative if none.
 static WAKER: AtomicI32 = AtomicI32::new(-1);
 
-/// From now on a fault stops its thread and writes a byte to `waker`.
+/// Installs the handler. From then on a fault stops its thread and writes a byte to `waker`.
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// The operating system's error.
 pub(crate) fn watch(waker: UnixStream) -> io::Result<()> {
-    // Never closed: a fault may come at any time.
+    // Never closed, because a fault can occur at any time.
     WAKER.store(waker.into_raw_fd(), Ordering::SeqCst);
     let handler: extern "C" fn(i32, *const libc::siginfo_t, *const libc::c_void) = on_fault;
-    // SAFETY: all zeros is a valid `sigaction` (no handler, an empty mask, no flags); with SA_SIGINFO the handler has the
-    // signature that the system calls, and it does nothing that a signal handler must not.
+    // SAFETY: all zeros is a valid `sigaction` (no handler, an empty mask, no flags). With SA_SIGINFO the handler has
+    // the signature that the system calls, and it makes only async-signal-safe calls.
     let installed = unsafe {
         let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
         action.sa_sigaction = handler as libc::sighandler_t;
@@ -42,9 +41,9 @@ pub(crate) fn watch(waker: UnixStream) -> io::Result<()> {
 }
 
 extern "C" fn on_fault(signal: i32, info: *const libc::siginfo_t, _context: *const libc::c_void) {
-    // SAFETY: the system passes a valid `siginfo_t`, of which SIGBUS fills in the address; the calls are those that
-    // POSIX allows in a signal handler, with valid arguments. Other causes of SIGBUS get the default action back, which
-    // ends the process when the instruction is tried again.
+    // SAFETY: the system passes a valid `siginfo_t`, whose address field is set for SIGBUS. The calls are
+    // async-signal-safe and have valid arguments. Other causes of SIGBUS get the default action back, which ends the
+    // process when the instruction is repeated.
     unsafe {
         if (*info).si_code != libc::BUS_ADRERR {
             libc::signal(signal, libc::SIG_DFL);
@@ -61,26 +60,27 @@ extern "C" fn on_fault(signal: i32, info: *const libc::siginfo_t, _context: *con
     }
 }
 
-/// The address of the first fault, if there was one.
+/// The address of the first fault, if any.
 pub(crate) fn happened() -> Option<usize> {
     Some(ADDRESS.load(Ordering::SeqCst)).filter(|&address| address != 0)
 }
 
-/// What the fault at this address means.
+/// Describes the fault at this address.
 pub(crate) fn describe(address: usize) -> String {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     match maps.lines().find_map(|line| file_at(line, address)) {
         Some((path, at)) => format!(
             "{path}: byte {at} can no longer be read: the file became shorter while it was in use, or its disk fails; \
-             nothing that was computed from it counts"
+             results computed from it are void"
         ),
         None => format!("memory at {address:#x} can no longer be read"),
     }
 }
 
-/// The file of a line of `/proc/self/maps` and the position in it, if the address is in its range.
+/// The file of a line of `/proc/self/maps` and the offset of the address in it, if the line's range contains the
+/// address.
 fn file_at(line: &str, address: usize) -> Option<(&str, usize)> {
-    // start-end permissions offset device inode path; the last is set apart by any number of spaces.
+    // Fields: start-end permissions offset device inode path. Any number of spaces precede the path.
     let mut fields = line.splitn(6, ' ');
     let (start, end) = fields.next()?.split_once('-')?;
     let hexadecimal = |digits: &str| usize::from_str_radix(digits, 16).ok();

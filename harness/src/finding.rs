@@ -1,4 +1,4 @@
-//! A difference, with everything that is needed to believe and to reproduce it.
+//! A finding: one difference with the data that reproduces it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,15 +7,16 @@ use crate::case::Case;
 use crate::case_record::CaseRecord;
 use crate::cause::Cause;
 use crate::measure::Measures;
-use crate::verdict::Blame;
+use crate::rerun::Rerun;
+use crate::verdict::Attribution;
 
-/// One number as a side gave it.
+/// A number that an implementation computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Observed {
-    /// In decimal, or in words where it is no number.
+    /// The number in decimal, or a description if there is no number.
     pub value: String,
-    /// Its bits in hexadecimal, where it is one.
+    /// The bits in hexadecimal, if it is a number.
     pub bits: Option<String>,
 }
 
@@ -43,58 +44,83 @@ impl From<String> for Observed {
     }
 }
 
-/// A difference between a candidate and a reference; which ones, and on which rung, the outcome says that holds it.
+/// A difference between a candidate and an oracle. The enclosing outcome names both and the level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     /// What was computed: a tensor of the model, or a generated case.
     pub subject: String,
-    /// Where the first difference is: a row, a weight, a position.
+    /// Location of the first difference, such as a row, a weight or a position.
     pub place: String,
-    /// What the reference says.
+    /// Value of the oracle.
     pub expected: Observed,
-    /// What the candidate says.
+    /// Value of the candidate.
     pub actual: Observed,
-    /// What the arbiter says, where it was asked.
+    /// Value of the reference model, if it was computed.
     pub truth: Option<f64>,
-    /// Who is wrong.
-    pub blame: Blame,
-    /// The node of a model's graph that it was found in, where it was in one.
+    /// Which of both is wrong.
+    pub attribution: Attribution,
+    /// The node of the model's graph, if the difference is in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeFinding>,
-    /// Why, where the evidence shows it.
+    /// The cause, if the evidence shows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
-    /// One command that shows it again.
-    pub reproduce: String,
-    /// The smallest input found that shows it, for `harness replay`.
+    /// The command that reproduces the difference.
+    pub reproduce: Rerun,
+    /// The smallest reproducing input found, for `harness replay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<CaseRecord>,
-    /// What was multiplied, before it is made smaller; not part of receipts.
+    /// The original input, before it is shrunk. Not part of receipts.
     #[serde(skip)]
     pub case: Option<Case>,
 }
 
-/// Where in a model's graph a difference is, and what it was computed from.
+impl Finding {
+    /// A finding without an attribution and a cause.
+    pub fn new(
+        subject: impl Into<String>,
+        place: impl Into<String>,
+        expected: Observed,
+        actual: Observed,
+        reproduce: &Rerun,
+    ) -> Finding {
+        Finding {
+            subject: subject.into(),
+            place: place.into(),
+            expected,
+            actual,
+            truth: None,
+            attribution: Attribution::Unjudged,
+            node: None,
+            cause: None,
+            reproduce: reproduce.clone(),
+            input: None,
+            case: None,
+        }
+    }
+}
+
+/// A node of a model's graph that differs, and its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeFinding {
-    /// As the reference names it, such as `kq-3`.
+    /// Name in the oracle, such as `kq-3`.
     pub name: String,
-    /// How often this name came before in the same decode.
+    /// Occurrence of this name in the same decode, from 0.
     pub occurrence: usize,
-    /// Which decode: 0 for the prefill.
+    /// Index of the decode: 0 for the prefill.
     pub decode: usize,
-    /// The layer that the name tells.
+    /// Layer number in the name, from 0.
     pub layer: Option<usize>,
-    /// The operation, where the reference tells.
+    /// The operation, if the oracle reports it.
     pub op: Option<String>,
-    /// How far both sides are apart in this node. Nothing was compared if one side lacks it.
+    /// Difference of the node between candidate and oracle. Without comparisons if one of them lacks the node.
     pub measures: Measures,
-    /// What it was computed from, views, copies and tensors without a name looked through.
+    /// The inputs, with views, copies and unnamed tensors replaced by their sources.
     pub inputs: Vec<NodeInput>,
-    /// Whether the operation itself is to blame: its inputs are known and agree.
-    pub op_blamed: bool,
+    /// Whether the operation itself is wrong: all inputs are known and agree.
+    pub op_attributed: bool,
 }
 
 /// An input of a node.
@@ -103,26 +129,26 @@ pub struct NodeFinding {
 pub struct NodeInput {
     /// Its name.
     pub name: String,
-    /// How often this name came before in the same decode, if it is a node itself.
+    /// Occurrence of this name in the same decode, from 0, if the input is a node.
     pub occurrence: Option<usize>,
-    /// Whether both sides agree on it.
+    /// Whether candidate and oracle agree on it.
     pub agreement: Agreement,
 }
 
-/// Whether two sides agree on an input.
+/// Whether candidate and oracle agree on an input of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Agreement {
-    /// A node with the same bits on both sides.
+    /// A node with the same bits in both.
     Identical,
-    /// A node that differs, or that one side lacks.
+    /// A node that differs or that one of them lacks.
     Differs,
-    /// No node, but a leaf of the graph that both sides take from the same file or the same tokens.
+    /// A leaf of the graph, which both take from the same file or the same tokens.
     Given,
 }
 
 impl Agreement {
-    /// Stable name, as reports and receipts show it.
+    /// Stable name used in reports and receipts.
     pub const fn name(self) -> &'static str {
         match self {
             Agreement::Identical => "identical",

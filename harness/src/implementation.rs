@@ -1,105 +1,114 @@
-//! What every side can do: the one interface behind which oracles, kernels, the arbiter and planted mistakes stand.
+//! The interface of all implementations of the formats: oracles, kernels, the reference model and mutants.
 
 use qk256::format::{QuantizeError, Storage, Weights, pack, quantize};
 use thiserror::Error;
 
-/// Why a side gave no answer.
+/// Why an implementation returned no result.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum SideError {
-    /// The operation is not defined there: unsupported, which is no fault of the side.
-    #[error("{side}: {reason}")]
+pub enum ImplementationError {
+    /// The implementation does not define the operation for this input. Reported as `unsupported`, which is no fault.
+    #[error("{implementation}: {reason}")]
     Undefined {
-        /// Id of the side.
-        side: String,
-        /// What it cannot do, and for which input.
+        /// Id of the implementation.
+        implementation: String,
+        /// The unsupported operation and input.
         reason: String,
     },
-    /// This machine cannot run the side, which is a skip in reports.
-    #[error("{side}: {reason}")]
+    /// This machine cannot run the implementation. Reported as `skipped`.
+    #[error("{implementation}: {reason}")]
     Unavailable {
-        /// Id of the side.
-        side: String,
-        /// What the machine lacks.
+        /// Id of the implementation.
+        implementation: String,
+        /// The missing feature of the machine.
         reason: String,
     },
-    /// The side failed at something that it says it can do.
-    #[error("{side} failed at {operation}: {reason}")]
+    /// The implementation failed on an input that it supports.
+    #[error("{implementation} failed at {operation}: {reason}")]
     Failed {
-        /// Id of the side.
-        side: String,
-        /// The operation.
+        /// Id of the implementation.
+        implementation: String,
+        /// Name of the operation.
         operation: &'static str,
-        /// What the side said.
+        /// The implementation's error.
         reason: String,
     },
 }
 
-impl SideError {
-    /// Whether the side does not do this, or not on this machine: a skip, and no failure.
+impl ImplementationError {
+    /// An error of an implementation in an operation that it supports.
+    pub fn failed(
+        implementation: impl Into<String>,
+        operation: &'static str,
+        reason: impl ToString,
+    ) -> ImplementationError {
+        ImplementationError::Failed {
+            implementation: implementation.into(),
+            operation,
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Whether the input is unsupported or the machine cannot run the implementation. Neither is a failure.
     pub const fn is_omission(&self) -> bool {
-        !matches!(self, SideError::Failed { .. })
+        !matches!(self, ImplementationError::Failed { .. })
     }
 }
 
-/// One implementation of the ternary formats.
+/// An implementation of the ternary formats.
 ///
-/// Results lie batch-major: `out[b * rows + r]`. All methods may be called from several threads.
+/// Results are batch-major: `out[b * rows + r]`. All methods may be called from several threads.
 pub trait Implementation: Send + Sync {
-    /// Stable id, as reports and receipts show it.
+    /// Stable id used in reports and receipts.
     fn id(&self) -> &str;
 
-    /// Whether the implementation promises right results for this storage, on this machine.
+    /// Checks whether the implementation supports this storage on this machine.
     ///
     /// # Errors
     ///
-    /// [`SideError::Undefined`] or [`SideError::Unavailable`], with the reason.
-    fn defined_on(&self, storage: &Storage) -> Result<(), SideError>;
+    /// [`ImplementationError::Undefined`] or [`ImplementationError::Unavailable`], with the reason.
+    fn defined_on(&self, storage: &Storage) -> Result<(), ImplementationError>;
 
-    /// Exact integer dots, `sum(raw * a)` over unsigned codes, scales left out. `activations` is `batch x cols`.
+    /// Exact integer dots `sum(raw * a)` of unsigned codes, without scales. `activations` is `batch x cols`, row-major.
     ///
     /// # Errors
     ///
-    /// [`SideError`].
+    /// [`ImplementationError`].
     fn dots(
         &self,
         weights: &Weights<'_>,
         activations: &[i8],
         out: &mut [i64],
-    ) -> Result<(), SideError>;
+    ) -> Result<(), ImplementationError>;
 
-    /// f32 products, the activations quantized as the format wants them. `activations` is `batch x cols`.
+    /// f32 products, with activations quantized by the format's quantizer. `activations` is `batch x cols`, row-major.
     ///
     /// # Errors
     ///
-    /// [`SideError`].
+    /// [`ImplementationError`].
     fn products(
         &self,
         weights: &Weights<'_>,
         activations: &[f32],
         threads: usize,
         out: &mut [f32],
-    ) -> Result<(), SideError>;
+    ) -> Result<(), ImplementationError>;
 
-    /// The bytes of ternary weights of one magnitude, `rows x cols`, as this implementation writes them. Unless it has a
-    /// quantizer of its own: as the format declares.
+    /// Quantizes weights whose values are -m, 0 and m, `rows x cols`, row-major, into the bytes of this implementation.
+    /// By default, into those of the format.
     ///
     /// # Errors
     ///
-    /// [`SideError`].
-    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
+    /// [`ImplementationError`].
+    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, ImplementationError> {
         match quantize(storage, values) {
             Err(QuantizeError::NoQuantizer { .. }) => pack_nearest(storage, values),
             result => result.map_err(|error| error.to_string()),
         }
-        .map_err(|reason| SideError::Failed {
-            side: self.id().into(),
-            operation: "quantize",
-            reason,
-        })
+        .map_err(|reason| ImplementationError::failed(self.id(), "quantize", reason))
     }
 }
 
-/// Formats without a quantizer: the nearest code of the codebook, scales 1.
+/// Packs the nearest code of each value with scale 1, for formats without a quantizer.
 fn pack_nearest(storage: &Storage, values: &[f32]) -> Result<Vec<u8>, String> {
     let codebook = storage.format().codebook;
     let distance = |code: u8, value: f32| (f32::from(codebook.value(code)) - value).abs();

@@ -1,4 +1,4 @@
-//! What can run a whole model: the one interface behind which oracles, the Rust forward pass and planted mistakes stand.
+//! The interface of all engines, which run whole models: oracles, the Rust forward pass and mutants.
 
 use std::path::Path;
 
@@ -8,49 +8,49 @@ use thiserror::Error;
 
 use crate::limit;
 
-/// Why a side could not open or run a model.
+/// Why an implementation could not open or run a model.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum InferenceError {
-    /// The side cannot do this, and says so; no fault of it, and a skip in reports.
-    #[error("{side}: {reason}")]
+    /// The implementation does not support this model or call. Reported as `unsupported`, which is no fault.
+    #[error("{implementation}: {reason}")]
     Unsupported {
-        /// Id of the side.
-        side: String,
-        /// What it cannot do, and for which model.
+        /// Id of the implementation.
+        implementation: String,
+        /// The unsupported operation and model.
         reason: String,
     },
-    /// The side refused the model or the tokens, or failed in an orderly way.
-    #[error("{side}: {reason}")]
+    /// The implementation returned an error for the model or the tokens.
+    #[error("{implementation}: {reason}")]
     Refused {
-        /// Id of the side.
-        side: String,
-        /// What the side said.
+        /// Id of the implementation.
+        implementation: String,
+        /// The implementation's error.
         reason: String,
     },
-    /// The side's process died or stopped answering.
-    #[error("{side} {how} {at}{}", said(stderr))]
+    /// The implementation's process died or stopped answering.
+    #[error("{implementation} {how} {at}{}", said(stderr))]
     Lost {
-        /// Id of the side.
-        side: String,
-        /// Such as `died (signal: 6 (SIGABRT))` or `gave no answer in 60s`.
+        /// Id of the implementation.
+        implementation: String,
+        /// What happened, such as `died (signal: 6 (SIGABRT))` or `gave no answer in 60s`.
         how: String,
-        /// When, such as `while decoding 3 tokens`.
+        /// The call in progress, such as `while decoding 3 tokens`.
         at: String,
-        /// The last lines that it wrote to its standard error, empty if none.
+        /// The last lines of its standard error; empty if none.
         stderr: String,
     },
 }
 
 impl InferenceError {
-    /// The id of the side, if its process died or stopped answering.
-    pub fn lost_side(&self) -> Option<&str> {
+    /// The id of the implementation, if its process died or stopped answering.
+    pub fn lost_participant(&self) -> Option<&str> {
         match self {
-            InferenceError::Lost { side, .. } => Some(side),
+            InferenceError::Lost { implementation, .. } => Some(implementation),
             InferenceError::Unsupported { .. } | InferenceError::Refused { .. } => None,
         }
     }
 
-    /// The limit of the system that the side's process died of, if that is known.
+    /// The system limit that ended the implementation's process, if that is known.
     pub fn limit(&self) -> Option<&'static str> {
         match self {
             InferenceError::Lost { how, stderr, .. } => {
@@ -64,22 +64,22 @@ impl InferenceError {
 fn said(stderr: &str) -> String {
     match stderr.trim_end() {
         "" => String::new(),
-        text => format!(", having said: {text}"),
+        text => format!("; last output: {text}"),
     }
 }
 
-/// A named intermediate tensor of the forward pass, right after it was computed.
+/// A named intermediate tensor of the forward pass, copied right after it was computed.
 ///
-/// Serialized without its values: a node may have millions, which whoever passes it on sends as the bytes they are.
+/// The values are not serialized. They may be millions, and a worker sends them as raw bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TracedNode {
-    /// As llama.cpp names it, such as `attn_norm-0`.
+    /// Name in llama.cpp, such as `attn_norm-0`.
     pub name: String,
-    /// How often this name came before in the same decode: 0 for the first.
+    /// Occurrence of this name in the same decode, from 0.
     pub occurrence: usize,
-    /// The operation that made it, such as `MUL_MAT`, where the side tells.
+    /// The operation, such as `MUL_MAT`, if the implementation reports it.
     pub op: Option<String>,
-    /// Names of the tensors that it was made from, weights among them, where the side tells.
+    /// Names of the operation's inputs, weights included, if the implementation reports them.
     pub inputs: Vec<String>,
     /// Elements along each dimension, the contiguous one first.
     pub ne: [usize; 4],
@@ -88,19 +88,19 @@ pub struct TracedNode {
     pub values: Vec<f32>,
 }
 
-/// A model, opened, with a context to decode in.
+/// An open model with a context for decoding.
 pub trait Inference: Send {
-    /// Stable id of the side, as reports and receipts show it.
+    /// Stable id of the implementation, used in reports and receipts.
     fn id(&self) -> &str;
 
-    /// Tokens in the vocabulary.
+    /// Number of tokens in the vocabulary.
     fn vocabulary(&self) -> usize;
 
-    /// Who put the graph of the model together: the side itself, or whoever stands in for it.
+    /// Name of the code that builds the model's graph: the implementation itself or its substitute.
     fn graph(&self) -> &str;
 
-    /// Decodes tokens at the positions after those decoded so far and gives the logits of each, `tokens.len() x
-    /// vocabulary`, row-major. `sink`, if there is one, takes every node that has a name and f32 values of its own.
+    /// Decodes tokens at the next positions and returns the logits of each, `tokens.len() x vocabulary`, row-major.
+    /// `sink` receives every node that has a name and f32 values of its own.
     ///
     /// # Errors
     ///
@@ -111,25 +111,24 @@ pub trait Inference: Send {
         sink: Option<&mut dyn FnMut(TracedNode)>,
     ) -> Result<Vec<f32>, InferenceError>;
 
-    /// Tokens of a text by the model's own vocabulary, with the special tokens that it wants around a text.
+    /// Tokenizes a text with the model's vocabulary and adds the special tokens that the model requires.
     ///
     /// # Errors
     ///
-    /// [`InferenceError::Unsupported`] if the side or the model has no tokenizer.
+    /// [`InferenceError::Unsupported`] if the implementation or the model has no tokenizer.
     fn tokenize(&mut self, text: &str) -> Result<Vec<u32>, InferenceError>;
 }
 
-/// What can open models.
+/// An implementation that can open models.
 pub trait Engine: Send + Sync {
-    /// Stable id of the side, that of everything it opens.
+    /// Stable id of the implementation, which is also the id of its open models.
     fn id(&self) -> &str;
 
-    /// Opens the model at `path` and calls `work` with it, once; the model is closed afterwards. What goes wrong inside
-    /// `work` is its own to keep.
+    /// Opens the model at `path`, calls `work` with it once and closes it. `work` keeps its own errors.
     ///
     /// # Errors
     ///
-    /// [`InferenceError`] if the model cannot be opened; `work` was not called then.
+    /// [`InferenceError`] if the model cannot be opened. `work` is not called then.
     fn with_model(
         &self,
         path: &Path,
@@ -138,20 +137,20 @@ pub trait Engine: Send + Sync {
     ) -> Result<(), InferenceError>;
 }
 
-/// How a model is opened.
+/// Parameters for opening a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InferenceParams {
-    /// Positions that fit, at least 1.
+    /// Size of the context in positions, at least 1.
     pub n_ctx: usize,
-    /// Tokens computed in one go, at least 1.
+    /// Maximal number of tokens computed at once, at least 1.
     pub n_ubatch: usize,
-    /// Threads, at least 1.
+    /// Number of threads, at least 1.
     pub threads: usize,
 }
 
 impl Default for InferenceParams {
-    /// 512 positions, computed in one go on one thread.
+    /// 512 positions, computed at once on one thread.
     fn default() -> Self {
         InferenceParams {
             n_ctx: 512,

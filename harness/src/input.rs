@@ -1,4 +1,4 @@
-//! Files that are read. Only regular ones are: a pipe may never have an end, and a device is no file to compare.
+//! Input files. Only regular files are accepted, because a pipe may be endless and a device cannot be compared.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -7,15 +7,16 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Opens a file for reading, wherever links lead. Never waits for anybody.
+/// Opens a file for reading and follows links. Never blocks.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::InvalidInput`], with what is there, for anything but a regular file; what the operating system says.
+/// [`io::ErrorKind::InvalidInput`], which names the kind of file, for anything but a regular file; otherwise the
+/// operating system's error.
 pub fn open(path: &Path) -> io::Result<File> {
-    // Before it is opened, which alone makes some devices do something.
+    // Checked before opening, because opening some devices has side effects.
     require_regular(&fs::metadata(path)?)?;
-    // Something else may have taken its place since: without the flag, a pipe would wait for a writer.
+    // The file may have been replaced since. The flag keeps a pipe from waiting for a writer.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new()
         .read(true)
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regular_files_are_opened_and_nothing_else_is_waited_for() {
+    fn only_regular_files_are_opened_and_nothing_blocks() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("file"), "text").unwrap();

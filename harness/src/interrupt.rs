@@ -1,8 +1,8 @@
-//! What ends a run early: Ctrl-C, SIGTERM, SIGHUP, or a model file that can no longer be read.
+//! Ends a run early on Ctrl-C, SIGTERM, SIGHUP, or when a model file can no longer be read.
 //!
-//! A thread of its own waits for them. The work is asked to end between two steps; if a step takes too long
-//! ([`GRACE`]), if a second signal comes, or if the work never asks, that thread ends the process. Either way temporary
-//! files and workers go with the run, and it says what was not done.
+//! A dedicated thread waits for these events. It requests that the work end between two steps. It ends the process
+//! itself if a step takes longer than [`GRACE`], if a second signal arrives, or if the work never checks for requests.
+//! In each case temporary files and workers are removed, and the run reports what was not done.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -20,28 +20,28 @@ use signal_hook::{flag, low_level};
 
 use crate::exit::Exit;
 use crate::fault;
+use crate::inherited;
 use crate::printable;
 use crate::scratch;
-use crate::supervisor;
 
-/// How long a step may go on after the first signal. With what is to be tidied up, a run ends within a second.
+/// Time limit of a step after the first signal. With the clean-up, a run ends within a second.
 pub const GRACE: Duration = Duration::from_millis(600);
 
-/// How long a step may go on that is a command of its own, which ends as these do.
+/// Time limit of a step that runs another command of the harness, which itself ends within [`GRACE`].
 pub const GRACE_OF_A_COMMAND: Duration = Duration::from_millis(850);
 
-/// How long the last words wait for a reader.
+/// Time limit for writing the last message.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// What asks the work to end.
+/// Signals that request the end of the work.
 pub(crate) const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
 static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Milliseconds that the work has to ask if it is to end; 0 if it never asks.
+/// Milliseconds in which the work must check for a request; 0 if it never checks.
 static PATIENCE: AtomicU64 = AtomicU64::new(0);
 
-/// Id of a command that ends with this one; 0 for none.
+/// Process id of a command that ends with this one; 0 if none.
 static COMMAND: AtomicI32 = AtomicI32::new(0);
 
 static UNDONE: Mutex<Undone> = Mutex::new(Undone {
@@ -49,17 +49,17 @@ static UNDONE: Mutex<Undone> = Mutex::new(Undone {
     outputs: Vec::new(),
 });
 
-/// What an interruption leaves undone.
+/// The work and output files that an interruption leaves incomplete.
 struct Undone {
     work: String,
     outputs: Vec<String>,
 }
 
-/// From now on a signal ends the process at once, with all that it has to tidy up.
+/// Installs the signal handling. From then on a signal ends the process at once, after its clean-up.
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// The operating system's error.
 pub fn watch() -> io::Result<()> {
     static WATCHED: Mutex<bool> = Mutex::new(false);
     let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,17 +75,17 @@ pub fn watch() -> io::Result<()> {
     fault::watch(by_signal.try_clone()?)?;
     let signals = heeded().into_iter().map(|signal| (signal, &by_signal));
     for (signal, wake) in signals.chain([(SIGUSR1, &by_supervisor)]) {
-        // In this order: when the thread wakes, the flag is up.
+        // Registered before the pipe, so that the flag is set when the thread wakes.
         flag::register(signal, Arc::clone(asked))?;
         low_level::pipe::register(signal, wake.try_clone()?)?;
     }
-    supervisor::forward_interruptions();
+    inherited::forward_interruptions();
     *watched = true;
     Ok(())
 }
 
-/// From now on the first signal is a question, which the work answers with [`asked`] between two steps, and within this
-/// time.
+/// From now on the first signal is a request. The work checks for it with [`asked`] between two steps, at least once in
+/// `patience`.
 ///
 /// # Errors
 ///
@@ -96,35 +96,35 @@ pub fn watch_steps(patience: Duration) -> io::Result<()> {
     watch()
 }
 
-/// Says which other command a signal that ends this process ends too, in place of what was said before.
+/// Sets the command that ends together with this process, and replaces the previous one.
 pub fn ends_with(command: Option<Pid>) {
     let id = command.map_or(0, |id| id.as_raw_nonzero().get());
     COMMAND.store(id, Ordering::Relaxed);
 }
 
-/// Whether the work is asked to end.
+/// Whether a signal has requested the end of the work.
 pub fn asked() -> bool {
     ASKED
         .get()
         .is_some_and(|asked| asked.load(Ordering::Relaxed))
 }
 
-/// Says which work is not done as long as nothing else is said.
+/// Sets the description of the work that an interruption leaves undone.
 pub fn not_done(work: impl Into<String>) {
     undone().work = work.into();
 }
 
-/// Says that a file is written only when the work is done.
+/// Records an output file that is written only when the work is done.
 pub fn not_written(output: impl Into<String>) {
     undone().outputs.push(output.into());
 }
 
-/// Takes back what was said of files: they are written.
+/// Clears the recorded output files after they were written.
 pub fn written() {
     undone().outputs.clear();
 }
 
-/// What is told of an interruption: what was said of it last.
+/// The message for an interruption, from the last recorded work and files.
 pub fn message() -> String {
     let Undone { work, outputs } = &*undone();
     let mut text = String::from("interrupted");
@@ -138,11 +138,11 @@ pub fn message() -> String {
 }
 
 fn undone() -> MutexGuard<'static, Undone> {
-    // Each change is a whole one.
+    // Every change is a single assignment, so a poisoned lock holds a valid value.
     UNDONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Those of [`SIGNALS`] that this process was not started to ignore, as `nohup` and a shell's `&` do.
+/// The [`SIGNALS`] that this process does not ignore. `nohup` and a shell's `&` start processes that ignore some.
 pub(crate) fn heeded() -> Vec<i32> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status
@@ -153,7 +153,7 @@ pub(crate) fn heeded() -> Vec<i32> {
     SIGNALS.into_iter().filter(is_heeded).collect()
 }
 
-/// The thread's work. Every signal is a byte on one of the streams, a fault on the first.
+/// Main function of the thread. A signal is a byte on one of the streams. A fault is a byte on the first.
 fn wait(mut ways: [UnixStream; 2]) {
     let mut signals = [0; 2];
     let mut deadline: Option<Instant> = None;
@@ -167,7 +167,7 @@ fn wait(mut ways: [UnixStream; 2]) {
         match signals.into_iter().max() {
             None | Some(0) => continue,
             Some(1) if !patience.is_zero() => {}
-            // A signal to the process group comes twice, directly and from the supervisor, and counts once.
+            // A signal to the process group arrives twice, directly and through the supervisor. It counts once.
             Some(_) => break None,
         }
         let now = Instant::now();
@@ -181,11 +181,11 @@ fn wait(mut ways: [UnixStream; 2]) {
     }
 }
 
-/// Waits for a byte on any of the streams, and counts it.
+/// Waits for a byte on any of the streams and counts it.
 fn receive(ways: &mut [UnixStream; 2], received: &mut [u32; 2], limit: Option<Duration>) {
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     let mut waiting = ways.each_ref().map(|way| PollFd::new(way, PollFlags::IN));
-    // An interruption of the waiting itself is looked at as if nothing had come.
+    // An interrupted `poll` is handled like one without events.
     poll(&mut waiting, limit.as_ref()).ok();
     let ready = waiting.map(|way| way.revents().contains(PollFlags::IN));
     for ((way, received), ready) in ways.iter_mut().zip(received).zip(ready) {
@@ -195,25 +195,26 @@ fn receive(ways: &mut [UnixStream; 2], received: &mut [u32; 2], limit: Option<Du
     }
 }
 
-/// Ends the process from beside its work, which may hold any lock but those of this module and of [`scratch`]. Workers
-/// die with the thread that started them.
+/// Ends the process while its work still runs. The work may hold any lock except those of this module and of
+/// [`scratch`]. Workers die with the thread that started them.
 fn end(exit: Exit, why: &str) -> ! {
     if let Some(command) = Pid::from_raw(COMMAND.load(Ordering::Relaxed)) {
-        // It may have ended just now, which is as well.
+        // An error means that the command has just ended.
         kill_process(command, Signal::TERM).ok();
     }
     scratch::remove_all();
     let text = printable::line(why).into_owned();
-    let (told, telling) = channel();
-    // Whoever reads no longer need not be told; the exit code stands. A bar of progress may stand on the line.
+    let (printed, telling) = channel();
+    // A write error is ignored, because the exit code reports the result. The escape sequence clears a progress bar on
+    // the line.
     let write = move || {
-        let mut terminal = supervisor::styled_terminal();
+        let mut terminal = inherited::styled_terminal();
         writeln!(terminal, "\x1b[G\x1b[2K\x1b[1;31merror:\x1b[0m {text}").ok();
-        told.send(()).ok();
+        printed.send(()).ok();
     };
     if thread::Builder::new().spawn(write).is_ok() {
         telling.recv_timeout(LAST_WORDS).ok();
     }
-    // Without destructors: other threads are still in the code that these would take away.
+    // Destructors are not run, because other threads still use their values.
     low_level::exit(exit as i32)
 }

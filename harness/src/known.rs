@@ -1,12 +1,12 @@
-//! Known divergences: where an oracle is wrong, listed in `corpus/known_divergences.toml` with what it says instead.
+//! Known divergences: defects of oracles, listed in `corpus/known_divergences.toml` with the results that they cause.
 
 use std::sync::LazyLock;
 
 use qk256::format::{Format, ShapeError, Storage, Weights, pack};
 use serde::Deserialize;
 
-use crate::implementation::{Implementation, SideError};
-use crate::side::{Reference, reference_format};
+use crate::implementation::{Implementation, ImplementationError};
+use crate::participant::{Reference, reference_format};
 
 /// A defect of an oracle.
 #[derive(Debug, Clone, Deserialize)]
@@ -14,37 +14,37 @@ use crate::side::{Reference, reference_format};
 pub struct KnownDivergence {
     /// Stable name.
     pub id: String,
-    /// What the ids of the oracles that have it start with.
+    /// Prefix of the ids of the oracles that have the defect.
     pub oracle: String,
     /// Tensor type.
     pub format: String,
-    /// CPU features that the oracle was compiled for.
+    /// CPU features that the oracle must be compiled for.
     pub needs: Vec<String>,
-    /// CPU features that it was not compiled for.
+    /// CPU features that the oracle must not be compiled for.
     pub lacks: Vec<String>,
-    /// int16 lanes in which a dot is added up: column `c` goes to lane `c % 32 * lanes / 32`.
+    /// Number of int16 lanes that accumulate a dot: column `c` is added to lane `c % 32 * lanes / 32`.
     pub int16_lanes: usize,
-    /// Columns after which the lanes are widened.
+    /// Number of columns after which the lanes are widened.
     pub widened_every: usize,
-    /// What is wrong, and why.
+    /// Description of the defect and its reason.
     pub why: String,
-    /// The shortest row that shows it.
+    /// The shortest row that shows the defect.
     pub reproduction: Reproduction,
 }
 
-/// A row of one code, with activations of one value.
+/// A row of equal codes and equal activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reproduction {
     /// Columns.
     pub cols: usize,
-    /// Every code.
+    /// Value of every code.
     pub code: u8,
-    /// Every activation.
+    /// Value of every activation.
     pub activation: i8,
-    /// The dot.
+    /// The right dot.
     pub right: i64,
-    /// What the oracle says.
+    /// The oracle's dot.
     pub oracle: i64,
 }
 
@@ -56,7 +56,7 @@ struct List {
 
 static KNOWN: LazyLock<Vec<KnownDivergence>> = LazyLock::new(|| {
     let list: List = toml::from_str(include_str!("../../corpus/known_divergences.toml"))
-        .expect("the embedded list is well-formed, as a test says");
+        .expect("the embedded list is well-formed, which a test checks");
     list.divergence
 });
 
@@ -65,13 +65,13 @@ pub fn all() -> &'static [KnownDivergence] {
     &KNOWN
 }
 
-/// Whether an entry has this id.
+/// Whether the list has an entry with this id.
 pub fn is_listed(id: &str) -> bool {
     all().iter().any(|known| known.id == id)
 }
 
 impl KnownDivergence {
-    /// The entries that apply to a reference and a type.
+    /// The entries that apply to an oracle and a tensor type.
     pub fn of(reference: &Reference, format: &Format) -> Vec<&'static KnownDivergence> {
         all()
             .iter()
@@ -85,12 +85,12 @@ impl KnownDivergence {
         };
         let compiled_for = |feature: &String| description.instruction_set.contains(feature);
         self.format == format.type_name
-            && reference.side.id().starts_with(&self.oracle)
+            && reference.implementation.id().starts_with(&self.oracle)
             && self.needs.iter().all(compiled_for)
             && !self.lacks.iter().any(compiled_for)
     }
 
-    /// What the oracle says of a row.
+    /// The dot that an oracle with this defect computes.
     pub fn dot(&self, codes: &[u8], activations: &[i8]) -> i64 {
         let mut lanes = [0i16; 32];
         let mut total = 0;
@@ -106,21 +106,24 @@ impl KnownDivergence {
         total
     }
 
-    /// Runs the reproduction: what the side says.
+    /// Runs the reproduction and returns the implementation's dot.
     ///
     /// # Errors
     ///
-    /// [`SideError`] if the side fails at it.
+    /// [`ImplementationError`] if the implementation fails.
     ///
     /// # Panics
     ///
-    /// If the entry's shape does not fit its type, which a test excludes.
-    pub fn reproduce(&self, side: &dyn Implementation) -> Result<i64, SideError> {
+    /// If the shape of the entry does not fit its type. A test checks all entries.
+    pub fn reproduce(
+        &self,
+        implementation: &dyn Implementation,
+    ) -> Result<i64, ImplementationError> {
         let (storage, bytes) = self.row().expect("the listed shape fits its type");
         let weights = Weights::new(storage, &bytes).expect("the row was packed whole");
         let mut out = [0];
         let activations = vec![self.reproduction.activation; storage.cols()];
-        side.dots(&weights, &activations, &mut out)?;
+        implementation.dots(&weights, &activations, &mut out)?;
         Ok(out[0])
     }
 
@@ -144,7 +147,7 @@ impl KnownDivergence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::side::Arbiter;
+    use crate::participant::ReferenceModel;
 
     #[test]
     fn entries_predict_their_own_reproduction_and_it_is_the_shortest() {
@@ -158,7 +161,12 @@ mod tests {
                 oracle,
             } = known.reproduction;
             let dot = |cols: usize| known.dot(&vec![code; cols], &vec![activation; cols]);
-            assert_eq!(known.reproduce(&Arbiter).unwrap(), right, "{}", known.id);
+            assert_eq!(
+                known.reproduce(&ReferenceModel).unwrap(),
+                right,
+                "{}",
+                known.id
+            );
             assert_eq!(dot(cols), oracle, "{}", known.id);
             assert_ne!(oracle, right, "{}", known.id);
             let shorter = cols - 128;

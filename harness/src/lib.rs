@@ -1,27 +1,33 @@
-//! Decides whether a quantized kernel still agrees with llama.cpp, and if not, where, by how much and whose fault it is.
+//! Checks whether a quantized kernel still agrees with llama.cpp. If not, it reports where the first difference is, how
+//! large it is and which implementation is wrong.
 //!
 //! # Glossary
 //!
-//! - **side**: an oracle, a kernel, the forward pass, the arbiter, a planted mistake: an
+//! - **participant**: an oracle, a candidate, the reference model or a mutant. It is an
 //!   [`Implementation`](implementation::Implementation) of the formats, an [`Engine`](inference::Engine) that runs
 //!   models, or both.
-//! - **reference**, or **oracle**: a build of llama.cpp; **candidate**: what is compared with it, usually a kernel.
-//! - **arbiter**: the slow definition straight from the bytes, which says who is wrong where two sides differ.
-//! - **rung**: a level of the [`ladder`] of comparisons: [`lut`](outcome::Rung::Lut), [`block`](outcome::Rung::Block),
-//!   [`tensor`](outcome::Rung::Tensor), [`node`](outcome::Rung::Node), [`logits`](outcome::Rung::Logits).
-//! - **node**: a named intermediate result of a model's forward pass; **decode**: some tokens given to a model at once.
-//! - **noise floor**: how far two builds of the reference are apart on the same work.
-//! - **verdict**: what a comparison comes to; **finding**: one difference with all that reproduces it; **cause**: the
-//!   fault that explains it, as far as the [diagnosis](diagnose) has evidence.
+//! - **oracle**, or **reference**: a build of llama.cpp, whose numbers are the expected ones.
+//! - **reference model**: a slow definition of each operation, computed from the bytes in integers and f64. It decides
+//!   which implementation is wrong where two differ.
+//! - **level**: one of the comparisons, each of which rests on the one before: [`lut`](levels::Level::Lut),
+//!   [`block`](levels::Level::Block), [`tensor`](levels::Level::Tensor), [`node`](levels::Level::Node),
+//!   [`logits`](levels::Level::Logits).
+//! - **node**: a named intermediate result of a model's forward pass. **decode**: one call that evaluates some tokens.
+//! - **noise floor**: the distance between the results of two builds of the oracle on the same input.
+//! - **verdict**: the result of a comparison. **finding**: one difference with the data that reproduces it. **cause**:
+//!   the fault that explains it, as far as the [diagnosis](diagnose) has evidence.
+//! - **mutant**: a deliberately wrong candidate, which the harness must detect.
+//! - **known divergence**: a listed defect of an oracle that still reproduces.
 //!
-//! Data goes up: [`measure`] to [`verdict`] to [`outcome`], [`side`] and [`probe`] to [`rung`], [`ladder`], and from
-//! there to receipts and the command line.
+//! Data flows from [`measure`] to [`verdict`] to [`outcome`], from [`participant`] and [`probe`] to [`level`] and
+//! [`check`], and from there to receipts and the command line.
 
 pub mod baseline;
 pub mod bench;
 pub mod case;
 pub mod case_record;
 pub mod cause;
+pub mod check;
 pub mod cli;
 pub mod decoding;
 pub mod destination;
@@ -35,29 +41,32 @@ pub mod fuzz;
 pub mod gate;
 pub mod implementation;
 pub mod inference;
+mod inherited;
 pub mod input;
 pub mod interrupt;
 pub mod known;
-pub mod ladder;
+pub mod level;
+pub mod levels;
 mod limit;
 mod mapped;
 mod markdown;
 pub mod measure;
-pub mod mistaken;
 pub mod model;
+pub mod mutant;
 mod nearest;
 pub mod non_finite;
 pub mod npy;
 pub mod outcome;
+pub mod participant;
 pub mod printable;
 pub mod probe;
+pub mod progress;
 pub mod receipt;
 pub mod report;
+pub mod rerun;
 pub mod rewrite;
-pub mod rung;
 mod scratch;
 pub mod shard;
-pub mod side;
 pub mod supervisor;
 pub mod synth;
 pub mod task;

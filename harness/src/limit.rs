@@ -1,17 +1,17 @@
-//! Limits of the system: what they are, and how errors and the last words of a process show which one it was.
+//! System limits, and how to recognize them in errors and in the last output of a process.
 
 use std::io;
 
-/// What keeps processes and threads from starting. The shim of an oracle says it in the same words.
+/// The limit that keeps processes and threads from starting. The shim of an oracle uses the same words.
 pub(crate) const TASKS: &str = "limit of processes or memory: ulimit -u, ulimit -v";
 
-/// What keeps memory from being allocated.
+/// The limit that keeps memory from being allocated.
 pub(crate) const MEMORY: &str = "limit of memory: ulimit -v";
 
-/// What keeps files from growing.
+/// The limit that keeps files from growing.
 const FILES: &str = "limit of file sizes: ulimit -f";
 
-/// Last words of Rust, glibc and C++ that a limit is behind.
+/// Messages of Rust, glibc and C++ that a limit causes.
 const SIGNS: [(&str, &str); 6] = [
     (TASKS, TASKS),
     ("Resource temporarily unavailable", TASKS),
@@ -21,13 +21,13 @@ const SIGNS: [(&str, &str); 6] = [
     ("bad_alloc", MEMORY),
 ];
 
-/// The limit that the last words of a process are about.
+/// The limit that explains the last output of a process.
 pub(crate) fn behind(words: &str) -> Option<&'static str> {
     let sign = SIGNS.iter().find(|(sign, _)| words.contains(sign));
     sign.map(|&(_, limit)| limit)
 }
 
-/// The limit that an error of the system is about.
+/// The limit that explains an error of the system.
 pub(crate) fn of_error(error: &io::Error) -> Option<&'static str> {
     Some(match error.kind() {
         io::ErrorKind::FileTooLarge => FILES,

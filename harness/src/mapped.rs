@@ -1,4 +1,4 @@
-//! Model files, each mapped into memory once, however many look at it, and held to be what they were.
+//! Memory maps of model files. Each file is mapped once for all users, and changes to it are detected.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -13,15 +13,15 @@ use thiserror::Error;
 
 use crate::input;
 
-/// The files that somebody has open.
+/// The files that are open.
 static OPEN: Mutex<Vec<Weak<Mapped>>> = Mutex::new(Vec::new());
 
-/// Bytes that are hashed at a time.
+/// Number of bytes hashed at once.
 const PIECE: usize = 1 << 20;
 
-/// What makes two files the same, as far as the system tells: a file that was written again is another one.
+/// Identity of a file, as far as the system reports it. Writing to a file changes its identity.
 ///
-/// The time of the last change of its metadata is no part of it: that moves when its name goes to another file.
+/// The time of the last metadata change is excluded, because renaming another file over this one updates it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -41,26 +41,26 @@ impl From<Metadata> for Identity {
     }
 }
 
-/// What happened to a file while it was in use, after which nothing that was computed from it counts.
+/// A change of a file while it was in use. Results computed from it are void.
 #[derive(Debug, Error)]
 pub enum Change {
-    /// It was cut short.
+    /// The file was truncated.
     #[error("became shorter while it was in use, {now} bytes in place of {was}")]
     Shorter {
-        /// Bytes when it was opened.
+        /// Size in bytes when it was opened.
         was: u64,
-        /// Bytes now.
+        /// Size in bytes now.
         now: u64,
     },
-    /// It was written to.
+    /// The file was written to.
     #[error("was written to while it was in use")]
     Written,
-    /// Nobody knows.
-    #[error("cannot be looked at again: {0}")]
+    /// The file could not be examined.
+    #[error("cannot be examined again: {0}")]
     Unknown(#[from] io::Error),
 }
 
-/// A model file in memory.
+/// A mapped model file.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     gguf: GgufFile,
@@ -68,7 +68,7 @@ pub(crate) struct Mapped {
 }
 
 impl Mapped {
-    /// The path that it was opened by.
+    /// The path used for opening it.
     pub(crate) fn path(&self) -> &Path {
         self.gguf.path()
     }
@@ -78,7 +78,7 @@ impl Mapped {
         self.gguf.view()
     }
 
-    /// SHA-256 of the bytes that are mapped, in hexadecimal, whatever lies at the path by now.
+    /// SHA-256 of the mapped bytes in hexadecimal, also if another file has taken the path.
     pub(crate) fn sha256(&self) -> io::Result<String> {
         // Read rather than mapped, so that hashing does not count as resident memory.
         let mut hasher = Sha256::new();
@@ -99,7 +99,7 @@ impl Mapped {
         Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// An error unless the mapped bytes are what they were, as far as the system tells.
+    /// Returns an error if the file changed since it was opened, as far as the system reports it.
     pub(crate) fn require_unchanged(&self) -> Result<(), Change> {
         let now = Identity::from(self.gguf.file().metadata()?);
         let was = &self.identity;
@@ -113,8 +113,8 @@ impl Mapped {
         }
     }
 
-    /// Has somebody open the file who knows no descriptors: by its path, and if that has come to lead elsewhere, by a
-    /// path that leads to the descriptor, also from other processes.
+    /// Calls `open` with a path of this file, for code that cannot use a descriptor. If the original path now names
+    /// another file, the path is one of the descriptor, which works from other processes too.
     pub(crate) fn opened_by<T>(&self, open: impl Fn(&Path) -> T) -> T {
         if self.is_in_place() {
             let opened = open(self.path());
@@ -132,12 +132,12 @@ impl Mapped {
     }
 }
 
-/// Opens a GGUF file, or shares it with whoever has it open: a model of which several rungs read every byte takes its
-/// size in memory once.
+/// Opens a GGUF file or shares the map that is already open. A model that several levels read takes its size in memory
+/// once.
 ///
 /// # Errors
 ///
-/// [`GgufError`] if it cannot be read, or is none.
+/// [`GgufError`] if the file cannot be read or is no GGUF file.
 pub(crate) fn open(path: &Path) -> Result<Arc<Mapped>, GgufError> {
     let io = |cause| GgufError::Io {
         path: path.to_owned(),
@@ -157,7 +157,7 @@ pub(crate) fn open(path: &Path) -> Result<Arc<Mapped>, GgufError> {
     Ok(mapped)
 }
 
-/// The file that was opened by this path last and is still open: what a run began with, it goes on with.
+/// The file last opened by this path that is still open, so that a run keeps using the file that it began with.
 pub(crate) fn opened(path: &Path) -> Option<Arc<Mapped>> {
     let open = lock();
     let mut latest_first = open.iter().rev().filter_map(Weak::upgrade);
@@ -165,7 +165,7 @@ pub(crate) fn opened(path: &Path) -> Option<Arc<Mapped>> {
 }
 
 fn lock() -> MutexGuard<'static, Vec<Weak<Mapped>>> {
-    // Entries are added whole.
+    // Every change is a single insertion, so a poisoned lock holds a valid list.
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_mapped_is_hashed_and_opened_by_others_wherever_its_path_leads() {
+    fn the_mapped_file_is_hashed_and_opened_after_its_path_is_reused() {
         let folder = tempfile::tempdir().unwrap();
         let (path, other) = (folder.path().join("a.gguf"), folder.path().join("b.gguf"));
         write(&path, "first");
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(mapped.sha256().unwrap(), hash);
         assert_eq!(mapped.opened_by(|path| fs::read(path).unwrap()), bytes);
         assert_eq!(mapped.view().str("general.name").unwrap(), "first");
-        // Replaced while somebody is about to open it.
+        // The file is replaced before it is opened again.
         let replaced = open(&path).unwrap();
         write(&other, "third");
         let read = |path: &Path| {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_to_a_file_in_use_is_told() {
+    fn changes_of_a_file_in_use_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.gguf");
         write(&path, "first");

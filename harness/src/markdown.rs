@@ -1,8 +1,8 @@
-//! Text that stays text in Markdown of GitHub's kind, and in the HTML within.
+//! Escapes text for GitHub Flavored Markdown and the HTML in it.
 
 use crate::printable;
 
-/// Text in one line in which nothing means anything to Markdown, to the cell of a table, or to HTML.
+/// Escapes text into one line without special meaning in Markdown, table cells or HTML.
 pub(crate) fn text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in printable::line(text).chars() {
@@ -17,7 +17,7 @@ pub(crate) fn text(text: &str) -> String {
     escaped
 }
 
-/// A code span whose fence is longer than any run of backticks in it.
+/// A code span whose fence is longer than any run of backticks in the text.
 pub(crate) fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();
@@ -32,7 +32,7 @@ pub(crate) fn code(text: &str) -> String {
     format!("{fence}{space}{text}{space}{fence}")
 }
 
-/// A block of code in a language, with a fence that nothing in it ends.
+/// A fenced code block with a language tag. The fence does not occur in the text.
 pub(crate) fn block(language: &str, text: &str) -> String {
     let text = printable::text(text.trim_end());
     let fence = "`".repeat(longest_run(&text).max(2) + 1);
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_stays_text() {
+    fn markup_in_text_is_escaped() {
         assert_eq!(text("<b>|*x*"), "&lt;b&gt;\\|\\*x\\*");
         assert_eq!(text("a\n# b\u{1b}"), "a\\\\n\\# b\\\\u001b");
         assert_eq!(code("a`b"), "``a`b``");
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_is_longer_than_what_it_holds() {
+    fn a_fence_is_longer_than_those_in_the_text() {
         assert_eq!(block("sh", "x ```` y"), "`````sh\nx ```` y\n`````\n");
         assert_eq!(block("text", "a\n\u{1b}b\n"), "```text\na\n\\u001bb\n```\n");
     }

@@ -1,10 +1,10 @@
-//! The model file under test: its ternary tensors, as they lie in the memory map.
+//! The model file under test and its ternary tensors, borrowed from the memory map.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use qk256::format::{FORMATS, FlavourError, Layout, RawTensor, Weights};
+use qk256::format::{FORMATS, Layout, RawTensor, StorageVariantError, Weights};
 use qk256::gguf::{Gguf, GgufError, Tensor};
 use thiserror::Error;
 
@@ -15,46 +15,46 @@ use crate::nearest;
 /// Why a model cannot be checked.
 #[derive(Debug, Error)]
 pub enum ModelError {
-    /// The file is no GGUF file that this project reads, as the error says that names it.
+    /// The file is no GGUF file that this project can read. The inner error names the file.
     #[error(transparent)]
     Gguf(Box<GgufError>),
-    /// A tensor cannot be read as what its type says.
+    /// A tensor does not fit its declared type.
     #[error("{path}: tensor {tensor}: {source}")]
     Tensor {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor.
         tensor: String,
-        /// What is wrong with it.
-        source: Box<FlavourError>,
+        /// The reason.
+        source: Box<StorageVariantError>,
     },
-    /// No tensor of this name.
+    /// There is no tensor of this name.
     #[error(
         "{path}: no ternary tensor named `{name}`: {}",
         nearest::hint(name, known.iter().map(String::as_str), Some("harness dump-lut"))
     )]
     NoTensor {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The ternary tensors that there are.
+        /// Names of the ternary tensors in the file.
         known: Vec<String>,
     },
     /// The file could not be read.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The file is not what it was when it was opened.
-    #[error("{path}: the file {change}: nothing that was computed from it counts; run again")]
+    /// The file changed since it was opened.
+    #[error("{path}: the file {change}: results computed from it are void; run again")]
     Changed {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What happened to it.
+        /// The change.
         change: Change,
     },
 }
@@ -70,12 +70,12 @@ pub struct Model {
 pub struct TernaryTensor<'a> {
     /// Name in the file.
     pub name: &'a str,
-    /// Its bytes, with what they mean.
+    /// Bytes and storage of the tensor.
     pub weights: Weights<'a>,
 }
 
 impl Model {
-    /// Opens a model by mapping it into memory, once for all that have it open.
+    /// Opens a model. The file is mapped into memory once for all users.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl Model {
         Ok(Model { file })
     }
 
-    /// The path it was opened by.
+    /// The path used for opening it.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
@@ -95,11 +95,13 @@ impl Model {
         self.file.view()
     }
 
-    /// All tensors of ternary types, in the order of the file. I2_S codes are read as `layout`, since no file says.
+    /// All tensors of ternary types, in file order. I2_S codes are read in `layout`, because the file does not record
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Tensor`] for the first whose flavour cannot be told or whose shape does not fit.
+    /// [`ModelError::Tensor`] for the first tensor whose storage variant cannot be determined or whose shape does not
+    /// fit.
     pub fn ternary_tensors(&self, layout: Layout) -> Result<Vec<TernaryTensor<'_>>, ModelError> {
         let gguf = self.gguf();
         let ternary = |tensor: &Tensor<'_>| {
@@ -125,15 +127,14 @@ impl Model {
             .collect()
     }
 
-    /// Bytes of the file that belong to no tensor and are more than padding, see [`Gguf::unused`]. They are not looked
-    /// at.
+    /// Number of bytes that belong to no tensor and exceed padding, see [`Gguf::unused`]. They are not read.
     pub fn unused_bytes(&self) -> u64 {
         let unused = self.gguf().unused();
         unused.iter().map(|range| range.len() as u64).sum()
     }
 
-    /// An error unless the file is what it was when it was opened, as far as the system tells. To be asked before
-    /// anything is said that was computed from it.
+    /// Returns an error if the file changed since it was opened, as far as the system reports it. Call it before
+    /// results computed from the file are used.
     ///
     /// # Errors
     ///
@@ -146,16 +147,16 @@ impl Model {
         self.file.require_unchanged().map_err(changed)
     }
 
-    /// Calls `open` with a path that leads to this file, even if another one has taken its place.
+    /// Calls `open` with a path of this file, even if another file has taken its original path.
     pub fn opened_by<T>(&self, open: impl Fn(&Path) -> T) -> T {
         self.file.opened_by(open)
     }
 
-    /// SHA-256 of the bytes that were opened, in hexadecimal.
+    /// SHA-256 of the opened file in hexadecimal.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Io`], and [`ModelError::Changed`] if they are others by now.
+    /// [`ModelError::Io`], and [`ModelError::Changed`] if the file changed since it was opened.
     pub fn sha256(&self) -> Result<String, ModelError> {
         let io = |source| ModelError::Io {
             path: self.path().into(),
@@ -167,7 +168,7 @@ impl Model {
     }
 }
 
-/// `blk.0.attn_q.scale` beside `blk.0.attn_q.weight`.
+/// The companion tensor with the scale, such as `blk.0.attn_q.scale` of `blk.0.attn_q.weight`.
 fn sibling_scale<'a>(gguf: &Gguf<'a>, name: &str) -> Option<RawTensor<'a>> {
     let stem = name.strip_suffix(".weight")?;
     Some(raw(&gguf.find_tensor(&format!("{stem}.scale"))?))

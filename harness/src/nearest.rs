@@ -1,18 +1,18 @@
-//! "Did you mean": what to say of an id that nobody knows.
+//! "Did you mean" hints for unknown ids.
 
-/// Ids are near from this Jaro similarity on; by the same measure and bound, clap suggests options.
+/// Lower limit of the Jaro similarity of near ids. clap uses the same measure and limit to suggest options.
 const NEAR: f64 = 0.7;
 
-/// The most that are suggested.
+/// Maximal number of suggestions.
 const MOST: usize = 3;
 
-/// So many ids are listed in full where none is near.
+/// Maximal number of ids that are listed in full if none is near.
 const SHORT: usize = 6;
 
-/// What follows the words that say that there is no `unknown`: the nearest ids, else all if they are few, and where all
-/// are listed.
+/// The end of the message that there is no `unknown`: the nearest ids, or all ids if they are few, and the command that
+/// lists all.
 ///
-/// `listing` is a command that lists them, such as `harness kernels`.
+/// `listing` is the command that lists all ids, such as `harness kernels`.
 pub(crate) fn hint<'a>(
     unknown: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -21,7 +21,7 @@ pub(crate) fn hint<'a>(
     let known: Vec<&str> = known.into_iter().collect();
     let near = nearest(unknown, &known);
     if known.is_empty() {
-        return "there is none at all".into();
+        return "there are none".into();
     }
     if !near.is_empty() {
         let quoted: Vec<String> = near.iter().map(|id| format!("`{id}`")).collect();
@@ -33,7 +33,7 @@ pub(crate) fn hint<'a>(
         return format!("there are: {}", known.join(", "));
     }
     match listing {
-        Some(command) => format!("`{command}` lists the {} that there are", known.len()),
+        Some(command) => format!("`{command}` lists all {}", known.len()),
         None => {
             let (first, last) = (known[0], known[known.len() - 1]);
             format!("there are {}: {first} ... {last}", known.len())
@@ -41,13 +41,13 @@ pub(crate) fn hint<'a>(
     }
 }
 
-/// The nearest ids, the best first: those that have the word in them, then those that are spelt alike.
+/// The nearest ids, the best first: ids that contain the word, then ids with a similar spelling.
 fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Vec<&'a str> {
     let unknown = unknown.to_lowercase();
     let similarity = |id: &str| {
         let id = id.to_lowercase();
         let part = unknown.len() > 1 && id.contains(&unknown);
-        // Above every similarity, and the more of the id the word is, the better.
+        // Greater than every similarity, and greater the larger the word's part of the id.
         let of_part = 1.0 + unknown.len() as f64 / id.len() as f64;
         if part {
             of_part
@@ -57,7 +57,7 @@ fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Vec<&'a str> {
     };
     let scored = known.iter().map(|id| (similarity(id), *id));
     let mut near: Vec<(f64, &str)> = scored.filter(|(score, _)| *score > NEAR).collect();
-    // Stable: ids that are equally near stay in their own order.
+    // The sort is stable, so equally near ids keep their order.
     near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     near.truncate(MOST);
     near.into_iter().map(|(_, id)| id).collect()
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_id_with_a_slip_is_suggested() {
+    fn every_misspelt_id_is_suggested() {
         let kernels: Vec<&str> = qk256::kernel::all()
             .iter()
             .map(|kernel| kernel.id())

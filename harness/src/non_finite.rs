@@ -1,4 +1,4 @@
-//! Numbers of a model file that are none: NaN and infinities, which no result computed from them can survive.
+//! Finds NaN and infinities in a model file. No result computed from them can be right.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use qk256::gguf::{GgmlType, Tensor};
 
 use crate::model::{Model, ModelError};
 
-/// A number of a tensor that is NaN or infinite.
+/// A NaN or infinity in a tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NonFinite {
     /// Name of the tensor.
     pub tensor: String,
-    /// Where in it, such as `scale of block 3 of row 17`.
+    /// Place in the tensor, such as `scale of block 3 of row 17`.
     pub place: String,
-    /// The number.
+    /// The value.
     pub value: f32,
 }
 
@@ -30,8 +30,8 @@ impl fmt::Display for NonFinite {
     }
 }
 
-/// The first number of the file that is NaN or infinite, in the order of its tensors: scales of ternary and Q6_K
-/// tensors, elements of F32, F16 and BF16 ones. Reads every page that holds one.
+/// The first NaN or infinity of the file, in the order of its tensors: scales of ternary and Q6_K tensors, elements of
+/// F32, F16 and BF16 tensors. Reads every page that holds one of these.
 ///
 /// # Errors
 ///
@@ -107,13 +107,14 @@ fn in_elements(tensor: &Tensor<'_>) -> Option<(String, f32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::participant::reference_layout;
+    use crate::progress::Progress;
     use crate::rewrite::ModelDraft;
-    use crate::side::reference_layout;
     use crate::synth::TemporaryModel;
 
-    /// What is found in the model of a recipe with `bytes` at an offset of a tensor, counted from its end if negative.
+    /// Searches the model of a recipe after writing `bytes` at an offset of a tensor, counted from its end if negative.
     fn found(recipe: &str, tensor: &str, at: isize, bytes: &[u8]) -> Option<String> {
-        let original = TemporaryModel::create(recipe).unwrap();
+        let original = TemporaryModel::create(recipe, &Progress::silent()).unwrap();
         let model = Model::open(original.path()).unwrap();
         let gguf = model.gguf();
         let mut draft = ModelDraft::of(&gguf);
@@ -134,7 +135,7 @@ mod tests {
         let down = "blk.0.ffn_down.weight";
         let nan = f16::NAN.to_le_bytes();
         let cases: [(_, _, _, &[u8], _); 6] = [
-            // One scale, before 28 bytes of padding.
+            // One scale, followed by 28 bytes of padding.
             (
                 "tiny-bitnet-i2_s",
                 down,

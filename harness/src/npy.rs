@@ -2,17 +2,17 @@
 
 use std::io::{self, Write};
 
-/// What the length of everything before the data is a multiple of.
+/// The length of everything before the data is a multiple of this number of bytes.
 const ALIGNMENT: usize = 64;
 
-/// Magic, version and the length of the header, in bytes.
+/// Length of the magic, the version and the header length, in bytes.
 const PREAMBLE: usize = 10;
 
-/// Writes what comes before the data of a `rows x cols` matrix, row-major, little-endian.
+/// Writes the header for a `rows x cols` matrix of little-endian f32, row-major.
 ///
 /// # Errors
 ///
-/// What the sink says.
+/// The sink's error.
 pub fn write_header(sink: &mut dyn Write, rows: usize, cols: usize) -> io::Result<()> {
     let mut header =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
@@ -26,11 +26,11 @@ pub fn write_header(sink: &mut dyn Write, rows: usize, cols: usize) -> io::Resul
     sink.write_all(header.as_bytes())
 }
 
-/// Writes values, in the order of the matrix.
+/// Writes values in row-major order.
 ///
 /// # Errors
 ///
-/// What the sink says.
+/// The sink's error.
 pub fn write_values(sink: &mut dyn Write, values: &[f32]) -> io::Result<()> {
     let bytes: Vec<u8> = values
         .iter()
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_aligned_and_says_shape_and_type() {
+    fn the_header_is_aligned_and_has_shape_and_type() {
         let mut bytes = Vec::new();
         write_header(&mut bytes, 8, 128_256).unwrap();
         write_values(&mut bytes, &[1.0]).unwrap();

@@ -1,4 +1,4 @@
-//! What a candidate and a reference come to on a rung.
+//! The outcome of a candidate and an oracle on a level.
 
 use std::fmt;
 
@@ -7,110 +7,49 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Observed};
-use crate::implementation::{Implementation, SideError};
-use crate::measure::{LogitMeasures, Measures, Meter};
+use crate::implementation::{Implementation, ImplementationError};
+use crate::levels::Level;
+use crate::measure::{Counter, LogitMeasures, Measures};
+use crate::rerun::Rerun;
 use crate::tolerance::NOISE_FACTOR;
-use crate::verdict::{Blame, Verdict};
+use crate::verdict::{Attribution, Verdict};
 
-/// A rung: what is compared.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    clap::ValueEnum,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Rung {
-    /// What each code means, where each weight sits, where the scale is.
-    Lut,
-    /// Integer dots of blocks and short rows.
-    Block,
-    /// f32 products of the tensors of a model.
-    Tensor,
-    /// Every named intermediate result of a model's forward pass.
-    Node,
-    /// What a model says: the logits of every position.
-    Logits,
-}
-
-impl Rung {
-    /// Every rung, the lowest first.
-    pub const ALL: [Rung; 5] = [
-        Rung::Lut,
-        Rung::Block,
-        Rung::Tensor,
-        Rung::Node,
-        Rung::Logits,
-    ];
-
-    /// The rungs that compare kernels.
-    pub const OF_KERNELS: [Rung; 3] = [Rung::Lut, Rung::Block, Rung::Tensor];
-
-    /// The rungs that run a model.
-    pub const OF_MODELS: [Rung; 2] = [Rung::Node, Rung::Logits];
-
-    /// Stable name, as the command line, tables and receipts show it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Rung::Lut => "lut",
-            Rung::Block => "block",
-            Rung::Tensor => "tensor",
-            Rung::Node => "node",
-            Rung::Logits => "logits",
-        }
-    }
-}
-
-impl fmt::Display for Rung {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// What one candidate and one reference came to on one rung.
+/// The outcome of one candidate and one oracle on one level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// Rung.
-    pub rung: Rung,
-    /// Format id of the candidate, where it is a kernel.
+    /// Level.
+    pub level: Level,
+    /// Format id of the candidate, if it is a kernel.
     pub format: Option<String>,
     /// Id of the candidate.
     pub candidate: String,
-    /// Id of the reference.
+    /// Id of the oracle.
     pub reference: String,
     /// Verdict.
     pub verdict: Verdict,
-    /// How far they are apart.
+    /// Measures of candidate against oracle.
     pub measures: Measures,
-    /// How far this reference and the first one are apart on the same work, where both are.
+    /// Noise floor: measures of the first oracle against this one on the same inputs, if both exist.
     pub noise_floor: Option<Measures>,
-    /// The first differences, at most [`MAX_FINDINGS`].
+    /// The first findings, at most [`MAX_FINDINGS`].
     pub findings: Vec<Finding>,
-    /// On rungs that run the model, who put the reference's graph together: llama.cpp, or what stands in where
-    /// it has no graph for the architecture.
+    /// On levels that run the model, the code that builds the oracle's graph: llama.cpp, or its substitute if it has no
+    /// graph for the architecture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graph: Option<String>,
-    /// On the node rung, what each kind of node came to, in the order of computation.
+    /// On the node level, a summary of each kind of node, in the order of computation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeSummary>,
-    /// On the logits rung, what only logits have.
+    /// On the logits level, the measures of logits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logits: Option<LogitComparison>,
-    /// Why nothing, or not everything, was compared.
+    /// Why nothing or not everything was compared.
     pub omitted: Option<Omission>,
-    /// Ids of participants that died or stopped answering: what was compared before says nothing of a cause.
+    /// Ids of participants that died or stopped answering. Differences found before that are not evidence of a cause.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<String>,
-    /// The limit of the system that one of them died of, with its last words. No receipt is written of such a run.
+    /// The system limit that ended one of them, with its last output. No receipt is written for such a run.
     #[serde(skip)]
     pub limit: Option<String>,
 }
@@ -119,11 +58,11 @@ pub struct Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Omission {
-    /// Whether it is the machine or a participant.
+    /// Whether the machine or a participant is the reason.
     pub kind: OmissionKind,
-    /// Id of the participant that this is about, if it is about one alone.
+    /// Id of the participant, if the reason concerns only one.
     pub who: Option<String>,
-    /// In words.
+    /// The reason as text.
     pub reason: String,
 }
 
@@ -136,20 +75,20 @@ impl fmt::Display for Omission {
     }
 }
 
-/// What keeps something from being compared.
+/// The kind of reason for an omission.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum OmissionKind {
-    /// This machine or this run lacks what it takes, such as a CPU feature.
+    /// The machine or the run lacks a requirement, such as a CPU feature.
     Skipped,
-    /// A participant does not do this.
+    /// A participant does not support the comparison.
     Unsupported,
 }
 
 impl OmissionKind {
-    /// Stable name, as tables and receipts show it.
+    /// Stable name used in tables and receipts.
     pub const fn name(self) -> &'static str {
         match self {
             OmissionKind::Skipped => "skipped",
@@ -159,7 +98,7 @@ impl OmissionKind {
 }
 
 impl Omission {
-    /// Not on this machine, or not in this run.
+    /// An omission because of the machine or the run.
     pub fn skipped(reason: impl Into<String>) -> Omission {
         Omission {
             kind: OmissionKind::Skipped,
@@ -168,7 +107,7 @@ impl Omission {
         }
     }
 
-    /// Not by this participant.
+    /// An omission because a participant does not support the comparison.
     pub fn unsupported(reason: impl Into<String>) -> Omission {
         Omission {
             kind: OmissionKind::Unsupported,
@@ -177,7 +116,7 @@ impl Omission {
         }
     }
 
-    /// The same, about this participant alone.
+    /// The same omission, attributed to one participant.
     #[must_use]
     pub fn of(self, who: impl Into<String>) -> Omission {
         Omission {
@@ -186,7 +125,7 @@ impl Omission {
         }
     }
 
-    /// The verdict where nothing else was compared.
+    /// The verdict if nothing else was compared.
     const fn verdict(&self) -> Verdict {
         match self.kind {
             OmissionKind::Skipped => Verdict::Skipped,
@@ -196,24 +135,24 @@ impl Omission {
 }
 
 impl Outcome {
-    /// Whether the pair must be identical. Against another build of the reference than the first, products may be
-    /// as far off as the builds are from each other.
+    /// Whether the pair must be identical. Products against another build of the oracle than the first may differ by
+    /// the noise floor.
     pub fn held_to_identity(&self) -> bool {
         self.noise_floor.is_none()
     }
 
-    /// The verdict that follows from measures, noise floor and omission.
+    /// Derives the verdict from measures, noise floor and omission.
     ///
-    /// Identical is exact; otherwise every measure of the distance must lie within the noise floor. A model that was not
-    /// run to its end does not agree, whatever agreed before.
-    pub fn follows(&self) -> Verdict {
+    /// Identical results are `exact`. Otherwise every measure of the distance must lie within the noise floor. A model
+    /// that was not run to its end does not agree, even if all results until then do.
+    pub fn derived_verdict(&self) -> Verdict {
         let Measures {
             comparisons,
             mismatches,
             ..
         } = self.measures;
         let omitted = self.omitted.as_ref().map(Omission::verdict);
-        let ended_early = omitted.filter(|_| Rung::OF_MODELS.contains(&self.rung));
+        let ended_early = omitted.filter(|_| Level::OF_MODELS.contains(&self.level));
         match (comparisons, mismatches) {
             (0, _) => omitted.unwrap_or(Verdict::Skipped),
             (_, 0) => ended_early.unwrap_or(Verdict::Exact),
@@ -222,14 +161,14 @@ impl Outcome {
         }
     }
 
-    /// Whether the distance is no larger than that of two builds of the reference.
+    /// Whether the distance lies within the noise floor.
     fn is_within_noise(&self) -> bool {
         let floor = self.noise_floor.as_ref();
         floor.is_some_and(|floor| is_within_noise(&self.measures, floor))
     }
 }
 
-/// Whether the distance is no larger than that of two builds of the reference. What has no distance is no noise.
+/// Whether the measures lie within the noise floor. Pairs without a distance never do.
 pub(crate) fn is_within_noise(measures: &Measures, floor: &Measures) -> bool {
     let within = |distance: Option<f64>, floor: Option<f64>| {
         distance.unwrap_or_default() <= NOISE_FACTOR * floor.unwrap_or_default()
@@ -244,49 +183,49 @@ pub(crate) fn is_within_noise(measures: &Measures, floor: &Measures) -> bool {
     non_finite == 0 && unmeasured == 0 && within(max_abs, floor.max_abs) && within(rmse, floor.rmse)
 }
 
-/// The nodes of one kind, those of all layers and decodes. Nodes of the same name that belong to no layer are a kind of
-/// their own: what normalises the output is no part of a layer, though each layer may have a node of that name.
+/// The nodes of one kind in all layers and decodes. Nodes of the same name outside a layer are a kind of their own,
+/// because the output normalization may have the name of a node in each layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSummary {
-    /// The name without the layer, such as `attn_norm`.
+    /// Name without the layer number, such as `attn_norm`.
     pub kind: String,
-    /// The operation, where the reference tells.
+    /// The operation, if the oracle reports it.
     pub op: Option<String>,
-    /// How many there were.
+    /// Number of nodes.
     pub nodes: u64,
-    /// How many of them were identical.
+    /// Number of identical nodes.
     pub identical: u64,
-    /// How many one side lacked.
+    /// Number of nodes that one of the two lacks.
     pub lacking: u64,
-    /// How far the values are apart.
+    /// Measures of the values.
     pub measures: Measures,
-    /// What each layer came to, in ascending order; empty if the nodes belong to no layer.
+    /// A summary of each layer in ascending order. Empty if the nodes belong to no layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerSummary>,
 }
 
-/// The nodes of one kind in one layer, those of all decodes: of [`Measures`] what shows where a difference begins and
+/// The nodes of one kind in one layer and all decodes, with the [`Measures`] that show where a difference begins and
 /// how it grows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerSummary {
-    /// Number of the layer, from 0.
+    /// Index of the layer.
     pub layer: usize,
-    /// Pairs of values that were compared.
+    /// Number of compared pairs of values.
     pub comparisons: u64,
-    /// Pairs that are not identical.
+    /// Number of pairs that are not identical.
     pub mismatches: u64,
-    /// Pairs of which one side is NaN or infinite and the other is not the same.
+    /// Number of pairs in which one value is NaN or infinite and the other is not the same.
     pub non_finite: u64,
-    /// Normalised mean square error of the layer, where it has a finite value.
+    /// Normalised mean square error of the layer, if it is finite.
     pub nmse: Option<f64>,
     /// Largest distance in units in the last place.
     pub max_ulp: Option<u64>,
 }
 
 impl LayerSummary {
-    /// What is kept of the measures of a layer.
+    /// Selects the measures of a layer.
     pub fn new(layer: usize, measures: &Measures) -> LayerSummary {
         LayerSummary {
             layer,
@@ -299,47 +238,47 @@ impl LayerSummary {
     }
 }
 
-/// How far two sides' opinions of the next token are apart.
+/// Difference of the predictions of the next token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogitComparison {
-    /// Candidate against reference.
+    /// Measures of candidate against oracle.
     pub measures: LogitMeasures,
-    /// First reference against this one, where both are.
+    /// First oracle against this one, if both exist.
     pub noise_floor: Option<LogitMeasures>,
 }
 
-/// How many findings an outcome keeps; the measures count all of them.
+/// Maximal number of findings in an outcome. The measures count all differences.
 pub const MAX_FINDINGS: usize = 4;
 
-/// Collects what a pair comes to.
-pub(crate) struct Tally {
-    /// What is known so far; measures and verdict come last.
+/// Accumulates the outcome of a pair.
+pub(crate) struct PairAccumulator {
+    /// The outcome so far. Measures and verdict are set at the end.
     pub(crate) outcome: Outcome,
-    /// Candidate against reference.
-    pub(crate) meter: Meter,
-    /// First reference against this one.
-    pub(crate) floor: Option<Meter>,
+    /// Measures of candidate against oracle.
+    pub(crate) counter: Counter,
+    /// Measures of the first oracle against this one.
+    pub(crate) floor: Option<Counter>,
 }
 
-impl Tally {
-    /// Nothing yet, of a kernel of this format.
+impl PairAccumulator {
+    /// An empty accumulator for a kernel of this format.
     pub(crate) fn of_kernel(
-        rung: Rung,
+        level: Level,
         format: &Format,
         candidate: &dyn Implementation,
         reference: &str,
-    ) -> Tally {
-        let mut tally = Tally::new(rung, candidate.id(), reference);
-        tally.outcome.format = Some(format.id.into());
-        tally
+    ) -> PairAccumulator {
+        let mut accumulator = PairAccumulator::new(level, candidate.id(), reference);
+        accumulator.outcome.format = Some(format.id.into());
+        accumulator
     }
 
-    /// Nothing yet, of two sides by their ids.
-    pub(crate) fn new(rung: Rung, candidate: &str, reference: &str) -> Tally {
-        Tally {
+    /// An empty accumulator for two implementations, given by their ids.
+    pub(crate) fn new(level: Level, candidate: &str, reference: &str) -> PairAccumulator {
+        PairAccumulator {
             outcome: Outcome {
-                rung,
+                level,
                 format: None,
                 candidate: candidate.into(),
                 reference: reference.into(),
@@ -354,19 +293,19 @@ impl Tally {
                 lost: Vec::new(),
                 limit: None,
             },
-            meter: Meter::default(),
+            counter: Counter::default(),
             floor: None,
         }
     }
 
-    /// Whether another finding would be kept.
+    /// Whether there is room for another finding.
     pub(crate) fn wants_finding(&self) -> bool {
         self.outcome.findings.len() < MAX_FINDINGS
     }
 
     /// Whether nothing was compared.
     pub(crate) fn is_empty(&self) -> bool {
-        self.meter.measures().comparisons == 0
+        self.counter.measures().comparisons == 0
     }
 
     /// Whether nothing was compared and nothing was omitted.
@@ -374,9 +313,9 @@ impl Tally {
         self.is_empty() && self.outcome.omitted.is_none()
     }
 
-    /// Adds what another tally of the same pair has collected, as if it came after.
-    pub(crate) fn absorb(&mut self, other: Tally) {
-        self.meter.merge(&other.meter);
+    /// Appends the contents of another accumulator of the same pair.
+    pub(crate) fn absorb(&mut self, other: PairAccumulator) {
+        self.counter.merge(&other.counter);
         if let Some(floor) = &other.floor {
             self.floor.get_or_insert_default().merge(floor);
         }
@@ -387,71 +326,77 @@ impl Tally {
         self.outcome.omitted = self.outcome.omitted.take().or(other.outcome.omitted);
     }
 
-    /// Keeps a finding, if there is room for it.
+    /// Adds a finding if there is room for it.
     pub(crate) fn find(&mut self, finding: Finding) {
         if self.wants_finding() {
             self.outcome.findings.push(finding);
         }
     }
 
-    /// Notes the first reason for not comparing everything.
+    /// Records an omission, unless one is recorded already.
     pub(crate) fn omit(&mut self, omission: Omission) {
         self.outcome.omitted.get_or_insert(omission);
     }
 
-    /// Notes that participants died or stopped answering. What was found before is no longer kept: it may be a
-    /// consequence, and the loss is what has to be looked at.
+    /// Records that participants died or stopped answering, and drops earlier findings. These may be consequences of
+    /// the loss, which must be examined first.
     pub(crate) fn lose(&mut self, lost: Vec<String>, finding: Finding) {
-        self.meter.add_same(false);
+        self.counter.add_same(false);
         self.outcome.lost = lost;
         self.outcome.findings = vec![finding];
     }
 
-    /// Notes that an implementation gave no answer for `subject`. To fail at what it says it can do is a divergence.
-    pub(crate) fn refuse(&mut self, error: &SideError, subject: &str, reproduce: &str) {
-        let SideError::Failed { side, .. } = error else {
+    /// Records that an implementation returned no result for `subject`. A failure on a supported input is a divergence.
+    pub(crate) fn refuse(&mut self, error: &ImplementationError, subject: &str, reproduce: &Rerun) {
+        let ImplementationError::Failed { implementation, .. } = error else {
             return self.omit(error.into());
         };
-        self.meter.add_same(false);
-        let blame = if *side == self.outcome.reference {
-            Blame::ReferenceWrong
+        self.counter.add_same(false);
+        let attribution = if *implementation == self.outcome.reference {
+            Attribution::ReferenceWrong
         } else {
-            Blame::CandidateWrong
+            Attribution::CandidateWrong
         };
         let answer = |of: &str| {
-            let failure = (of == side).then(|| error.to_string());
+            let failure = (of == implementation).then(|| error.to_string());
             Observed::from(failure.unwrap_or_else(|| "an answer".into()))
         };
         self.find(Finding {
-            subject: subject.into(),
-            place: "the whole answer".into(),
-            expected: answer(&self.outcome.reference),
-            actual: answer(&self.outcome.candidate),
-            truth: None,
-            blame,
-            node: None,
-            cause: None,
-            input: None,
-            case: None,
-            reproduce: reproduce.into(),
+            attribution,
+            ..Finding::new(
+                subject,
+                "the whole answer",
+                answer(&self.outcome.reference),
+                answer(&self.outcome.candidate),
+                reproduce,
+            )
         });
     }
 
+    /// The outcome, with measures, noise floor and verdict.
     pub(crate) fn finish(mut self) -> Outcome {
-        self.outcome.measures = self.meter.measures();
+        self.outcome.measures = self.counter.measures();
         self.outcome.noise_floor = self.floor.map(|floor| floor.measures());
-        self.outcome.verdict = self.outcome.follows();
+        self.outcome.verdict = self.outcome.derived_verdict();
         self.outcome
     }
 }
 
-impl From<&SideError> for Omission {
-    /// What an error means that is no failure.
-    fn from(error: &SideError) -> Omission {
+impl From<&ImplementationError> for Omission {
+    /// The omission for an error that is not a failure.
+    fn from(error: &ImplementationError) -> Omission {
         match error {
-            SideError::Unavailable { side, reason } => Omission::skipped(reason).of(side),
-            SideError::Undefined { side, reason } => Omission::unsupported(reason).of(side),
-            SideError::Failed { side, .. } => Omission::unsupported(error.to_string()).of(side),
+            ImplementationError::Unavailable {
+                implementation,
+                reason,
+            } => Omission::skipped(reason).of(implementation),
+            ImplementationError::Undefined {
+                implementation,
+                reason,
+            } => Omission::unsupported(reason).of(implementation),
+            ImplementationError::Failed { implementation, .. } => {
+                Omission::unsupported(error.to_string()).of(implementation)
+            }
         }
     }
 }

@@ -1,31 +1,31 @@
-//! Text as it may be shown: nothing in it hides, turns the order of letters, or is obeyed by a terminal.
+//! Escapes characters that are invisible, change the order of the text, or control a terminal.
 //!
-//! Names in model files, receipts, what oracles and workers say: none of it is ours, and a terminal executes some
-//! characters instead of showing them. They are escaped where text leaves the program, once for everything: by the
-//! writer of the terminal, and by [`Destination::write_text`](crate::destination::Destination::write_text) for documents.
+//! Names in model files, receipts, and messages of oracles and workers are untrusted, and a terminal executes some
+//! characters instead of showing them. They are escaped in the two places where text leaves the program: the writer of
+//! the terminal, and [`Destination::write_text`](crate::destination::Destination::write_text) for documents.
 //!
-//! Escapes have the form of JSON (`\u001b`), so that a JSON document that is escaped as a whole still says the same.
+//! Escapes have the form of JSON (`\u001b`), so an escaped JSON document keeps its meaning.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text in lines that show all they hold. Line ends stay.
+/// Escapes hidden characters, except line ends.
 pub fn text(text: &str) -> Cow<'_, str> {
     escape(text, |c| c != '\n' && is_hidden(c))
 }
 
-/// The text in a single line that shows all it holds: line ends are escaped too.
+/// Escapes hidden characters and line ends, so that the result is a single line.
 pub fn line(text: &str) -> Cow<'_, str> {
     escape(text, is_hidden)
 }
 
-/// Whether a character would not be seen as itself: control characters, format characters (bidirectional overrides,
-/// zero-width ones), line separators, unassigned and private ones, marks that overprint their neighbour. It is what
-/// `Debug` of the standard library escapes, which knows Unicode's tables; and four fillers, which are letters by these
-/// tables and have no ink.
+/// Whether a character is not shown as itself: control characters, format characters (bidirectional overrides,
+/// zero-width ones), line separators, unassigned and private ones, and marks that overprint their neighbour. These are
+/// the characters that `Debug` of the standard library escapes from Unicode's tables, plus four fillers, which these
+/// tables class as letters and which are blank.
 fn is_hidden(c: char) -> bool {
     match c {
-        // These `Debug` escapes because it quotes.
+        // `Debug` escapes these only because it quotes.
         '"' | '\'' | '\\' => false,
         '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => true,
         c => c.escape_debug().len() != 1,
@@ -57,12 +57,12 @@ fn escape(text: &str, hides: impl Fn(char) -> bool) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
-    /// One of each kind that is obeyed, not seen, or seen elsewhere.
+    /// One character of each hidden kind.
     const HIDDEN: &str = "\0\u{7}\u{8}\t\r\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{200b}\u{200d}\u{200e}\u{200f}\u{2028}\
         \u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{300}\u{3164}\u{feff}\u{fff9}\u{fffe}\u{e000}\u{e0041}\u{10ffff}";
 
     #[test]
-    fn nothing_hides() {
+    fn hidden_characters_are_escaped() {
         for hidden in HIDDEN.chars() {
             let shown = text(&format!("a{hidden}b")).into_owned();
             assert!(
@@ -77,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_stays() {
+    fn visible_characters_are_kept() {
         let plain = "blk.0.attn_q.weight \\ 'x' \"y\" µ ≈ ✓ ✗ – ─ 模型 ❌ ✅ é";
         assert!(matches!(line(plain), Cow::Borrowed(_)), "{}", line(plain));
     }
 
     #[test]
-    fn json_says_the_same_when_it_is_escaped() {
+    fn escaped_json_keeps_its_meaning() {
         let json = serde_json::to_string(HIDDEN).unwrap();
         let escaped = text(&json);
         assert!(escaped.is_ascii(), "{escaped}");

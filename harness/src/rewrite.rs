@@ -1,4 +1,5 @@
-//! What a GGUF file holds, as lists to edit and to write anew: wrong files on purpose, and those that no recipe describes.
+//! The contents of a GGUF file as lists that can be edited and written again. Used for malformed files and for files
+//! that no recipe describes.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -14,7 +15,7 @@ pub struct ModelDraft<'a> {
     pub tensors: Vec<TensorDraft<'a>>,
 }
 
-/// A tensor of it.
+/// A tensor of the file.
 #[derive(Debug, Clone)]
 pub struct TensorDraft<'a> {
     /// Name.
@@ -23,18 +24,18 @@ pub struct TensorDraft<'a> {
     pub dims: Vec<usize>,
     /// Type.
     pub ggml_type: GgmlType,
-    /// Data, which dimensions and type must fit when it is written.
+    /// Data. Its size must fit dimensions and type when the file is written.
     pub bytes: Cow<'a, [u8]>,
 }
 
 impl<'a> ModelDraft<'a> {
-    /// All that a file holds.
+    /// The contents of a file.
     pub fn of(gguf: &Gguf<'a>) -> ModelDraft<'a> {
         let tensor = |tensor: Tensor<'a>| TensorDraft {
             name: tensor.name().to_owned(),
             dims: tensor.dims().to_vec(),
             ggml_type: tensor.ggml_type(),
-            // A type that does not tell its size keeps its whole span.
+            // A tensor whose type has no known size keeps all bytes up to the next tensor.
             bytes: tensor.data().unwrap_or(tensor.bytes()).into(),
         };
         let metadata = gguf.metadata();
@@ -50,7 +51,8 @@ impl<'a> ModelDraft<'a> {
     ///
     /// # Errors
     ///
-    /// [`WriteError`] for what no file can hold, such as data that do not fit their tensor, or with what the sink says.
+    /// [`WriteError`] for contents that no file can hold, such as data that do not fit their tensor, and for errors of
+    /// the sink.
     pub fn write<W: Write>(&self, sink: W) -> Result<W, WriteError> {
         let mut builder = Builder::default();
         for (key, value) in &self.metadata {

@@ -1,9 +1,9 @@
-//! Files and folders that must not outlive the run: none is left behind, however the run ends.
+//! Temporary files and folders. They are removed however the run ends.
 //!
-//! Each is removed when its value is dropped; all of them by [`remove_all`] where a signal ends the run, when nothing is
-//! dropped any more; and after a death that left no time for that, by the next run that makes one in the same place. It
-//! tells that the owner is dead by a lock that the owner held, and which the system gives back for it. What has another
-//! name, another user, or a lock, is left alone.
+//! Each is removed when its value is dropped. If a signal ends the run, nothing is dropped and [`remove_all`] removes
+//! them. If the process dies without time for that, the next run that makes one in the same place removes it. That run
+//! knows that the owner is dead because the system released the owner's file lock. Files with another name, another
+//! user or a lock are left alone.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -18,39 +18,40 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 
 use crate::input;
 
-/// Of files that take their place when they are whole.
+/// Prefix and suffix of files that are renamed when they are complete.
 const FILE: [&str; 2] = [".qk256-harness-", ".part"];
 
-/// Of folders in the folder for temporary files.
+/// Prefix and suffix of folders in the system's temporary folder.
 const FOLDER: [&str; 2] = ["qk256-harness-", ".d"];
 
-/// Characters between the two.
+/// Number of random characters between prefix and suffix.
 const RANDOM: usize = 12;
 
-/// How often a folder is emptied into which another thread may still be writing.
+/// Number of attempts to remove a folder in which another thread may still create files.
 const ATTEMPTS: usize = 5;
 
-/// What this process has to remove.
+/// Paths that this process must remove.
 static OWNED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn owned() -> MutexGuard<'static, Vec<PathBuf>> {
-    // Entries are added and removed whole.
+    // Every change is a single insertion or removal, so a poisoned lock holds a valid list.
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file that has no place yet.
+/// A temporary file, which can be renamed to its final path.
 #[derive(Debug)]
 pub(crate) struct ScratchFile {
-    /// Absent only while it is dropped.
+    /// `None` only while it is dropped.
     file: Option<NamedTempFile>,
 }
 
 impl ScratchFile {
-    /// A file in the folder of `path`, which it can be renamed to, for all that may read new files there.
+    /// Creates a file in the folder of `path`, from where it can be renamed to `path`. Its mode is that of any new
+    /// file.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub(crate) fn beside(path: &Path) -> io::Result<ScratchFile> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -59,26 +60,26 @@ impl ScratchFile {
         ScratchFile::in_folder(folder)
     }
 
-    /// A file in the folder for temporary files.
+    /// Creates a file in the system's temporary folder.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub(crate) fn temporary() -> io::Result<ScratchFile> {
         ScratchFile::in_folder(&std::env::temp_dir())
     }
 
-    /// A file in this folder.
+    /// Creates a file in this folder.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub(crate) fn in_folder(folder: &Path) -> io::Result<ScratchFile> {
         remove_orphans(folder, FILE);
         let mut owned = owned();
         let file = locked(|| {
-            // As for any new file, which those of `tempfile` are not: what the umask leaves of it. Opened by hand, its
-            // error is the operating system's alone.
+            // The mode of any new file, which the umask restricts. `tempfile` sets a stricter one. Opening the file
+            // here also keeps its error the operating system's alone.
             let file = Builder::new()
                 .prefix(FILE[0])
                 .suffix(FILE[1])
@@ -91,7 +92,7 @@ impl ScratchFile {
         Ok(ScratchFile { file: Some(file.0) })
     }
 
-    /// The path that it has for now.
+    /// The temporary path.
     pub(crate) fn path(&self) -> &Path {
         self.inner().path()
     }
@@ -101,20 +102,20 @@ impl ScratchFile {
         self.inner().as_file()
     }
 
-    /// Gives the file its place, over what is there.
+    /// Renames the file to `path` and replaces an existing file.
     ///
     /// # Errors
     ///
-    /// What the operating system says; the file is removed.
+    /// The operating system's error. The file is removed.
     pub(crate) fn persist(self, path: &Path) -> io::Result<()> {
         self.place(|file| file.persist(path).map_err(|error| error.error))
     }
 
-    /// Gives the file its place, unless something is there.
+    /// Renames the file to `path`, unless that exists.
     ///
     /// # Errors
     ///
-    /// What the operating system says; the file is removed.
+    /// The operating system's error. The file is removed.
     pub(crate) fn persist_noclobber(self, path: &Path) -> io::Result<()> {
         self.place(|file| file.persist_noclobber(path).map_err(|error| error.error))
     }
@@ -158,20 +159,20 @@ impl Drop for ScratchFile {
     }
 }
 
-/// A folder in the folder for temporary files, which goes with all that is in it.
+/// A temporary folder, which is removed with its contents.
 #[derive(Debug)]
 pub(crate) struct ScratchFolder {
-    /// Absent only while it is dropped.
+    /// `None` only while it is dropped.
     folder: Option<TempDir>,
     _lock: File,
 }
 
 impl ScratchFolder {
-    /// An empty folder.
+    /// Creates an empty folder.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub(crate) fn new() -> io::Result<ScratchFolder> {
         let place = std::env::temp_dir();
         remove_orphans(&place, FOLDER);
@@ -183,7 +184,7 @@ impl ScratchFolder {
                 .rand_bytes(RANDOM)
                 .tempdir_in(&place)?;
             match File::open(folder.path()) {
-                // Another run took it for an orphan.
+                // Another run removed it as an orphan.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((folder, None)),
                 lock => Ok((folder, Some(lock?))),
             }
@@ -195,7 +196,7 @@ impl ScratchFolder {
         })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub(crate) fn path(&self) -> &Path {
         let Some(folder) = &self.folder else {
             unreachable!("only dropping takes the folder");
@@ -214,22 +215,23 @@ impl Drop for ScratchFolder {
     }
 }
 
-/// Makes something and locks it for as long as the file is open. `make` gives no file for what is gone already.
+/// Creates a file or folder and locks it while the returned file is open. `make` returns no file if its result is
+/// already gone.
 fn locked<T>(make: impl Fn() -> io::Result<(T, Option<File>)>) -> io::Result<(T, File)> {
     loop {
         let (made, Some(lock)) = make()? else {
             continue;
         };
-        // Where the file system has no locks, nobody can take the thing for an orphan either.
+        // A file system without locks protects the file too, because no run can lock it to remove it.
         let held = !matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock));
-        // Between making and locking, another run may have taken it for an orphan.
+        // Another run may have removed it as an orphan between creation and locking.
         if held && lock.metadata()?.nlink() > 0 {
             return Ok((made, lock));
         }
     }
 }
 
-/// Removes what runs have left in a folder that died before they could. What cannot be removed stays.
+/// Removes the files and folders that dead runs left in a folder. Errors are ignored.
 fn remove_orphans(folder: &Path, [prefix, suffix]: [&str; 2]) {
     let is_ours = |name: &OsStr| {
         let random = name.to_str().and_then(|name| {
@@ -256,21 +258,22 @@ fn remove_orphans(folder: &Path, [prefix, suffix]: [&str; 2]) {
         } else {
             continue;
         };
-        // The lock is held until the thing is gone: a run that has just made it must not get it in between.
+        // The lock is held until the removal is done, so that a run that has just created the file cannot lock it in
+        // between.
         if let Ok(file) = opened
             && file.try_lock().is_ok()
         {
-            // Another run may have been faster.
+            // Another run may have removed it already.
             remove(&path).ok();
         }
     }
 }
 
-/// Removes all that this process has made and not removed yet. From then on it can make no more.
+/// Removes all remaining files and folders of this process. It can create no more afterwards.
 pub(crate) fn remove_all() {
     let owned = owned();
     for path in owned.iter() {
-        // There is nobody left to tell.
+        // The process ends, so errors are ignored.
         (0..ATTEMPTS).find(|_| remove(path).is_ok());
     }
     mem::forget(owned);
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_in_its_place_or_nowhere() {
+    fn a_file_is_renamed_or_removed() {
         let folder = tempdir().unwrap();
         let place = folder.path().join("place");
         let mut file = ScratchFile::beside(&place).unwrap();
@@ -317,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_run_left_is_removed_and_nothing_else() {
+    fn only_files_of_dead_runs_are_removed() {
         let folder = tempdir().unwrap();
         let name = |random: &str| {
             folder
@@ -334,7 +337,7 @@ mod tests {
         }
         let folder_of_that_name = name("ffffffffffff").with_extension("d");
         fs::create_dir(&folder_of_that_name).unwrap();
-        // Of a run that lives: this one.
+        // Owned by a running process: this one.
         let living = ScratchFile::beside(&other).unwrap();
         let second = ScratchFile::beside(&other).unwrap();
         assert!(!orphan.exists());
@@ -356,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_dead_runs_are_removed_with_all_that_is_in_them() {
+    fn folders_of_dead_runs_are_removed_with_their_contents() {
         let place = tempdir().unwrap();
         let orphan = place
             .path()

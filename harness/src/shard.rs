@@ -1,4 +1,4 @@
-//! Part of a run, for several machines that share its work.
+//! Splits the work of a run over several machines.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,34 +6,34 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The most parts that work is split into.
+/// Maximal number of shards.
 const MOST: u64 = 1 << 20;
 
-/// One of several runs that share the same work: the `index`th of `count`, counted from 1. Written as `2/4`.
+/// One part of a run: shard `index` of `count`, counted from 1. Written as `2/4`.
 ///
-/// Work is a list of items in an order that every shard knows. An item belongs to one shard, so that all shards
-/// together do what one run does that is not split.
+/// Work is a list of items in a fixed order. Each item belongs to exactly one shard, so all shards together do the work
+/// of an unsplit run.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(try_from = "String", into = "String")]
 pub struct Shard {
-    /// Which.
+    /// Index of the shard, from 1.
     pub index: u64,
-    /// Of how many.
+    /// Number of shards.
     pub count: u64,
 }
 
 impl Shard {
-    /// All of the work.
+    /// The shard of an unsplit run.
     pub const WHOLE: Shard = Shard { index: 1, count: 1 };
 
-    /// Whether an item of the work belongs to this shard, items being counted from 0.
+    /// Whether an item belongs to this shard. Items are counted from 0.
     pub const fn owns(self, item: u64) -> bool {
         item % self.count == self.index - 1
     }
 
-    /// Those of `items` that belong to this shard.
+    /// The items that belong to this shard.
     pub fn part<T>(self, items: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
         let items = items.into_iter().zip(0u64..);
         items

@@ -1,28 +1,25 @@
-//! The process that is started does no work: it supervises a child that does.
+//! The started process only supervises a child process, which does the work.
 //!
-//! Oracles and candidates run in the process that compares them, and may end it: an assertion of llama.cpp, a crash of
-//! a kernel, an allocation that fails under a limit. The child takes that risk. The supervisor turns its death into an
-//! error of one line and [`Exit::Setup`], and is otherwise invisible: terminal, standard input and output, process
-//! group, working directory and exit code are those of the child.
+//! Oracles and candidates run in the process that compares them and can end it: by an assertion of llama.cpp, a crash
+//! of a kernel, or an allocation that fails under a limit. The supervisor turns the death of the child into a one-line
+//! error and [`Exit::Setup`]. Terminal, standard input and output, process group, working directory and exit code are
+//! those of the child.
 //!
-//! - **diagnostics**: what is written to descriptor 2 of the child by code that is not the harness' own: assertions,
-//!   panics, the C++ runtime. They go through a pipe to the supervisor, which passes them on, or quotes them if the
-//!   child dies right after them.
-//! - **terminal**: the standard error that the command was given. The harness writes its own messages and progress there,
+//! - **diagnostics**: output of foreign code on descriptor 2 of the child, such as assertions, panics and messages of
+//!   the C++ runtime. It goes through a pipe to the supervisor, which prints it, or quotes it if the child dies right
+//!   afterwards.
+//! - **terminal**: the original standard error of the command. The harness writes its own messages and progress there,
 //!   see [`terminal`].
 //!
-//! Signals from a terminal reach both processes. Those sent to the supervisor alone are forwarded as SIGUSR1, so that
-//! the child can tell one signal that came on both ways from two: see [`interrupt`]. A child outlives its supervisor by
-//! no more than it takes to end on SIGTERM.
+//! Signals from a terminal reach both processes. A signal sent to the supervisor alone is forwarded as SIGUSR1, so that
+//! the child can distinguish one signal that arrives twice from two signals, see [`interrupt`]. When the supervisor
+//! dies, the child receives SIGTERM.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::OnceLock;
 
-use console::Term;
-use indicatif::ProgressDrawTarget;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -36,79 +33,35 @@ use signal_hook::low_level::pipe::register;
 use signal_hook::low_level::signal_name;
 
 use crate::exit::Exit;
+use crate::inherited;
 use crate::interrupt;
 use crate::limit;
+use crate::participant::worker::Excerpt;
 use crate::printable;
-use crate::side::worker::Excerpt;
 
-/// How long diagnostics are held back, in case that the child dies of what they say.
+/// How long diagnostics are held back in case they explain the death of the child.
 const HOLD: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
 };
 
-/// More bytes of diagnostics than are held back.
+/// Size in bytes at which diagnostics are no longer held back.
 const HELD: usize = 1 << 16;
-
-/// How often bars of progress are drawn again in a second.
-const PROGRESS_HZ: u8 = 20;
 
 /// The exit code of a Rust program that panics.
 const PANICKED: i32 = 101;
 
-static TERMINAL: OnceLock<File> = OnceLock::new();
-static CONTROL: OnceLock<File> = OnceLock::new();
-
-/// The standard error that the command was given; nowhere if descriptors have run out.
-pub fn terminal() -> Box<dyn Write> {
-    match descriptor() {
-        Ok(terminal) => Box::new(terminal),
-        Err(_) => Box::new(io::sink()),
-    }
-}
-
-/// The [`terminal`], dropping styles if it is none.
-pub(crate) fn styled_terminal() -> Box<dyn Write> {
-    match descriptor() {
-        Ok(terminal) => Box::new(anstream::AutoStream::auto(terminal)),
-        Err(_) => Box::new(io::sink()),
-    }
-}
-
-/// The [`terminal`] as a file.
-pub(crate) fn descriptor() -> io::Result<File> {
-    match TERMINAL.get() {
-        Some(file) => file.try_clone(),
-        None => Ok(File::from(fcntl_dupfd_cloexec(stderr(), 3)?)),
-    }
-}
-
-/// Where bars of progress are drawn: the [`terminal`], or nowhere if it is none.
-pub(crate) fn progress() -> ProgressDrawTarget {
-    match (descriptor(), descriptor()) {
-        (Ok(read), Ok(write)) => {
-            ProgressDrawTarget::term(Term::read_write_pair(read, write), PROGRESS_HZ)
-        }
-        _ => ProgressDrawTarget::hidden(),
-    }
-}
-
-/// Writes an error of the supervisor's own.
+/// Prints an error of the supervisor.
 fn report_error(error: &str) {
-    // Nobody is left to hear that the terminal is gone.
-    let _ = writeln!(styled_terminal(), "\x1b[1;31merror:\x1b[0m {error}");
+    // A failed write to the terminal cannot be reported.
+    let _ = writeln!(
+        inherited::styled_terminal(),
+        "\x1b[1;31merror:\x1b[0m {error}"
+    );
 }
 
-/// From now on the supervisor forwards interruptions; before, they end it and its child at once.
-pub(crate) fn forward_interruptions() {
-    if let Some(mut control) = CONTROL.get() {
-        // A supervisor that is gone forwards nothing.
-        let _ = control.write_all(&[1]);
-    }
-}
-
-/// Runs `work` in a child process and returns the exit code that it comes to. In a process that has other threads
-/// already, which no child would have, `work` runs in this process.
+/// Runs `work` in a child process and returns its exit code. If this process already has other threads, which a fork
+/// would lose, `work` runs in this process.
 pub fn supervised(work: impl FnOnce() -> Exit) -> Exit {
     match split() {
         Ok(Some(child)) => child.supervise().unwrap_or_else(|error| {
@@ -126,27 +79,28 @@ pub fn supervised(work: impl FnOnce() -> Exit) -> Exit {
     }
 }
 
-/// The child, as its supervisor sees it.
+/// The supervisor's state of the child.
 struct Supervised {
     pid: Pid,
-    /// None when every writer has closed it.
+    /// None after all writers have closed it.
     diagnostics: Option<File>,
-    /// Diagnostics that were read and not passed on.
+    /// Diagnostics that were read and not printed yet.
     held: Vec<u8>,
-    /// The child writes to it when it is ready for forwarded signals; none from then on.
+    /// The child writes a byte to it when it handles forwarded signals. None afterwards.
     control: Option<File>,
 }
 
-/// Forks. None in the child, and where none can be.
+/// Forks. Returns none in the child, and in a process that cannot fork.
 fn split() -> io::Result<Option<Supervised>> {
     let alone = fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1);
-    if !alone || TERMINAL.get().is_some() {
+    if !alone || inherited::is_inherited() {
         return Ok(None);
     }
     let (diagnostics, diagnostics_of_child) = pipe_with(PipeFlags::CLOEXEC)?;
     let (control, control_of_child) = pipe_with(PipeFlags::CLOEXEC)?;
     let supervisor = getpid();
-    // SAFETY: no other thread is there, as was just counted: the child finds all memory and every lock as they are.
+    // SAFETY: this process has no other thread, as was just counted, so the child sees consistent memory and no lock
+    // that a lost thread holds.
     let child = unsafe { libc::fork() };
     if child < 0 {
         return Err(io::Error::last_os_error());
@@ -161,24 +115,23 @@ fn split() -> io::Result<Option<Supervised>> {
     }
     set_parent_process_death_signal(Some(Signal::TERM))?;
     if getppid() != Some(supervisor) {
-        // It died before its death was of any consequence.
+        // The supervisor died before its death signal was requested.
         std::process::exit(Exit::Interrupted as i32);
     }
     let terminal = File::from(fcntl_dupfd_cloexec(stderr(), 3)?);
     dup2_stderr(&diagnostics_of_child)?;
-    TERMINAL.get_or_init(|| terminal);
-    CONTROL.get_or_init(|| control_of_child.into());
+    inherited::inherit(terminal, control_of_child.into());
     Ok(None)
 }
 
 impl Supervised {
-    /// Waits for the child, and says what it came to.
+    /// Waits for the child and returns the exit code.
     fn supervise(mut self) -> io::Result<Exit> {
         let (ended, of_child) = UnixStream::pair()?;
         register(SIGCHLD, of_child)?;
         let (mut asked, of_signals) = UnixStream::pair()?;
         loop {
-            // Asked after the handler is there: a child that ends from here on leaves a byte in `ended`.
+            // Checked after the handler was installed, so that a child that ends later leaves a byte in `ended`.
             if let Some((_, status)) = waitpid(Some(self.pid), WaitOptions::NOHANG)? {
                 while is_ready(self.diagnostics.as_ref()) {
                     self.read_diagnostics()?;
@@ -194,18 +147,18 @@ impl Supervised {
             let hold = (!self.held.is_empty()).then_some(&HOLD);
             match poll(&mut waiting, hold) {
                 Ok(0) => self.pass_on()?,
-                // By a signal that has left a byte in `ended` or `asked`.
+                // The signal has left a byte in `ended` or `asked`.
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
             if is_ready(Some(&asked)) {
                 asked.read_exact(&mut [0])?;
-                // It may have ended just now, which is as well.
+                // An error means that the child has just ended.
                 let _ = kill_process(self.pid, Signal::USR1);
             }
             if is_ready(self.control.as_ref()) {
-                let told = self.control.take().map(|mut file| file.read(&mut [0]));
-                if matches!(told, Some(Ok(1))) {
+                let output_text = self.control.take().map(|mut file| file.read(&mut [0]));
+                if matches!(output_text, Some(Ok(1))) {
                     for signal in interrupt::heeded() {
                         register(signal, of_signals.try_clone()?)?;
                     }
@@ -217,7 +170,7 @@ impl Supervised {
         }
     }
 
-    /// Reads some of the diagnostics, which are there.
+    /// Reads available diagnostics.
     fn read_diagnostics(&mut self) -> io::Result<()> {
         let mut bytes = [0; 4096];
         let read = match &mut self.diagnostics {
@@ -234,14 +187,14 @@ impl Supervised {
         Ok(())
     }
 
-    /// Writes what was held back to the terminal, as it is.
+    /// Writes the held diagnostics to the terminal unchanged.
     fn pass_on(&mut self) -> io::Result<()> {
-        terminal().write_all(&self.held)?;
+        inherited::terminal().write_all(&self.held)?;
         self.held.clear();
         Ok(())
     }
 
-    /// From how the child ended to how this process does.
+    /// The exit code of this process for the status of the child.
     fn conclude(mut self, status: WaitStatus) -> io::Result<Exit> {
         let how = match (status.exit_status(), status.terminating_signal()) {
             (Some(PANICKED), _) => "the run panicked".to_owned(),
@@ -258,32 +211,32 @@ impl Supervised {
             }
         };
         if std::env::var_os("RUST_BACKTRACE").is_some() {
-            terminal().write_all(&self.held)?;
+            inherited::terminal().write_all(&self.held)?;
         }
         report_error(&(how + &last_words(&self.held)));
         Ok(Exit::Setup)
     }
 }
 
-/// Diagnostics in a line, after what they explain: nothing if there are none.
+/// The last diagnostics as the end of a one-line error. Empty if there are none.
 fn last_words(diagnostics: &[u8]) -> String {
     let mut excerpt = Excerpt::default();
-    // Reading memory does not fail.
+    // Reading from memory cannot fail.
     let _ = Excerpt::each_line(diagnostics, |line| excerpt.add(line));
     let text = excerpt.text();
     let lines = text
         .lines()
         .take_while(|line| !line.starts_with("note: ") && *line != "stack backtrace:");
     let lines: Vec<_> = lines.map(printable::line).collect();
-    let said = lines.join("; ");
-    match limit::behind(&said) {
-        _ if said.is_empty() => String::new(),
-        Some(limit) if !said.contains(limit) => format!(": {said} ({limit})"),
-        _ => format!(": {said}"),
+    let text_printed = lines.join("; ");
+    match limit::behind(&text_printed) {
+        _ if text_printed.is_empty() => String::new(),
+        Some(limit) if !text_printed.contains(limit) => format!(": {text_printed} ({limit})"),
+        _ => format!(": {text_printed}"),
     }
 }
 
-/// Whether reading would not wait.
+/// Whether a read would not block.
 fn is_ready(file: Option<&impl AsFd>) -> bool {
     let now = Timespec::default();
     let ready = |file| poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&now));

@@ -1,35 +1,42 @@
-//! What a run works on, beside its sides.
-
-use indicatif::ProgressBar;
+//! The inputs of a run, apart from its participants.
 
 use crate::decoding::Decoding;
+use crate::levels::Level;
 use crate::model::TernaryTensor;
+use crate::progress::Progress;
+use crate::rerun::{Rerun, RerunDecoding};
 use crate::shard::Shard;
 
-/// The work of a run.
+/// The inputs of a run.
 pub struct Task<'a> {
-    /// How the model is named on a command line.
+    /// The model as named on the command line.
     pub model: String,
-    /// Its ternary tensors.
+    /// Ternary tensors of the model.
     pub tensors: Vec<TernaryTensor<'a>>,
-    /// What the model decodes, or why it is not run.
+    /// The tokens that the model decodes, or the reason why it is not run.
     pub decoding: Result<Decoding, String>,
     /// Seed of all pseudo-random inputs.
     pub seed: u64,
-    /// Which part of the work is done.
+    /// The part of the work that this run does.
     pub shard: Shard,
-    /// Takes a step for each piece of work; hidden where nobody looks.
-    pub progress: ProgressBar,
+    /// Receives progress events. A step is one piece of work.
+    pub progress: Progress,
 }
 
 impl Task<'_> {
-    /// The command that checks the model again, with these options.
-    pub fn command(&self, options: &str) -> String {
-        let words = ["harness check", &self.model, options];
-        words
-            .into_iter()
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ")
+    /// The command that runs all cases of a level of this task again.
+    pub fn rerun(&self, level: Level) -> Rerun {
+        let is_random = matches!(level, Level::Block | Level::Tensor);
+        let decoding = self.decoding.as_ref().ok();
+        let decoding = decoding.filter(|_| Level::OF_MODELS.contains(&level));
+        Rerun::Check {
+            model: self.model.clone(),
+            level,
+            seed: is_random.then_some(self.seed),
+            decoding: decoding.map(|decoding| RerunDecoding {
+                tokens: decoding.tokens.clone(),
+                threads: decoding.params.threads,
+            }),
+        }
     }
 }

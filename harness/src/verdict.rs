@@ -1,33 +1,33 @@
-//! What a comparison comes to.
+//! Verdicts and attributions of comparisons.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The outcome of a comparison, a rung or a run; the worse, the greater.
+/// The verdict of a comparison, a level or a run. Worse verdicts are greater.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Compared, and every pair was identical.
+    /// All compared pairs are identical.
     Exact,
-    /// Not identical, but no farther apart than two builds of the reference are.
+    /// Not identical, but the distance lies within the noise floor of two builds of the oracle.
     WithinNoiseFloor,
-    /// Differs in a way that stands in the list of known divergences, and still does.
+    /// Differs as listed in the known divergences.
     KnownDivergence,
-    /// Nothing was compared: not on this machine, or not now. The reason is printed.
+    /// Nothing was compared because of the machine or the run. The reason is printed.
     Skipped,
-    /// Nothing was compared, or a model was not run to its end: a participant does not do this. No fault of anyone; the
-    /// reason is printed.
+    /// Nothing was compared, or a model was not run to its end, because a participant does not support it. This is no
+    /// fault. The reason is printed.
     Unsupported,
-    /// Differs.
+    /// The results differ.
     Divergent,
 }
 
 impl Verdict {
-    /// Stable name, as tables and receipts show it.
+    /// Stable name used in tables and receipts.
     pub const fn name(self) -> &'static str {
         match self {
             Verdict::Exact => "exact",
@@ -39,7 +39,7 @@ impl Verdict {
         }
     }
 
-    /// Whether this is agreement: something was compared and nothing unexpected was found.
+    /// Whether this is agreement: something was compared and no unexpected difference was found.
     pub const fn agrees(self) -> bool {
         matches!(
             self,
@@ -47,13 +47,12 @@ impl Verdict {
         )
     }
 
-    /// Whether nothing is said of agreement: what was to be compared was not, or not to its end.
+    /// Whether the comparison was omitted or not completed, which says nothing about agreement.
     pub const fn is_omission(self) -> bool {
         matches!(self, Verdict::Skipped | Verdict::Unsupported)
     }
 
-    /// The worst of several verdicts. An omission never adds up to a pass and never spoils one: it counts only
-    /// where everything was omitted, or nothing was there.
+    /// The worst of several verdicts. Omissions count only if there is nothing else. An empty list is `skipped`.
     pub fn overall(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         let rank = |verdict: &Verdict| (!verdict.is_omission(), *verdict);
         verdicts
@@ -69,49 +68,49 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Who is wrong where two sides differ, as the arbiter sees it.
+/// Which implementation is wrong where two differ, according to the reference model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Blame {
-    /// The candidate is not what the bytes say.
+pub enum Attribution {
+    /// The candidate differs from the reference model.
     CandidateWrong,
-    /// The reference is not what the bytes say.
+    /// The oracle differs from the reference model.
     ReferenceWrong,
-    /// Neither is.
+    /// Both differ from the reference model.
     BothWrong,
-    /// Both are what the bytes say, up to rounding.
+    /// Both agree with the reference model up to rounding.
     BothDiffer,
-    /// The file holds no number there, such as a scale that is NaN: no result can be right.
+    /// The file holds a NaN or infinity, for example as a scale. No result can be right.
     InputWrong,
-    /// Nobody knows: the arbiter has no definition of what was computed.
+    /// Unknown: the reference model does not define this computation.
     Unjudged,
 }
 
-impl Blame {
-    /// The blame where `candidate` and `reference` tell whether each side is what the bytes say.
-    pub const fn from_truth(candidate: bool, reference: bool) -> Blame {
+impl Attribution {
+    /// The attribution, given whether `candidate` and `reference` agree with the reference model.
+    pub const fn from_truth(candidate: bool, reference: bool) -> Attribution {
         match (candidate, reference) {
-            (true, true) => Blame::BothDiffer,
-            (true, false) => Blame::ReferenceWrong,
-            (false, true) => Blame::CandidateWrong,
-            (false, false) => Blame::BothWrong,
+            (true, true) => Attribution::BothDiffer,
+            (true, false) => Attribution::ReferenceWrong,
+            (false, true) => Attribution::CandidateWrong,
+            (false, false) => Attribution::BothWrong,
         }
     }
 
-    /// Stable name, as tables and receipts show it.
+    /// Stable name used in tables and receipts.
     pub const fn name(self) -> &'static str {
         match self {
-            Blame::CandidateWrong => "candidate_wrong",
-            Blame::ReferenceWrong => "reference_wrong",
-            Blame::BothWrong => "both_wrong",
-            Blame::BothDiffer => "both_differ",
-            Blame::InputWrong => "input_wrong",
-            Blame::Unjudged => "unjudged",
+            Attribution::CandidateWrong => "candidate_wrong",
+            Attribution::ReferenceWrong => "reference_wrong",
+            Attribution::BothWrong => "both_wrong",
+            Attribution::BothDiffer => "both_differ",
+            Attribution::InputWrong => "input_wrong",
+            Attribution::Unjudged => "unjudged",
         }
     }
 }
 
-impl fmt::Display for Blame {
+impl fmt::Display for Attribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -122,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn skips_never_add_up_to_a_pass() {
+    fn skips_are_never_a_pass() {
         use Verdict::*;
         assert_eq!(Verdict::overall([]), Skipped);
         assert_eq!(Verdict::overall([Skipped, Skipped]), Skipped);

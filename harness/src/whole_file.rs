@@ -1,11 +1,11 @@
-//! Files that are whole or not there.
+//! Files that are written atomically.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::scratch::ScratchFile;
 
-/// A file that is written beside its place, and takes it when it is finished. Dropped before, it leaves nothing behind.
+/// A file that is written under a temporary name and renamed when it is complete. Dropping it earlier removes it.
 #[derive(Debug)]
 pub struct WholeFile {
     path: PathBuf,
@@ -13,11 +13,11 @@ pub struct WholeFile {
 }
 
 impl WholeFile {
-    /// A file that will be at `path`.
+    /// Creates a temporary file that will be renamed to `path`.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn create(path: &Path) -> io::Result<WholeFile> {
         Ok(WholeFile {
             path: path.into(),
@@ -25,23 +25,23 @@ impl WholeFile {
         })
     }
 
-    /// Puts the file in its place, over what was there.
+    /// Renames the file to its path and replaces an existing file.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn finish(self) -> io::Result<()> {
         let file = self.sink.into_inner().map_err(|error| error.into_error())?;
-        // A disk may notice only now that it is full.
+        // Some file systems report a full disk only here.
         file.as_file().sync_all()?;
         file.persist(&self.path)
     }
 
-    /// Puts the file in its place, where no file may be.
+    /// Renames the file to its path, which must not exist.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn finish_new(self) -> io::Result<()> {
         let file = self.sink.into_inner().map_err(|error| error.into_error())?;
         file.as_file().sync_all()?;

@@ -1,8 +1,34 @@
-//! Numbers as people read them, on the command line and in reports.
+//! Formats numbers and commands for the command line and reports.
 
 use crate::bench::statistics::Median;
+use crate::rerun::Rerun;
 
-/// Thousands apart.
+/// The command line of a reproduction.
+pub(crate) fn command(rerun: &Rerun) -> String {
+    match rerun {
+        Rerun::Check {
+            model,
+            level,
+            seed,
+            decoding,
+        } => {
+            let mut words = vec!["harness check".to_owned()];
+            words.extend((!model.is_empty()).then(|| model.clone()));
+            words.push(format!("--level {level}"));
+            words.extend(seed.map(|seed| format!("--seed {seed}")));
+            if let Some(decoding) = decoding {
+                let tokens: Vec<String> = decoding.tokens.iter().map(u32::to_string).collect();
+                let (tokens, threads) = (tokens.join(","), decoding.threads);
+                words.push(format!("--tokens {tokens} --threads {threads}"));
+            }
+            words.join(" ")
+        }
+        Rerun::Replay { file } => format!("harness replay {file}"),
+        Rerun::Program { arguments } => arguments.join(" "),
+    }
+}
+
+/// An integer with its thousands separated.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
     let groups: Vec<&str> = digits
@@ -14,7 +40,8 @@ pub(crate) fn count(n: u64) -> String {
     groups.join(",")
 }
 
-/// A measure in a few digits; exactly 0 and 1 stand out.
+/// A measure with six decimal places, or in scientific notation outside of 0.001 to 1000. Only exact values of 0 and 1
+/// are formatted as `0` and `1`.
 pub(crate) fn measure(value: f64) -> String {
     match value {
         0.0 => "0".into(),
@@ -24,7 +51,7 @@ pub(crate) fn measure(value: f64) -> String {
     }
 }
 
-/// A ratio with its interval.
+/// A ratio with its confidence interval.
 pub(crate) fn ratio(median: &Median) -> String {
     let Median {
         value, low, high, ..
@@ -32,12 +59,12 @@ pub(crate) fn ratio(median: &Median) -> String {
     format!("{value:.2}x [{low:.2}, {high:.2}]")
 }
 
-/// A share in whole percent.
-pub(crate) fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
+/// A fraction in whole percent.
+pub(crate) fn percent(fraction: f64) -> String {
+    format!("{:.0} %", 100.0 * fraction)
 }
 
-/// A time in three digits.
+/// A duration with three significant digits.
 pub(crate) fn seconds(value: f64) -> String {
     let (scaled, unit) = match value {
         _ if value < 1e-6 => (value * 1e9, "ns"),
@@ -53,7 +80,7 @@ pub(crate) fn seconds(value: f64) -> String {
     format!("{scaled:.digits$} {unit}")
 }
 
-/// A value in words, or a dash where there is none.
+/// The formatted value, or a dash if there is none.
 pub(crate) fn or_dash<T>(value: Option<T>, words: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "-".into(), words)
 }
@@ -63,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_easy_to_read() {
+    fn durations_have_three_digits() {
         let times = [2.5e-7, 4.2e-5, 1.234e-4, 0.00999, 0.0999, 1.5].map(seconds);
         assert_eq!(
             times,

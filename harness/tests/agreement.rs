@@ -1,4 +1,4 @@
-//! What is not compared, or not to its end, is no agreement: in the verdict, in the exit code, in the receipt and in words.
+//! Omitted and incomplete comparisons are no agreement: in the verdict, the exit code, the receipt and the output.
 
 mod common;
 
@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 
 use common::draft::Edit;
 use common::{FOLLOWED, ORACLE, assert_code, generate, harness, harness_in, stdout};
+use harness::check::{self, CheckReport};
 use harness::decoding::Decoding;
 use harness::inference::{Engine, Inference, InferenceError, InferenceParams};
-use harness::ladder::{self, Climb};
-use harness::outcome::{Outcome, Rung};
+use harness::levels::Level;
+use harness::outcome::Outcome;
+use harness::participant::{Forward, Participants, Reference, ReferenceModel};
+use harness::probe::Luts;
+use harness::progress::Progress;
 use harness::rewrite::ModelDraft;
 use harness::shard::Shard;
-use harness::side::{Arbiter, Forward, Reference, Sides};
 use harness::task::Task;
-use harness::verdict::{Blame, Verdict};
-use indicatif::ProgressBar;
+use harness::verdict::{Attribution, Verdict};
 use qk256::gguf::{ArrayBuf, GgmlType, GgufFile, Value};
 use tempfile::tempdir;
 use testing::test;
@@ -32,7 +34,7 @@ fn changed(recipe: &str, folder: &Path, change: impl FnOnce(&mut ModelDraft<'_>)
     copy
 }
 
-/// `harness check` in `folder`, with a receipt, which has to verify; what it prints.
+/// Runs `harness check` in `folder` with a receipt, which must verify, and returns its output.
 #[track_caller]
 fn checked(folder: &Path, options: &[&str], code: i32) -> String {
     let args = [&["check"], options, &["--receipt", "receipt.json"]].concat();
@@ -51,7 +53,7 @@ fn second() -> &'static str {
 }
 
 #[test(needs(FOLLOWED))]
-fn a_number_of_the_file_that_is_none_is_its_fault_and_no_agreement() {
+fn a_nan_in_the_file_is_attributed_to_the_file() {
     let folder = tempdir().unwrap();
     let cases: [(_, _, isize, &[u8], _); 2] = [
         (
@@ -77,9 +79,9 @@ fn a_number_of_the_file_that_is_none_is_its_fault_and_no_agreement() {
         });
         let model = model.to_str().unwrap();
         for options in [
-            &[model, "--rung", "tensor,node,logits"][..],
-            &[model, "--rung", "node", "--oracle", second()],
-            &[model, "--rung", "logits"],
+            &[model, "--level", "tensor,node,logits"][..],
+            &[model, "--level", "node", "--oracle", second()],
+            &[model, "--level", "logits"],
         ] {
             let text = checked(folder.path(), options, 4);
             assert!(text.contains(fault), "{text}");
@@ -90,11 +92,11 @@ fn a_number_of_the_file_that_is_none_is_its_fault_and_no_agreement() {
     }
 }
 
-/// An edit of a model, and what the reason for not running it says.
+/// An edit of a model, and a part of the reason why it is not run.
 type Unsupported = (&'static str, fn(&mut ModelDraft<'_>), &'static str);
 
 #[test(needs(FOLLOWED))]
-fn what_a_side_does_not_do_is_unsupported_and_names_what_is_missing() {
+fn unsupported_models_name_the_missing_feature() {
     let cases: [Unsupported; 6] = [
         (
             "embedding in BF16",
@@ -176,8 +178,8 @@ fn what_a_side_does_not_do_is_unsupported_and_names_what_is_missing() {
         for part in ["candidate_wrong", "expected an answer", "divergent"] {
             assert!(!text.contains(part), "{what}: {part} in\n{text}");
         }
-        // The kernels that were compared agree, and without the levels that run the model that is the verdict.
-        let kernels = ["check", "--rung", "lut,block,tensor"];
+        // The compared kernels agree, which is the verdict without the levels that run the model.
+        let kernels = ["check", "--level", "lut,block,tensor"];
         assert_code(&harness(&[&kernels[..], &options].concat()), 0);
     }
 }
@@ -190,7 +192,7 @@ fn a_head_count_for_each_layer_is_unsupported() {
     let counts = ArrayBuf::from(&[4u32, 4][..]);
     let counts = ("llama.attention.head_count", Value::from(&counts));
     common::with_metadata(&original, &copy, &[counts]);
-    let options = [copy.to_str().unwrap(), "--rung", "node,logits"];
+    let options = [copy.to_str().unwrap(), "--level", "node,logits"];
     let text = checked(folder.path(), &options, 4);
     assert!(text.contains("llama.attention.head_count"), "{text}");
     assert!(!text.contains("candidate_wrong"), "{text}");
@@ -200,7 +202,7 @@ fn a_head_count_for_each_layer_is_unsupported() {
 fn a_level_has_the_worst_verdict_of_its_pairs_and_counts_all_of_them() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-tq1_0", folder.path());
-    let levels = ["--rung", "tensor,node,logits", "--kernel", "tq1_0.scalar"];
+    let levels = ["--level", "tensor,node,logits", "--kernel", "tq1_0.scalar"];
     let alone = [
         &[model.to_str().unwrap()],
         &levels[..],
@@ -208,8 +210,8 @@ fn a_level_has_the_worst_verdict_of_its_pairs_and_counts_all_of_them() {
     ]
     .concat();
     let text = checked(folder.path(), &alone, 0);
-    for rung in ["tensor", "node", "logits"] {
-        let line = format!("{rung}: within_noise_floor (");
+    for level in ["tensor", "node", "logits"] {
+        let line = format!("{level}: within_noise_floor (");
         assert!(
             text.contains(&line) && !text.contains("(0 comparisons"),
             "{text}"
@@ -223,10 +225,10 @@ fn a_level_has_the_worst_verdict_of_its_pairs_and_counts_all_of_them() {
 
 #[test(needs(ORACLE))]
 fn a_check_of_the_default_model_fits_on_a_screen_and_verbose_lists_every_pair() {
-    let short = stdout(&harness(&["check", "--rung", "lut,block,tensor"]));
+    let short = stdout(&harness(&["check", "--level", "lut,block,tensor"]));
     // The levels that run the model add no more than ten lines.
     assert!(short.lines().count() <= 50, "{short}");
-    let long = stdout(&harness(&["check", "--rung", "lut", "--verbose"]));
+    let long = stdout(&harness(&["check", "--level", "lut", "--verbose"]));
     for kernel in qk256::kernel::all() {
         if kernel.format().id != "bitnet32" {
             assert!(long.contains(kernel.id()), "{} in\n{long}", kernel.id());
@@ -234,7 +236,7 @@ fn a_check_of_the_default_model_fits_on_a_screen_and_verbose_lists_every_pair() 
     }
 }
 
-/// An engine under another id, or one that is lost when it is to work.
+/// An engine with another id, which can be lost when it is used.
 struct Stand {
     id: &'static str,
     engine: Option<Forward>,
@@ -254,7 +256,7 @@ impl Engine for Stand {
         match &self.engine {
             Some(engine) => engine.with_model(path, params, work),
             None => Err(InferenceError::Lost {
-                side: self.id.into(),
+                implementation: self.id.into(),
                 how: "died (signal: 9 (SIGKILL))".into(),
                 at: "while it opened the model".into(),
                 stderr: String::new(),
@@ -263,9 +265,9 @@ impl Engine for Stand {
     }
 }
 
-/// The levels that run a model, with `lost` of the participants lost. The second reference and the candidate
-/// differ from the first in every node.
-fn climb_without(lost: &str) -> Climb {
+/// Runs the levels that run a model with participant `lost` lost. The second oracle and the candidate differ from the
+/// first oracle in every node.
+fn check_without(lost: &str) -> CheckReport {
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     let differing = || {
@@ -280,12 +282,13 @@ fn climb_without(lost: &str) -> Climb {
         Box::new(Stand { id, engine }) as Box<dyn Engine>
     };
     let reference = |id, engine| Reference {
-        side: Box::new(Arbiter),
+        implementation: Box::new(ReferenceModel),
         compared: true,
         description: None,
         engine: Some(stand(id, engine)),
+        luts: Luts::default(),
     };
-    let sides = Sides {
+    let participants = Participants {
         references: vec![
             reference("first", Forward::new(Vec::new())),
             reference("second", differing()),
@@ -299,38 +302,42 @@ fn climb_without(lost: &str) -> Climb {
         decoding: Ok(Decoding::new(model, vec![1, 5, 7, 9], 1)),
         seed: 1,
         shard: Shard::WHOLE,
-        progress: ProgressBar::hidden(),
+        progress: Progress::silent(),
     };
-    ladder::climb(&Rung::OF_MODELS, &sides, &task)
+    check::run(&Level::OF_MODELS, &participants, &task)
 }
 
 #[test]
-fn the_loss_of_a_participant_is_in_the_verdict_and_leaves_no_other_cause() {
-    for (lost, blame) in [
-        ("first", Blame::ReferenceWrong),
-        ("second", Blame::ReferenceWrong),
-        ("candidate", Blame::CandidateWrong),
+fn the_loss_of_a_participant_is_the_only_cause_in_the_verdict() {
+    for (lost, attribution) in [
+        ("first", Attribution::ReferenceWrong),
+        ("second", Attribution::ReferenceWrong),
+        ("candidate", Attribution::CandidateWrong),
     ] {
-        let climb = climb_without(lost);
-        assert_eq!(climb.verdict, Verdict::Divergent, "{lost}");
+        let check = check_without(lost);
+        assert_eq!(check.verdict, Verdict::Divergent, "{lost}");
         let concerned = |outcome: &&Outcome| {
-            // Against the second reference there is no noise floor without the first.
+            // Without the first oracle there is no noise floor against the second.
             lost != "second" || outcome.reference == "second"
         };
-        let outcomes: Vec<&Outcome> = climb.outcomes().filter(concerned).collect();
+        let outcomes: Vec<&Outcome> = check.outcomes().filter(concerned).collect();
         assert!(!outcomes.is_empty());
         for outcome in outcomes {
             assert_eq!(outcome.verdict, Verdict::Divergent, "{outcome:#?}");
             assert_eq!(outcome.lost, [lost], "{outcome:#?}");
             let findings = &outcome.findings;
             assert_eq!(findings.len(), 1, "{outcome:#?}");
-            assert_eq!((findings[0].blame, &findings[0].cause), (blame, &None));
+            assert_eq!(
+                (findings[0].attribution, &findings[0].cause),
+                (attribution, &None)
+            );
             assert_eq!(outcome.measures.cosine_similarity, None);
         }
     }
-    // With nobody lost the candidate differs from the first, and is within the noise of the second.
-    let climb = climb_without("nobody");
-    let verdicts: Vec<Verdict> = climb.outcomes().map(|outcome| outcome.verdict).collect();
+    // With no participant lost, the candidate differs from the first oracle and is within the noise floor of the
+    // second.
+    let check = check_without("nobody");
+    let verdicts: Vec<Verdict> = check.outcomes().map(|outcome| outcome.verdict).collect();
     let (divergent, noise) = (Verdict::Divergent, Verdict::WithinNoiseFloor);
     assert!(
         verdicts == [divergent, noise, divergent, noise]

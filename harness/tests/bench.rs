@@ -1,4 +1,4 @@
-//! `harness bench`: what it measures and reports. How fast anything is, no test says.
+//! `harness bench`: its measurements and reports. No test depends on the measured speed.
 
 mod common;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 use testing::test;
 
-/// A median with its interval, of at least as many samples as 95 % take.
+/// Checks a median with its interval, which needs enough samples for 95 % confidence, and returns it.
 #[track_caller]
 fn assert_median(median: &Value) -> f64 {
     let number = |key: &str| {
@@ -53,7 +53,7 @@ fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
     }
 
     let rows = report["rows"].as_array().unwrap();
-    // Two GEMV and a GEMM of both layouts of I2_S, one GEMV of the other formats, on one thread and on two.
+    // Two GEMV and a GEMM of both layouts of I2_S, and one GEMV of the other formats, on one thread and on two.
     assert_eq!(rows.len(), (2 * 3 + 2) * 2);
     for row in rows {
         let kernel = row["kernel"].as_str().unwrap();
@@ -89,7 +89,7 @@ fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
             "{format}"
         );
     }
-    // The kernel and each oracle, on each number of threads.
+    // One for the kernel and each oracle, on each number of threads.
     let costs = report["call_costs"].as_array().unwrap();
     assert_eq!(costs.len(), (1 + oracles.len()) * 2);
     for cost in costs {
@@ -99,8 +99,8 @@ fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
 }
 
 #[test(needs(ORACLE))]
-fn what_cannot_be_timed_is_refused() {
-    for (args, told) in [
+fn kernels_that_cannot_be_timed_are_refused() {
+    for (args, printed) in [
         (["--kernel", "i2_s.group128.abacus"], "no kernel"),
         (["--oracle", "llama.cpp/imagined"], "no oracle"),
         (["--threads", "0"], "0"),
@@ -108,7 +108,7 @@ fn what_cannot_be_timed_is_refused() {
     ] {
         let output = harness(&["bench", "--quick", args[0], args[1]]);
         assert_code(&output, 2);
-        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+        assert!(stderr(&output).contains(printed), "{}", stderr(&output));
     }
 }
 
@@ -165,7 +165,7 @@ fn a_model_is_measured_in_both_phases_against_every_oracle() {
                     table.contains(versus["oracle"].as_str().unwrap()),
                     "{table}"
                 );
-                // The same logits to the bit, but for the sign of zeros.
+                // The logits are bit-identical except for the sign of zeros.
                 if versus["oracle"] == "bitnet.cpp/strict" && cfg!(target_arch = "x86_64") {
                     assert_eq!(versus["nmse"], 0.0, "{row}");
                 }
@@ -177,7 +177,7 @@ fn a_model_is_measured_in_both_phases_against_every_oracle() {
 
 #[test(needs(ORACLE))]
 fn a_model_that_cannot_be_timed_is_refused() {
-    for (args, code, told) in [
+    for (args, code, printed) in [
         (vec!["--model", "no-such-recipe"], 3, "no-such-recipe"),
         (
             vec!["--model", "no-such-model.gguf"],
@@ -192,7 +192,7 @@ fn a_model_that_cannot_be_timed_is_refused() {
     ] {
         let output = harness(&[&["bench", "--quick"], args.as_slice()].concat());
         let error = stderr(&output);
-        assert!(error.contains(told), "{args:?}: {error}");
+        assert!(error.contains(printed), "{args:?}: {error}");
         assert_code(&output, code);
     }
 }

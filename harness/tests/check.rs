@@ -1,33 +1,33 @@
-//! `harness check` as its users run it: verdicts, exit codes, receipts.
+//! `harness check` as run by users: verdicts, exit codes, receipts.
 
 mod common;
 
 use common::{FOLLOWED, ORACLE, assert_code, generate, harness, harness_in, stderr, stdout};
-use harness::outcome::Rung;
+use harness::levels::Level;
 use harness::verdict::Verdict;
 use qk256::gguf::{Builder, GgmlType};
 use serde_json::Value;
 use tempfile::tempdir;
 use testing::{MODELS, models, test};
 
-/// The rungs that have something to compare here. The others are skipped, which leaves the verdict to these.
-fn comparable() -> &'static [Rung] {
+/// The levels that can be compared on this machine. The others are skipped and do not affect the verdict.
+fn comparable() -> &'static [Level] {
     if FOLLOWED.is_met() {
-        &Rung::ALL
+        &Level::ALL
     } else {
-        &Rung::OF_KERNELS
+        &Level::OF_KERNELS
     }
 }
 
-/// The lines `rung: exact (n comparisons)`, with n above zero.
+/// Checks the lines `level: exact (n comparisons)` with n above zero.
 #[track_caller]
 fn assert_exact(text: &str) {
-    for rung in comparable() {
+    for level in comparable() {
         let line = text
             .lines()
-            .find(|line| line.trim_start().starts_with(&format!("{rung}: ")));
-        let line = line.unwrap_or_else(|| panic!("no line for {rung} in\n{text}"));
-        // As near to the second build as the first is to it, and with the first identical.
+            .find(|line| line.trim_start().starts_with(&format!("{level}: ")));
+        let line = line.unwrap_or_else(|| panic!("no line for {level} in\n{text}"));
+        // As near to the second build as the first build is, and identical to the first.
         let held = line.contains(": exact (") || line.contains("; exact with ");
         assert!(held && !line.contains("(0 comparisons"), "{line}");
     }
@@ -42,7 +42,7 @@ fn assert_exact(text: &str) {
 }
 
 #[test(needs(ORACLE))]
-fn the_default_model_is_exact_on_every_rung() {
+fn the_default_model_is_exact_on_every_level() {
     let folder = tempdir().unwrap();
     let output = harness_in(folder.path(), &["check", "--receipt", "receipt.json"]);
     assert_code(&output, 0);
@@ -59,21 +59,21 @@ fn the_default_model_is_exact_on_every_rung() {
     assert_eq!(receipt["model_info"]["sha256"].as_str().unwrap().len(), 64);
     assert!(receipt["schema_version"].is_string() && receipt["timestamp"].is_string());
     assert!(receipt["environment"]["cpu_features"].is_array());
-    let rungs = receipt["harness"]["check"]["rungs"].as_array().unwrap();
+    let levels = receipt["harness"]["check"]["levels"].as_array().unwrap();
     assert_eq!(
-        rungs
+        levels
             .iter()
-            .map(|r| r["rung"].as_str().unwrap())
+            .map(|r| r["level"].as_str().unwrap())
             .collect::<Vec<_>>(),
-        Rung::ALL.map(Rung::name)
+        Level::ALL.map(Level::name)
     );
-    let (compared, skipped) = rungs.split_at(comparable().len());
-    assert!(skipped.iter().all(|rung| rung["verdict"] == "skipped"));
-    for rung in compared {
-        assert!(rung["measures"]["comparisons"].as_u64().unwrap() > 1000);
-        let outcomes = rung["outcomes"].as_array().unwrap();
-        // What codes mean has no distance.
-        let distance = match rung["rung"] == "lut" {
+    let (compared, skipped) = levels.split_at(comparable().len());
+    assert!(skipped.iter().all(|level| level["verdict"] == "skipped"));
+    for level in compared {
+        assert!(level["measures"]["comparisons"].as_u64().unwrap() > 1000);
+        let outcomes = level["outcomes"].as_array().unwrap();
+        // Tables of codes have no distance.
+        let distance = match level["level"] == "lut" {
             true => Value::Null,
             false => 0.into(),
         };
@@ -90,7 +90,7 @@ fn the_default_model_is_exact_on_every_rung() {
             "{verdicts:?}"
         );
     }
-    // Every kernel of the model's types that this CPU can run was called, and no other stands in the list.
+    // The list contains exactly the kernels of the model's types that this CPU can run.
     let kernels = receipt["kernels"].as_array().unwrap();
     for kernel in qk256::kernel::all()
         .iter()
@@ -107,23 +107,28 @@ fn the_default_model_is_exact_on_every_rung() {
 #[test(needs(ORACLE, MODELS))]
 fn models_that_bitnet_cpp_wrote_are_exact() {
     for model in models() {
-        let rungs: Vec<&str> = comparable().iter().map(|rung| rung.name()).collect();
-        // A model that is named and does not run, although it was to, is no agreement.
-        let output = harness(&["check", model.to_str().unwrap(), "--rung", &rungs.join(",")]);
+        let levels: Vec<&str> = comparable().iter().map(|level| level.name()).collect();
+        // A named model that was requested to run and did not is no agreement.
+        let output = harness(&[
+            "check",
+            model.to_str().unwrap(),
+            "--level",
+            &levels.join(","),
+        ]);
         assert_code(&output, 0);
         assert_exact(&stdout(&output));
     }
 }
 
 #[test(needs(ORACLE))]
-fn a_selection_runs_alone() {
+fn only_the_selected_kernels_and_levels_run() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     let oracle = cpp_shim::builds()[0].id();
     let args = [
         "check",
         model.to_str().unwrap(),
-        "--rung",
+        "--level",
         "block",
         "--kernel",
         "tq2_0.scalar",
@@ -162,7 +167,7 @@ fn nothing_to_compare_is_no_agreement() {
     for command in ["check", "dump-lut"] {
         assert_code(&harness(&[command, path.to_str().unwrap()]), 4);
     }
-    // A kernel of a type that the model does not have compares nothing either.
+    // A kernel of a type that is not in the model compares nothing either.
     let model = generate("tiny-llama-tq2_0", folder.path());
     let output = harness(&["check", model.to_str().unwrap(), "--kernel", "tq1_0.scalar"]);
     assert_code(&output, 4);
@@ -184,7 +189,7 @@ fn usage_errors_have_their_code_and_name_what_is_wrong() {
     let model = model.path().to_str().unwrap();
     let cases: [(&[&str], &str); 5] = [
         (&["check", "--kernel", "i2_s.group128.abacus"], "abacus"),
-        (&["check", "--rung", "roof"], "roof"),
+        (&["check", "--level", "roof"], "roof"),
         (&["dump-lut"], "MODEL"),
         (&["checks"], "checks"),
         (
@@ -241,7 +246,7 @@ fn an_unwritable_receipt_is_an_error_that_names_it() {
     let args = [
         "check",
         model.to_str().unwrap(),
-        "--rung",
+        "--level",
         "lut",
         "--receipt",
         receipt.to_str().unwrap(),

@@ -1,5 +1,5 @@
-//! Models that no recipe makes, the forward pass in Rust against the strict oracle: dense matrices in the place of ternary
-//! ones.
+//! Compares the forward pass in Rust with the strict oracle on models that no recipe makes: dense matrices instead of
+//! ternary ones.
 
 mod common;
 
@@ -12,7 +12,7 @@ use qk256::gguf::{GgmlType, GgufFile, Value};
 use tempfile::tempdir;
 use testing::test;
 
-/// `n` values around zero, spread as those of an embedding.
+/// `n` values around zero with the spread of an embedding.
 fn values(n: usize) -> Vec<f32> {
     let value = |i: usize| ((i * 7919 + i / 13) % 1009) as f32 / 1009.0 - 0.5;
     (0..n).map(|i| value(i) / 5.0).collect()
@@ -23,7 +23,7 @@ fn part_of(name: &str) -> Option<&str> {
     name.strip_suffix(".weight")?.rsplit('.').next()
 }
 
-/// Gives matrices, named by their part in a layer, other values and another type, the oracle's own way.
+/// Replaces matrices, named by their part in a layer, by others whose type the oracle converts to.
 fn convert(oracle: &Oracle, draft: &mut ModelDraft<'_>, conversions: &[(&str, Format)]) {
     for &(part, format) in conversions {
         let mut found = 0;
@@ -47,7 +47,7 @@ fn convert(oracle: &Oracle, draft: &mut ModelDraft<'_>, conversions: &[(&str, Fo
     }
 }
 
-/// One of each type in every layer, and the embedding of Q6_K beside an output matrix of F16.
+/// Every layer has one matrix of each type. The embedding is Q6_K and the output matrix F16.
 #[test(needs(FOLLOWED))]
 fn matrices_that_are_not_ternary() {
     use Format::{F16, F32, Q6K};
@@ -86,14 +86,14 @@ fn matrices_that_are_not_ternary() {
     }
 }
 
-/// The model of a draft in other sizes, all its matrices in one dense format.
+/// A model of other sizes with all matrices in one dense format.
 fn resized<'a>(
     oracle: &Oracle,
     mut draft: ModelDraft<'a>,
     kv_heads: usize,
     format: Format,
 ) -> ModelDraft<'a> {
-    // Three heads of 46, and rows that end within a vector register: no ternary format could hold them.
+    // Three heads of 46, and rows that end within a vector register. No ternary format could hold them.
     let (width, inner, head) = (138, 201, 46);
     for (key, value) in [
         ("embedding_length", width),

@@ -1,4 +1,5 @@
-//! Where commands write: links stay, devices and pipes are written to, `-` is standard output, and no input is an output.
+//! Output paths of commands: links stay, devices and pipes are written to, `-` is standard output, and no input is an
+//! output.
 
 mod common;
 #[path = "receipts/generated.rs"]
@@ -65,7 +66,7 @@ fn an_input_is_never_an_output() {
 }
 
 #[test]
-fn standard_output_has_the_document_alone() {
+fn standard_output_contains_only_the_document() {
     let folder = folder();
     let merged = Receipt::read(&folder.path().join("a.json")).unwrap();
     for name in ["-", "/dev/stdout"] {
@@ -85,12 +86,12 @@ fn standard_output_has_the_document_alone() {
     }
     let twice = ["merge", "a.json", "-o", "-", "--format=json"];
     assert_code(&harness_in(folder.path(), &twice), 2);
-    // Nobody reads it, and that is no error.
+    // A closed reader is no error.
     assert_code(
         &harness_unread(folder.path(), &["merge", "a.json", "-o", "-"]),
         0,
     );
-    // A shell has the file open already: it is not replaced, and holds the document.
+    // The shell has the file open, so it is not replaced and holds the document.
     let script = r#""$0" merge a.json -o out.json > out.json"#;
     let shell = std::process::Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_harness")])
@@ -132,13 +133,13 @@ fn devices_stay_devices_and_links_stay_links() {
     }
 }
 
-/// `/proc` has no room for files, not even for root.
+/// Not even root can create files in `/proc`.
 #[test]
-fn what_cannot_be_written_is_said_before_the_work() {
+fn unwritable_outputs_are_reported_before_the_work() {
     let folder = folder();
     let before = folder.path().read_dir().unwrap().count();
     for args in [
-        // The work would fail too, later.
+        // The work itself would fail too, but later.
         &["check", "no.gguf", "--receipt=/proc/r.json"][..],
         &["check", "no.gguf", "--receipt=no/such/r.json"],
         &["check", "no.gguf", "--findings=/proc/findings"],
@@ -165,9 +166,10 @@ fn what_cannot_be_written_is_said_before_the_work() {
     ] {
         let output = harness_in(folder.path(), args);
         assert_code(&output, 3);
-        let told = stderr(&output);
-        let named = told.contains("/proc/") || told.contains("no/such") || told.contains("a.json");
-        assert!(named, "{args:?}: {told}");
+        let printed = stderr(&output);
+        let named =
+            printed.contains("/proc/") || printed.contains("no/such") || printed.contains("a.json");
+        assert!(named, "{args:?}: {printed}");
     }
     assert_eq!(folder.path().read_dir().unwrap().count(), before);
 }

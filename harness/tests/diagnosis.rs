@@ -1,72 +1,77 @@
-//! Every planted mistake gets its own cause, and whatever is no such mistake gets none.
+//! Every mutant is diagnosed with its own cause, and other faults are not misnamed.
 
 mod common;
 
 use std::collections::BTreeSet;
 
 use common::FOLLOWED;
+use common::oracles::references;
 use harness::case::{Case, Input};
 use harness::cause::{Cause, Fault};
-use harness::diagnose::{Examination, Examinations};
+use harness::diagnose::{Diagnosed, Diagnosis};
 use harness::finding::{Finding, Observed};
-use harness::implementation::{Implementation, SideError};
-use harness::mistaken::{Evaluator, Hooks, MISTAKES, Mistake};
-use harness::side::{Candidate, KernelSide, OracleSide, Reference, Sides};
-use qk256::format::{Flavour, Format, I2_S_GROUP128, QK256, Storage, TQ1_0, TQ2_0, Weights};
+use harness::implementation::{Implementation, ImplementationError};
+use harness::mutant::{Evaluator, Hooks, MUTANTS, Mutant};
+use harness::participant::{Candidate, KernelImplementation, Participants};
+use qk256::format::{Format, I2_S_GROUP128, QK256, Storage, StorageVariant, TQ1_0, TQ2_0, Weights};
 use rayon::prelude::*;
 use testing::test;
 
-fn cause(side: &dyn Implementation, format: &'static Format) -> Option<Cause> {
-    Examination::of(side, format).cause(None)
+fn cause(implementation: &dyn Implementation, format: &'static Format) -> Option<Cause> {
+    Diagnosed::of(implementation, format).cause(None)
 }
 
 fn with_hooks(format: &'static Format, hooks: Hooks) -> Option<Cause> {
     cause(&Evaluator::new("unlisted", format, hooks), format)
 }
 
-/// The exam alone, without a ladder or an oracle, names every mistake in every format, and explains all that is wrong.
+/// The probes alone, without levels or an oracle, diagnose every mutant in every format and explain all wrong results.
 #[test]
-fn every_planted_mistake_is_named_to_the_figure() {
-    let planted: Vec<(&Mistake, Candidate)> = MISTAKES
+fn every_mutant_is_diagnosed_with_its_parameters() {
+    let planted: Vec<(&Mutant, Candidate)> = MUTANTS
         .iter()
-        .flat_map(|mistake| {
-            mistake
+        .flat_map(|mutant| {
+            mutant
                 .candidates()
-                .map(move |candidate| (mistake, candidate))
+                .map(move |candidate| (mutant, candidate))
         })
         .collect();
     let wrong: Vec<String> = planted
         .par_iter()
-        .filter_map(|(mistake, candidate)| {
-            let found = cause(candidate.side.as_ref(), candidate.format);
-            let declared = mistake.fault_in(candidate.format.id);
+        .filter_map(|(mutant, candidate)| {
+            let found = cause(candidate.implementation.as_ref(), candidate.format);
+            let declared = mutant.fault_in(candidate.format.id);
             let right = |found: &Cause| found.fault == declared && found.is_whole();
-            (!found.as_ref().is_some_and(right))
-                .then(|| format!("{}: {found:?}, not {declared:?}", candidate.side.id()))
+            (!found.as_ref().is_some_and(right)).then(|| {
+                format!(
+                    "{}: {found:?}, not {declared:?}",
+                    candidate.implementation.id()
+                )
+            })
         })
         .collect();
     assert_eq!(wrong, [""; 0], "{}", wrong.join("\n"));
 }
 
-/// The name of a fault's kind, as receipts show it.
+/// The name of a fault's kind in receipts.
 fn kind(fault: &Fault) -> String {
     let json = serde_json::to_value(fault).expect("a fault becomes JSON");
     json["kind"].as_str().expect("faults are tagged").to_owned()
 }
 
-/// A kind of cause without a mistake that has it would be believed untried.
+/// Every kind of cause must have a mutant that tests it.
 #[test]
-fn faults_survive_json_and_say_different_things() {
-    let faults: Vec<Fault> = MISTAKES
+fn faults_survive_json_and_have_different_texts() {
+    let faults: Vec<Fault> = MUTANTS
         .iter()
-        .flat_map(|mistake| mistake.formats.iter().map(|format| (mistake.fault)(format)))
+        .flat_map(|mutant| mutant.formats.iter().map(|format| (mutant.fault)(format)))
         .collect();
     let kinds: BTreeSet<String> = faults.iter().map(kind).collect();
-    // Of all faults, slots in no known layout are planted by another test, and operations in models.
+    // Slots in no known layout and operations of models are in other tests.
     assert_eq!(kinds.len(), 18, "{kinds:?}");
     for fault in &faults {
         let cause = Cause {
-            side: "a side".into(),
+            implementation: "an implementation".into(),
             fault: fault.clone(),
             only_in: None,
             explained: 3,
@@ -88,22 +93,22 @@ fn faults_survive_json_and_say_different_things() {
 }
 
 #[test]
-fn the_right_have_no_cause() {
+fn right_implementations_have_no_cause() {
     for format in [&I2_S_GROUP128, &TQ2_0, &TQ1_0] {
         assert_eq!(with_hooks(format, Hooks::RIGHT), None, "{}", format.id);
     }
     let kernels = qk256::kernel::all().iter();
     for kernel in kernels.filter(|kernel| kernel.availability().is_ok()) {
-        let side = KernelSide::new(kernel);
-        let examination = Examination::of(&side, kernel.format());
-        assert_eq!(examination.wrong(), 0, "{}", kernel.id());
-        assert_eq!(examination.cause(None), None, "{}", kernel.id());
+        let implementation = KernelImplementation::new(kernel);
+        let diagnosed = Diagnosed::of(&implementation, kernel.format());
+        assert_eq!(diagnosed.wrong(), 0, "{}", kernel.id());
+        assert_eq!(diagnosed.cause(None), None, "{}", kernel.id());
     }
 }
 
-/// What no kind describes gets no name, however near it is to one.
+/// A fault that no kind describes has no name, even if it resembles a kind.
 #[test]
-fn what_is_no_listed_fault_is_not_misnamed() {
+fn unlisted_faults_are_not_misnamed() {
     const RIGHT: Hooks = Hooks::RIGHT;
     let others: [(&str, Hooks); 5] = [
         (
@@ -151,17 +156,17 @@ fn what_is_no_listed_fault_is_not_misnamed() {
     ];
     for (name, hooks) in others {
         for format in [&I2_S_GROUP128, &TQ2_0] {
-            let side = Evaluator::new("unlisted", format, hooks);
-            let examination = Examination::of(&side, format);
+            let implementation = Evaluator::new("unlisted", format, hooks);
+            let diagnosed = Diagnosed::of(&implementation, format);
             assert!(
-                examination.wrong() > 0,
+                diagnosed.wrong() > 0,
                 "{name} in {} shows nothing",
                 format.id
             );
-            assert_eq!(examination.cause(None), None, "{name} in {}", format.id);
+            assert_eq!(diagnosed.cause(None), None, "{name} in {}", format.id);
             let case = Case {
                 format,
-                flavour: format.native_flavour(),
+                variant: format.native_variant(),
                 ..dots_case(4, QK256)
             };
             let case = Case {
@@ -169,7 +174,7 @@ fn what_is_no_listed_fault_is_not_misnamed() {
                 ..case
             };
             assert_eq!(
-                examination.cause(Some(&case)),
+                diagnosed.cause(Some(&case)),
                 None,
                 "{name} in {}",
                 format.id
@@ -178,9 +183,9 @@ fn what_is_no_listed_fault_is_not_misnamed() {
     }
 }
 
-/// Figures follow what is wrong and are no constants of the planted mistakes.
+/// Parameters of faults are measured and are no constants of the mutants.
 #[test]
-fn figures_are_measured() {
+fn parameters_of_faults_are_measured() {
     let fault = |hooks| with_hooks(&I2_S_GROUP128, hooks).map(|cause| cause.fault);
     const RIGHT: Hooks = Hooks::RIGHT;
     let ratio = Hooks {
@@ -249,7 +254,8 @@ fn figures_are_measured() {
     }
 }
 
-/// A side with two faults: each finding gets the one that explains its own case, and the cause says how much it leaves.
+/// An implementation with two faults: each finding has the one that explains its own case, and the cause contains how
+/// many results it leaves unexplained.
 #[test]
 fn a_finding_gets_the_cause_of_its_own_case() {
     let hooks = Hooks {
@@ -257,29 +263,29 @@ fn a_finding_gets_the_cause_of_its_own_case() {
         lane: |sum| i64::from(sum as i16),
         ..Hooks::RIGHT
     };
-    let side = Evaluator::new("twofold", &I2_S_GROUP128, hooks);
-    let examination = Examination::of(&side, &I2_S_GROUP128);
+    let implementation = Evaluator::new("twofold", &I2_S_GROUP128, hooks);
+    let diagnosed = Diagnosed::of(&implementation, &I2_S_GROUP128);
     let wrapping = dots_case(1, 2304);
-    let found = examination.cause(Some(&wrapping)).expect("a cause");
+    let found = diagnosed.cause(Some(&wrapping)).expect("a cause");
     assert!(
         matches!(found.fault, Fault::AccumulatorWraps { bits: 16, .. }),
         "{found}"
     );
     assert!(!found.is_whole(), "{found}");
     let tall = dots_case(128, QK256);
-    let found = examination.cause(Some(&tall)).expect("a cause");
+    let found = diagnosed.cause(Some(&tall)).expect("a cause");
     assert!(
         matches!(found.fault, Fault::RowsZeroed { first: 127, .. }),
         "{found}"
     );
     assert_eq!(
-        examination.cause(Some(&dots_case(1, QK256))),
+        diagnosed.cause(Some(&dots_case(1, QK256))),
         None,
         "nothing is wrong there"
     );
 }
 
-/// A side that is right in one operation and wrong in the other.
+/// An implementation that is right in one operation and wrong in the other.
 struct Half {
     dots: Box<dyn Implementation>,
     products: Box<dyn Implementation>,
@@ -290,11 +296,16 @@ impl Implementation for Half {
         "half"
     }
 
-    fn defined_on(&self, storage: &Storage) -> Result<(), SideError> {
+    fn defined_on(&self, storage: &Storage) -> Result<(), ImplementationError> {
         self.dots.defined_on(storage)
     }
 
-    fn dots(&self, weights: &Weights<'_>, a: &[i8], out: &mut [i64]) -> Result<(), SideError> {
+    fn dots(
+        &self,
+        weights: &Weights<'_>,
+        a: &[i8],
+        out: &mut [i64],
+    ) -> Result<(), ImplementationError> {
         self.dots.dots(weights, a, out)
     }
 
@@ -304,24 +315,24 @@ impl Implementation for Half {
         activations: &[f32],
         threads: usize,
         out: &mut [f32],
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         self.products.products(weights, activations, threads, out)
     }
 
-    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
+    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, ImplementationError> {
         self.dots.quantize(storage, values)
     }
 }
 
-/// Kernels have one path for dots and another for products: a fault of one alone is found there, and said to be there.
+/// Kernels have one path for dots and another for products. A fault in only one of them is found, with its extent.
 #[test]
-fn a_fault_of_one_operation_alone_is_found_in_it() {
+fn a_fault_in_one_operation_is_found_there() {
     let right = |format| Box::new(Evaluator::new("right", format, Hooks::RIGHT));
     let mut found = BTreeSet::new();
-    for mistake in MISTAKES {
-        let format = mistake.formats[0];
-        let declared = (mistake.fault)(format);
-        let wrong = || mistake.candidates().next().expect("a format").side;
+    for mutant in MUTANTS {
+        let format = mutant.formats[0];
+        let declared = (mutant.fault)(format);
+        let wrong = || mutant.candidates().next().expect("a format").implementation;
         let halves = [
             (
                 "products",
@@ -332,12 +343,12 @@ fn a_fault_of_one_operation_alone_is_found_in_it() {
         ];
         for (operation, dots, products) in halves {
             let half = Half { dots, products };
-            let examination = Examination::of(&half, format);
-            let Some(cause) = examination.cause(None) else {
-                assert_eq!(examination.wrong(), 0, "{operation} of {}", mistake.name);
+            let diagnosed = Diagnosed::of(&half, format);
+            let Some(cause) = diagnosed.cause(None) else {
+                assert_eq!(diagnosed.wrong(), 0, "{operation} of {}", mutant.name);
                 continue;
             };
-            // A wrapping product is seen in the longest row alone.
+            // A wrapping product occurs only in the longest row.
             assert_eq!(kind(&cause.fault), kind(&declared), "{operation}: {cause}");
             assert!(cause.is_whole(), "{cause}");
             if let Some(only_in) = cause.only_in {
@@ -345,25 +356,25 @@ fn a_fault_of_one_operation_alone_is_found_in_it() {
                     only_in.operation.as_deref(),
                     Some(operation),
                     "{}",
-                    mistake.name
+                    mutant.name
                 );
-                found.insert((operation, mistake.name));
+                found.insert((operation, mutant.name));
             }
         }
     }
-    // The others concern steps that only one operation has.
+    // The others are in steps that only one operation has.
     let of = |operation| found.iter().filter(|(of, _)| *of == operation).count();
     assert_eq!((of("products"), of("dots")), (12, 12), "{found:?}");
 }
 
-/// A side with a path for few activation rows and another for many.
+/// An implementation with one path for small batches and another for large ones.
 struct TwoPaths {
     few: Box<dyn Implementation>,
     many: Box<dyn Implementation>,
 }
 
 impl TwoPaths {
-    /// The most activation rows that are few.
+    /// Largest number of activation rows in a small batch.
     const FEW: usize = 3;
 
     fn path(&self, weights: &Weights<'_>, activations: usize) -> &dyn Implementation {
@@ -381,11 +392,16 @@ impl Implementation for TwoPaths {
         "two-paths"
     }
 
-    fn defined_on(&self, storage: &Storage) -> Result<(), SideError> {
+    fn defined_on(&self, storage: &Storage) -> Result<(), ImplementationError> {
         self.few.defined_on(storage)
     }
 
-    fn dots(&self, weights: &Weights<'_>, a: &[i8], out: &mut [i64]) -> Result<(), SideError> {
+    fn dots(
+        &self,
+        weights: &Weights<'_>,
+        a: &[i8],
+        out: &mut [i64],
+    ) -> Result<(), ImplementationError> {
         self.path(weights, a.len()).dots(weights, a, out)
     }
 
@@ -395,67 +411,67 @@ impl Implementation for TwoPaths {
         activations: &[f32],
         threads: usize,
         out: &mut [f32],
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         self.path(weights, activations.len())
             .products(weights, activations, threads, out)
     }
 }
 
-/// Kernels multiply few activation rows otherwise than many: a fault of one path alone is found there, and said to be
-/// there.
+/// Kernels have one path for small batches and another for large ones. A fault in only one of them is found, with its
+/// extent.
 #[test]
-fn a_fault_of_one_path_alone_is_found_in_it() {
+fn a_fault_in_one_path_is_found_there() {
     let named = [
         "values-3-1-1-3",
         "sequential-unpack",
         "last-block-dropped",
         "tail-dropped",
     ];
-    let mistakes: Vec<&Mistake> = MISTAKES
+    let mutants: Vec<&Mutant> = MUTANTS
         .iter()
-        .filter(|mistake| named.contains(&mistake.name))
+        .filter(|mutant| named.contains(&mutant.name))
         .collect();
-    assert_eq!(mistakes.len(), named.len());
-    for mistake in mistakes {
-        let format = mistake.formats[0];
+    assert_eq!(mutants.len(), named.len());
+    for mutant in mutants {
+        let format = mutant.formats[0];
         let right = || Box::new(Evaluator::new("right", format, Hooks::RIGHT));
-        let wrong = || mistake.candidates().next().expect("a format").side;
+        let wrong = || mutant.candidates().next().expect("a format").implementation;
         let paths = [
             (wrong(), right() as Box<dyn Implementation>, true),
             (right(), wrong(), false),
         ];
         for (few, many, is_few) in paths {
             let cause = cause(&TwoPaths { few, many }, format);
-            let cause = cause.unwrap_or_else(|| panic!("{}: nothing is named", mistake.name));
-            assert_eq!(cause.fault, mistake.fault_in(format.id), "{cause}");
+            let cause = cause.unwrap_or_else(|| panic!("{}: nothing is named", mutant.name));
+            assert_eq!(cause.fault, mutant.fault_in(format.id), "{cause}");
             let only_in = cause.only_in.as_ref().expect("one path alone");
-            // Tails are tried with batches of 2 and 5 alone.
+            // Tails are only tried with batches of 2 and 5.
             let found = (only_in.least_batch, only_in.most_batch);
             let right = match found {
                 (None, Some(most)) => is_few && (3..5).contains(&most),
                 (Some(least), None) => !is_few && (3..=5).contains(&least),
                 _ => false,
             };
-            assert!(right, "{}: {cause}", mistake.name);
+            assert!(right, "{}: {cause}", mutant.name);
             assert!(cause.is_whole(), "{cause}");
         }
     }
 }
 
-/// Where two faults meet in the same results, one is named for what it explains alone, and the cause says so.
+/// If two faults affect the same results, one is named with the results that it explains alone.
 #[test]
-fn of_two_faults_one_is_part_of_the_cause() {
+fn one_of_two_faults_is_a_partial_cause() {
     let hooks = Hooks {
         raw: |_, code| 2 * i64::from(code) - 2,
         scale: |weights, index| 3.0 * weights.scale(index),
         ..Hooks::RIGHT
     };
-    let side = Evaluator::new("twofold", &I2_S_GROUP128, hooks);
+    let implementation = Evaluator::new("twofold", &I2_S_GROUP128, hooks);
     let case = Case {
         codes: vec![0; QK256],
         ..dots_case(1, QK256)
     };
-    let found = Examination::of(&side, &I2_S_GROUP128).cause(Some(&case));
+    let found = Diagnosed::of(&implementation, &I2_S_GROUP128).cause(Some(&case));
     let found = found.expect("a cause");
     let values = vec![-3, -1, 1, 3];
     let declared = vec![-1, 0, 1, 2];
@@ -463,11 +479,11 @@ fn of_two_faults_one_is_part_of_the_cause() {
     assert!(!found.is_whole(), "{found}");
 }
 
-/// Codes all 2, activations all 127.
+/// A case with all codes 2 and all activations 127.
 fn dots_case(rows: usize, cols: usize) -> Case {
     Case {
         format: &I2_S_GROUP128,
-        flavour: Flavour::Qk256,
+        variant: StorageVariant::Qk256,
         rows,
         cols,
         batch: 1,
@@ -479,50 +495,36 @@ fn dots_case(rows: usize, cols: usize) -> Case {
     }
 }
 
-/// The oracle's own known defect is named where it is to blame.
+/// The known defect of the oracle is named where the oracle is wrong.
 #[test(needs(FOLLOWED))]
-fn an_oracle_that_is_to_blame_is_examined() {
-    let sides = Sides {
+fn a_wrong_oracle_is_diagnosed() {
+    let participants = Participants {
         references: references(),
         candidates: Candidate::kernels(|kernel| kernel.id() == "i2_s.group128.scalar"),
         engines: Vec::new(),
     };
-    let strict = sides.references[0].side.id().to_owned();
+    let strict = participants.references[0].implementation.id().to_owned();
     let finding = Finding {
-        subject: String::new(),
-        place: String::new(),
-        expected: Observed::from(0i64),
-        actual: Observed::from(0i64),
-        truth: None,
-        blame: harness::verdict::Blame::ReferenceWrong,
-        node: None,
-        cause: None,
-        reproduce: String::new(),
-        input: None,
-        case: None,
+        attribution: harness::verdict::Attribution::ReferenceWrong,
+        ..Finding::new(
+            String::new(),
+            String::new(),
+            Observed::from(0i64),
+            Observed::from(0i64),
+            &harness::rerun::Rerun::of_level(harness::levels::Level::Tensor),
+        )
     };
-    let mut examinations = Examinations::new(&sides);
+    let mut diagnosis = Diagnosis::new(&participants);
     let case = dots_case(1, 2176);
-    let found = examinations.of_case(&finding, "i2_s.group128.scalar", &strict, &case);
+    let found = diagnosis.of_case(&finding, "i2_s.group128.scalar", &strict, &case);
     let found = found.expect("a cause");
-    assert_eq!(found.side, strict);
+    assert_eq!(found.implementation, strict);
     let wraps = Fault::AccumulatorWraps {
         bits: 16,
         cols: 2176,
         difference: -16 * 65536,
     };
     assert_eq!(found.fault, wraps, "{found}");
-}
-
-fn references() -> Vec<Reference> {
-    let builds = cpp_shim::builds().iter();
-    let available = builds.filter(|build| build.availability().is_ok());
-    available
-        .map(|build| {
-            let oracle = build.load().expect("an available oracle loads");
-            Reference::oracle(OracleSide::new(oracle), true)
-        })
-        .collect()
 }
 
 fn main() -> std::process::ExitCode {

@@ -1,4 +1,4 @@
-//! `harness dump-lut`: what it finds, what it prints, what it draws.
+//! `harness dump-lut`: its results, output and drawings.
 
 mod common;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::tempdir;
 use testing::{MODELS, models, test};
 
-/// Runs `dump-lut` with JSON output against the first oracle, and gives it with the path of the model left out.
+/// Runs `dump-lut` with JSON output against the first oracle, and returns the output without the path of the model.
 fn dump(model: &std::path::Path) -> Value {
     let args = [
         "dump-lut",
@@ -49,7 +49,7 @@ fn one_tensor_as_a_table() {
     ];
     let output = harness(&args);
     assert_code(&output, 0);
-    // Whichever oracles this CPU cannot run, the table is the same.
+    // The table does not depend on the oracles that this CPU can run.
     let text = stdout(&output);
     let here: Vec<&str> = text
         .lines()
@@ -67,7 +67,7 @@ fn one_tensor_as_a_table() {
 }
 
 #[test(needs(ORACLE))]
-fn the_picture_shows_both_sides_of_each_format() {
+fn the_picture_shows_both_layouts_of_each_format() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-tq1_0", folder.path());
     let svg = folder.path().join("layout.svg");
@@ -84,17 +84,19 @@ fn the_picture_shows_both_sides_of_each_format() {
 }
 
 #[test(needs(ORACLE, MODELS))]
-fn models_that_bitnet_cpp_wrote_mean_what_is_declared() {
+fn models_that_bitnet_cpp_wrote_match_the_declaration() {
     for model in models() {
         let json = dump(&model);
         assert_eq!(json["verdict"], "exact", "{}", model.display());
         for format in json["formats"].as_array().unwrap() {
             assert_eq!(
-                format["oracle"]["codebook"].as_array().unwrap()[..3],
+                format["declared"]["codebook"].as_array().unwrap()[..3],
                 [-1, 0, 1]
             );
-            assert_eq!(format["oracle"]["layout"], format["layout"]);
-            assert_eq!(format["oracle"]["scale_offset"], format["scale_offset"]);
+            for oracle in format["oracles"].as_array().unwrap() {
+                assert_eq!(oracle["layout"], format["layout"]);
+                assert_eq!(oracle["derived"], format["declared"]);
+            }
             if format["format"] == "i2_s" {
                 assert_eq!(format["layout"], "group128");
             }

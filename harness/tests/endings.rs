@@ -1,4 +1,4 @@
-//! Runs that a signal ends, whatever they are at: nothing is left behind, and what a killed run left goes with the next.
+//! Runs ended by a signal at any time: no files are left, and files of a killed run are removed by the next one.
 
 mod common;
 
@@ -17,10 +17,10 @@ use common::{
     stderr,
 };
 
-/// Takes seconds to write, and longer to check.
+/// A recipe whose model takes seconds to write and longer to check.
 const LARGE: &str = "2b-4t-small-vocab";
 
-/// Starts a command with a folder for temporary files. It heeds signals, whatever these tests were started to ignore.
+/// Starts a command with a folder for temporary files. It handles signals even if these tests ignore them.
 fn start(folder: &Path, temporary: &Path, args: &[&str]) -> Child {
     heeding_signals(&mut Command::new(env!("CARGO_BIN_EXE_harness")))
         .args(args)
@@ -36,7 +36,7 @@ fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
 }
 
-/// Waits until something that the command needs is there.
+/// Waits until a condition of the command holds.
 fn until<T>(child: &mut Child, mut there: impl FnMut(&Child) -> Option<T>) -> T {
     loop {
         if let Some(there) = there(child) {
@@ -52,7 +52,7 @@ fn entries(folder: &Path) -> usize {
     folder.read_dir().unwrap().count()
 }
 
-/// Starts to write a large model, and ends that by a signal once there is a part of it.
+/// Starts to write a large model and sends a signal when a part of it is written.
 fn interrupted_synth(folder: &Path, signal: Signal) -> Output {
     let args = ["synth", LARGE, "-o", "model.gguf"];
     let mut child = start(folder, folder, &args);
@@ -60,7 +60,7 @@ fn interrupted_synth(folder: &Path, signal: Signal) -> Output {
         (entries(folder) > 0 && catches_interrupts(child)).then_some(())
     });
     let to = match signal {
-        // Whatever could tidy up must not.
+        // Killed, so that nothing is cleaned up.
         Signal::KILL => child_of(child.id()).unwrap(),
         _ => child.id(),
     };
@@ -69,20 +69,20 @@ fn interrupted_synth(folder: &Path, signal: Signal) -> Output {
 }
 
 #[test]
-fn a_model_that_is_being_written_goes_with_the_run() {
+fn an_incomplete_model_is_removed_with_the_run() {
     let folder = tempdir().unwrap();
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let output = interrupted_synth(folder.path(), signal);
         assert_code(&output, 130);
-        let told = stderr(&output);
-        assert!(told.contains("error: interrupted"), "{told}");
-        assert!(told.contains("model.gguf was not written"), "{told}");
+        let printed = stderr(&output);
+        assert!(printed.contains("error: interrupted"), "{printed}");
+        assert!(printed.contains("model.gguf was not written"), "{printed}");
         assert_eq!(entries(folder.path()), 0);
     }
 }
 
 #[test]
-fn what_a_killed_run_left_goes_with_the_next_run() {
+fn files_of_a_killed_run_are_removed_by_the_next_run() {
     let folder = tempdir().unwrap();
     interrupted_synth(folder.path(), Signal::KILL);
     assert_eq!(entries(folder.path()), 1);
@@ -93,7 +93,7 @@ fn what_a_killed_run_left_goes_with_the_next_run() {
 }
 
 #[test(needs(ORACLE))]
-fn temporary_models_go_with_the_first_signal_and_with_the_second() {
+fn temporary_models_are_removed_after_one_signal_and_after_two() {
     for signals in [&[Signal::TERM][..], &[Signal::INT, Signal::INT]] {
         let (folder, temporary) = (tempdir().unwrap(), tempdir().unwrap());
         let args = ["check", LARGE, "--receipt", "check.json"];
@@ -106,34 +106,34 @@ fn temporary_models_go_with_the_first_signal_and_with_the_second() {
         }
         let output = child.wait_with_output().unwrap();
         assert_code(&output, 130);
-        let told = stderr(&output);
+        let printed = stderr(&output);
         assert!(
-            told.contains("not done: rung lut, block, tensor, node, logits"),
-            "{told}"
+            printed.contains("not done: level lut, block, tensor, node, logits"),
+            "{printed}"
         );
-        assert!(told.contains("check.json was not written"), "{told}");
+        assert!(printed.contains("check.json was not written"), "{printed}");
         assert_eq!((entries(folder.path()), entries(temporary.path())), (0, 0));
     }
 }
 
-/// The worker of the process that does the work, once it has the model open.
+/// The worker of the process that does the work, when it has the model open.
 fn worker_of(process: u32) -> Option<u32> {
     let worker = child_of(process)?;
     let of_worker = |file: &str| fs::read_to_string(format!("/proc/{worker}/{file}")).ok();
     let opened = of_worker("maps")?.contains(".gguf");
-    // Before it is a program of its own, it has the memory of its parent, with the same model.
+    // Before it executes its program, it has the memory of its parent with the same model.
     (opened && of_worker("cmdline")?.contains("worker")).then_some(worker)
 }
 
 #[test(needs(ORACLE))]
-fn a_worker_that_does_not_answer_keeps_no_run_from_ending_and_ends_with_it() {
+fn a_hanging_worker_does_not_delay_the_end_and_is_killed() {
     let (folder, temporary) = (tempdir().unwrap(), tempdir().unwrap());
     generate("tiny-llama-tq2_0", folder.path());
     let tokens = vec!["7"; 400].join(",");
     let args = [
         "check",
         "tiny-llama-tq2_0.gguf",
-        "--rung=logits",
+        "--level=logits",
         "--tokens",
         &tokens,
     ];
@@ -144,8 +144,8 @@ fn a_worker_that_does_not_answer_keeps_no_run_from_ending_and_ends_with_it() {
     kill_process(pid(id), Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_code(&output, 130);
-    assert!(stderr(&output).contains("not done: rung logits"));
-    // A zombie that its new parent has yet to reap is dead too.
+    assert!(stderr(&output).contains("not done: level logits"));
+    // A zombie that its new parent has not reaped yet is dead too.
     let stat = || fs::read_to_string(format!("/proc/{worker}/stat")).unwrap_or_default();
     let lives = |stat: &str| !stat.is_empty() && !stat.contains(") Z");
     let mut last = stat();

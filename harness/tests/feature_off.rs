@@ -1,4 +1,4 @@
-//! Without the cargo feature `i2s-qk256-kernel`, I2_S tensors are refused by name.
+//! Without the cargo feature `i2s-qk256-kernel`, I2_S tensors are refused with the name of the feature.
 
 #![cfg(not(feature = "i2s-qk256-kernel"))]
 
@@ -6,7 +6,7 @@ mod common;
 
 use common::{assert_code, generate, harness, stderr};
 use harness::model::Model;
-use harness::side::reference_layout;
+use harness::participant::reference_layout;
 use tempfile::tempdir;
 
 #[test]

@@ -1,33 +1,22 @@
-//! Differential fuzzing by property, and every case that once failed.
+//! Differential fuzzing with property tests, and all regression cases.
 
 mod common;
 
 use std::path::{Path, PathBuf};
 
+use common::oracles::references;
 use common::{ORACLE, assert_code, harness, harness_in, stdout};
 use harness::fuzz::{Campaign, Case, Draft, Input, Limit, Regression, shrink, try_case};
 use harness::known::KnownDivergence;
-use harness::mistaken::MISTAKES;
+use harness::mutant::MUTANTS;
+use harness::participant::{Candidate, Participants, Reference};
+use harness::progress::Progress;
 use harness::shard::Shard;
-use harness::side::{Candidate, OracleSide, Reference, Sides};
-use indicatif::ProgressBar;
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
-use qk256::format::{FORMATS, Flavour, Format, I2_S_GROUP128};
+use qk256::format::{FORMATS, Format, I2_S_GROUP128, StorageVariant};
 use tempfile::tempdir;
 use testing::{Need, test};
-
-fn references() -> Vec<Reference> {
-    let available = cpp_shim::builds()
-        .iter()
-        .filter(|build| build.availability().is_ok());
-    available
-        .map(|build| {
-            let oracle = build.load().expect("an available oracle loads");
-            Reference::oracle(OracleSide::new(oracle), true)
-        })
-        .collect()
-}
 
 fn kernels() -> Vec<Candidate> {
     Candidate::kernels(|kernel| kernel.availability().is_ok())
@@ -44,12 +33,12 @@ fn drafts() -> impl Strategy<Value = Draft> {
     let run = (0..=Draft::MAX_THREADS, 0..64usize, 0..64usize);
     let values = (0..8usize, 0..8usize, 0..4usize, any::<bool>(), any::<u64>());
     (shape, run, values).prop_map(|(shape, run, values)| {
-        let (format, flavour, panels, steps, batch) = shape;
+        let (format, variant, panels, steps, batch) = shape;
         let (threads, weight_shift, activation_shift) = run;
         let (codes, activations, scales, products, seed) = values;
         Draft {
             format,
-            flavour,
+            variant,
             panels,
             steps,
             batch,
@@ -73,9 +62,9 @@ fn regressions() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus/regressions")
 }
 
-/// proptest shrinks the draft, the harness the numbers of the case; what is left is kept as a file.
+/// proptest shrinks the draft, and the harness shrinks the numbers of the case, which is written to a file.
 #[test]
-fn kernels_oracles_and_the_arbiter_agree_on_any_draft() {
+fn kernels_oracles_and_the_reference_model_agree_on_any_draft() {
     let (candidates, references, formats) = (kernels(), references(), all_formats());
     let config = ProptestConfig {
         cases: 1500,
@@ -131,20 +120,20 @@ fn every_regression_stays_fixed() {
     assert!(replayed > 0, "no regression was found to replay");
 }
 
-/// Every mistake that shows in dots or finite products is found by random cases alone, and its case shrinks to few
-/// rows, a batch as small as the mistake allows, and a file that replays it.
+/// Every mutant that affects dots or finite products is found by random cases alone. Its case shrinks to few rows, a
+/// batch as small as the mutant allows, and a file that replays it.
 #[test(needs(ORACLE))]
-fn fuzzing_finds_planted_mistakes_and_shrinks_them() {
-    // Refusal of NaN is no matter of numbers, and a row of 128 rows is longer than drafts are.
+fn fuzzing_finds_and_shrinks_mutants() {
+    // The refusal of NaN does not affect finite numbers, and drafts have fewer rows than 128.
     let beyond_drafts = ["nan-accepted", "row-zeroed"];
-    for mistake in MISTAKES.iter().filter(|m| !beyond_drafts.contains(&m.name)) {
-        let sides = Sides {
+    for mutant in MUTANTS.iter().filter(|m| !beyond_drafts.contains(&m.name)) {
+        let participants = Participants {
             references: references(),
-            candidates: mistake.candidates().take(1).collect(),
+            candidates: mutant.candidates().take(1).collect(),
             engines: Vec::new(),
         };
         let campaign = Campaign {
-            sides: &sides,
+            participants: &participants,
             seed: 1,
             start: 0,
             shard: Shard::WHOLE,
@@ -153,25 +142,28 @@ fn fuzzing_finds_planted_mistakes_and_shrinks_them() {
                 time: None,
             },
         };
-        let summary = campaign.run(&ProgressBar::hidden()).unwrap();
+        let summary = campaign.run(&Progress::silent()).unwrap();
         let (_, case, difference) = summary
             .findings
             .first()
-            .unwrap_or_else(|| panic!("{} survived {} cases", mistake.name, summary.cases));
-        assert_eq!(difference.candidate, sides.candidates[0].side.id());
-        assert!(case.batch <= 2, "{}: {case:?}", mistake.name);
-        assert!(case.rows <= 4, "{}: {case:?}", mistake.name);
+            .unwrap_or_else(|| panic!("{} survived {} cases", mutant.name, summary.cases));
+        assert_eq!(
+            difference.candidate,
+            participants.candidates[0].implementation.id()
+        );
+        assert!(case.batch <= 2, "{}: {case:?}", mutant.name);
+        assert!(case.rows <= 4, "{}: {case:?}", mutant.name);
         let folder = tempdir().unwrap();
         let file = Regression::new(String::new(), case, Some(difference))
             .write(folder.path())
             .unwrap();
         let again = Regression::read(&file).unwrap().case(&file).unwrap();
-        let trial = try_case(&again, &sides.candidates, &sides.references).unwrap();
-        assert!(!trial.differences.is_empty(), "{}", mistake.name);
+        let trial = try_case(&again, &participants.candidates, &participants.references).unwrap();
+        assert!(!trial.differences.is_empty(), "{}", mutant.name);
     }
 }
 
-/// An oracle of whose int16 sums it is known that they wrap.
+/// An oracle whose int16 sums are known to wrap.
 const WRAPPING: Need = Need {
     name: "wrapping-oracle",
     check: || {
@@ -183,16 +175,16 @@ const WRAPPING: Need = Need {
     },
 };
 
-/// Without help the extremes come to the reference's int16 wrap.
+/// The extreme values of random cases reach the oracle's int16 wrap.
 #[test(needs(WRAPPING))]
-fn fuzzing_comes_to_the_known_divergence_by_itself() {
-    let sides = Sides {
+fn fuzzing_reaches_the_known_divergence() {
+    let participants = Participants {
         references: references(),
         candidates: Candidate::kernels(|kernel| kernel.id() == "i2_s.group128.scalar"),
         engines: Vec::new(),
     };
     let campaign = Campaign {
-        sides: &sides,
+        participants: &participants,
         seed: 1,
         start: 0,
         shard: Shard::WHOLE,
@@ -201,7 +193,7 @@ fn fuzzing_comes_to_the_known_divergence_by_itself() {
             time: None,
         },
     };
-    let summary = campaign.run(&ProgressBar::hidden()).unwrap();
+    let summary = campaign.run(&Progress::silent()).unwrap();
     assert!(summary.findings.is_empty(), "{:?}", summary.findings);
     assert!(
         summary.known > 0,
@@ -214,7 +206,7 @@ fn fuzzing_comes_to_the_known_divergence_by_itself() {
 fn wrapping_case() -> Case {
     Case {
         format: &I2_S_GROUP128,
-        flavour: Flavour::Qk256,
+        variant: StorageVariant::Qk256,
         rows: 1,
         cols: 2176,
         batch: 1,
@@ -227,7 +219,7 @@ fn wrapping_case() -> Case {
 }
 
 #[test(needs(ORACLE))]
-fn replay_runs_a_file_and_says_what_it_came_to() {
+fn replay_runs_a_file_and_prints_its_result() {
     let folder = tempdir().unwrap();
     let file = Regression::new("a row that wraps int16".into(), &wrapping_case(), None)
         .write(folder.path())
@@ -246,7 +238,7 @@ fn replay_runs_a_file_and_says_what_it_came_to() {
 }
 
 #[test(needs(ORACLE))]
-fn fuzz_runs_goes_on_and_shares_its_work() {
+fn fuzz_runs_continue_and_can_be_sharded() {
     let folder = tempdir().unwrap();
     let run = |args: &[&str]| {
         let output = harness_in(folder.path(), &[&["fuzz"], args].concat());

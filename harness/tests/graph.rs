@@ -1,13 +1,14 @@
-//! The graph that the shim puts together from ggml's operations, where llama.cpp has none: held to llama.cpp's own where
-//! it has one, and what it refuses.
+//! The graph that the shim builds from ggml's operations for architectures that llama.cpp lacks: compared with
+//! llama.cpp's graph where it has one, and the files that it refuses.
 
 mod common;
 
 use std::path::{Path, PathBuf};
 
 use common::draft::Edit;
+use common::oracles::oracles;
 use common::{ORACLE, generate};
-use cpp_shim::{Build, Graph, Oracle, OracleError, Session, SessionParams, Status};
+use cpp_shim::{Graph, Oracle, OracleError, Session, SessionParams, Status};
 use harness::rewrite::{ModelDraft, TensorDraft};
 use qk256::gguf::{GgmlType, GgufFile, Value};
 use tempfile::{TempDir, tempdir};
@@ -16,7 +17,7 @@ use testing::test;
 const LLAMA_CPP: &str = "llama.cpp";
 const SHIM: &str = "ggml ops of the shim";
 
-/// Recipes whose architecture both graphs are for: every format, tails, `.scale` tensors, grouped queries.
+/// Recipes whose architecture both graphs support: every format, tails, `.scale` tensors, grouped queries.
 const BITNET: [&str; 6] = [
     "tiny-bitnet-i2_s",
     "tiny-bitnet-tq2_0",
@@ -25,14 +26,6 @@ const BITNET: [&str; 6] = [
     "tail-bitnet-tq2_0",
     "tail-bitnet-tq1_0",
 ];
-
-fn oracles() -> Vec<Oracle> {
-    let runs = |build: &&Build| build.availability().is_ok();
-    let builds = cpp_shim::builds().iter().filter(runs);
-    let oracles: Vec<Oracle> = builds.map(|build| build.load().unwrap()).collect();
-    assert!(!oracles.is_empty());
-    oracles
-}
 
 fn params(graph: Graph) -> SessionParams {
     SessionParams {
@@ -44,12 +37,12 @@ fn params(graph: Graph) -> SessionParams {
     }
 }
 
-/// `n` tokens that fit every small vocabulary.
+/// `n` tokens that are in every small vocabulary.
 fn tokens(n: usize) -> Vec<i32> {
     (0..n).map(|i| (i * 37 % 311) as i32).collect()
 }
 
-/// A node as a session shows it.
+/// A node of a session.
 #[derive(Debug, PartialEq)]
 struct Seen {
     name: String,
@@ -61,7 +54,7 @@ struct Seen {
     data: Vec<u8>,
 }
 
-/// All nodes of a decode, and the logits of its last token.
+/// All nodes of a decode and the logits of its last token.
 fn decode(session: &mut Session, tokens: &[i32]) -> (Vec<Seen>, Vec<u32>) {
     let mut nodes = Vec::new();
     session
@@ -119,9 +112,9 @@ fn compare_graphs(oracle: &Oracle, path: &Path, threads: u32, steps: &[(usize, &
 }
 
 #[test(needs(ORACLE))]
-fn it_computes_what_llama_cpp_computes_node_for_node() {
+fn every_node_equals_that_of_llama_cpp() {
     let all = tokens(70);
-    // A prompt over several ubatches, a token, the rest of the context; then back to before.
+    // A prompt over several ubatches, a token, the rest of the context, and then a position before.
     let steps = [
         (0, &all[..37]),
         (37, &all[37..38]),
@@ -138,7 +131,7 @@ fn it_computes_what_llama_cpp_computes_node_for_node() {
 }
 
 #[test(needs(ORACLE))]
-fn it_computes_the_same_on_two_threads() {
+fn two_threads_give_the_same_results() {
     let all = tokens(18);
     let steps = [(0, &all[..17]), (17, &all[17..])];
     for oracle in oracles() {
@@ -149,7 +142,7 @@ fn it_computes_the_same_on_two_threads() {
     }
 }
 
-/// A small model of `bitnet-b1.58` as a draft, and where to put what is made of it.
+/// A draft of a small model of `bitnet-b1.58`, and the folder for files made from it.
 struct Bench {
     file: GgufFile,
     folder: TempDir,
@@ -205,7 +198,7 @@ fn refusal(oracle: &Oracle, path: &Path, graph: Graph) -> (Status, String) {
 }
 
 #[test(needs(ORACLE))]
-fn it_is_not_put_together_for_other_architectures() {
+fn the_graph_is_not_built_for_other_architectures() {
     for oracle in oracles() {
         let folder = tempdir().unwrap();
         let path = generate("tiny-llama-i2_s", folder.path());
@@ -215,7 +208,7 @@ fn it_is_not_put_together_for_other_architectures() {
     }
 }
 
-/// How a draft is spoilt, the status that it is refused with, and words of the message.
+/// A malformed draft, the status of its refusal, and a part of the message.
 type Spoilt<'a> = (ModelDraft<'a>, Status, &'static str);
 
 fn spoilt(bench: &Bench) -> Vec<Spoilt<'_>> {
@@ -330,10 +323,10 @@ fn spoilt(bench: &Bench) -> Vec<Spoilt<'_>> {
 }
 
 #[test(needs(ORACLE))]
-fn spoilt_files_are_refused_and_say_where() {
+fn malformed_files_are_refused_with_the_location() {
     let bench = Bench::new("tiny-bitnet-b1.58-i2_s");
     for oracle in oracles() {
-        // The draft itself is sound.
+        // The unchanged draft is valid.
         oracle
             .open(&bench.write(&bench.draft()), &params(Graph::Auto))
             .unwrap();
@@ -367,7 +360,7 @@ fn a_file_that_ends_early_is_refused_and_names_the_tensor() {
 }
 
 #[test(needs(ORACLE))]
-fn a_decode_that_was_stopped_leaves_no_trace() {
+fn an_aborted_decode_leaves_no_trace() {
     let tokens = tokens(40);
     for oracle in oracles() {
         for recipe in ["tiny-bitnet-b1.58-i2_s", "tiny-bitnet-i2_s"] {
@@ -386,7 +379,7 @@ fn a_decode_that_was_stopped_leaves_no_trace() {
             assert_eq!(stopped.decoded(), 0);
             let run = |session: &mut Session| {
                 let (mut nodes, logits) = decode(session, &tokens[..10]);
-                // Nodes in the cache, which is f16, and raw scores show what is masked out, too.
+                // Nodes in the f16 cache and raw scores contain masked values too.
                 nodes.retain(|node| node.element == "f32" && !node.name.starts_with("kq-"));
                 (nodes, logits)
             };

@@ -1,5 +1,5 @@
-//! No kernel reads or writes outside its slices: their last byte lies against a page that cannot be touched, and in
-//! turn their first byte after one, at every alignment.
+//! No kernel reads or writes outside its slices. Their last byte, and in other runs their first byte, lies against an
+//! inaccessible page, at every alignment.
 
 #![cfg(unix)]
 
@@ -11,14 +11,14 @@ use qk256::activation::{Activations, ActivationsRef};
 use qk256::format::{Digit, Format, Storage, Weights, pack};
 use qk256::kernel::{self, Kernel};
 
-/// Which end of a slice lies against the page that cannot be touched.
+/// The end of a slice that lies against the inaccessible page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Edge {
     First,
     Last,
 }
 
-/// Values of `T` between two pages that cannot be touched.
+/// Values of `T` between two inaccessible pages.
 struct Fenced<T> {
     mapping: NonNull<libc::c_void>,
     mapped: usize,
@@ -27,7 +27,8 @@ struct Fenced<T> {
 }
 
 impl<T: Copy> Fenced<T> {
-    /// A copy of `values` that ends (or begins) `shift` bytes from a fence, rounded down to whole `T`s.
+    /// Copies `values` so that they end (or begin) `shift` bytes from a guard page. The shift is rounded down to whole
+    /// `T`s.
     fn new(values: &[T], edge: Edge, shift: usize) -> Fenced<T> {
         // SAFETY: sysconf only reads its argument.
         let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
@@ -36,7 +37,7 @@ impl<T: Copy> Fenced<T> {
             .next_multiple_of(page)
             .max(page);
         let mapped = inside + 2 * page;
-        // SAFETY: a new private mapping of no file, at an address of the system's choice.
+        // SAFETY: this creates a private anonymous mapping at an address that the system chooses.
         let mapping = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -48,18 +49,18 @@ impl<T: Copy> Fenced<T> {
             )
         };
         assert_ne!(mapping, libc::MAP_FAILED, "no memory for fenced pages");
-        // SAFETY: the first page lies within the mapping of at least three.
+        // SAFETY: the mapping has at least three pages, so the end of the first page is inside it.
         let inner = unsafe { mapping.byte_add(page) };
-        // SAFETY: `inside` bytes from the second page on lie within the mapping, and nobody else knows it.
+        // SAFETY: `inside` bytes from the second page on are in the mapping, which nothing else uses.
         let opened = unsafe { libc::mprotect(inner, inside, libc::PROT_READ | libc::PROT_WRITE) };
         assert_eq!(opened, 0, "the inner pages cannot be opened");
         let offset = match edge {
             Edge::First => shift,
             Edge::Last => inside - shift - size_of_val(values),
         };
-        // SAFETY: `offset` and the values after it lie within the opened pages.
+        // SAFETY: `offset` and the values after it are within the accessible pages.
         let start = unsafe { inner.byte_add(offset) }.cast::<T>();
-        // SAFETY: as above; pages are aligned, and both the shift and the size are whole numbers of `T`.
+        // SAFETY: as above. Pages are aligned, and shift and size are multiples of the size of `T`.
         unsafe { start.copy_from_nonoverlapping(values.as_ptr(), values.len()) };
         Fenced {
             mapping: NonNull::new(mapping).unwrap(),
@@ -74,7 +75,7 @@ impl<T> Deref for Fenced<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: `start` begins `len` values that were written when this was made, in pages that live as long.
+        // SAFETY: `start` points to `len` initialized values in pages that live as long as `self`.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
@@ -88,12 +89,12 @@ impl<T> DerefMut for Fenced<T> {
 
 impl<T> Drop for Fenced<T> {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made with this length and nothing borrows from it any more.
+        // SAFETY: the mapping was created with this length, and no borrow of it exists any more.
         unsafe { libc::munmap(self.mapping.as_ptr(), self.mapped) };
     }
 }
 
-/// Shapes of every flavour: whole blocks, half blocks, and the tails that padded rows and single rows may have.
+/// Shapes of every storage variant: whole blocks, half blocks, and the tails that padded rows and single rows can have.
 fn storages(format: &Format) -> Vec<Storage> {
     const SHAPES: [(usize, usize); 9] = [
         (4, 256),
@@ -106,15 +107,15 @@ fn storages(format: &Format) -> Vec<Storage> {
         (4, 640),
         (17, 384),
     ];
-    let shapes = |&flavour| {
+    let shapes = |&variant| {
         SHAPES
             .iter()
-            .filter_map(move |&(rows, cols)| Storage::new(*format, flavour, rows, cols).ok())
+            .filter_map(move |&(rows, cols)| Storage::new(*format, variant, rows, cols).ok())
     };
-    format.flavours.iter().flat_map(shapes).collect()
+    format.variants.iter().flat_map(shapes).collect()
 }
 
-/// Runs every operation on fenced buffers and compares with the same on plain ones.
+/// Runs every operation on guarded buffers and compares with the results on plain ones.
 fn run(kernel: &Kernel, storage: Storage, batch: usize, edge: Edge, shift: usize) {
     let mut random = Random::new(shift as u64, kernel.id());
     let (rows, cols) = (storage.rows(), storage.cols());
@@ -170,14 +171,14 @@ fn run(kernel: &Kernel, storage: Storage, batch: usize, edge: Edge, shift: usize
 }
 
 #[test]
-fn no_kernel_touches_what_lies_beyond_its_slices() {
+fn no_kernel_accesses_memory_beyond_its_slices() {
     let available = kernel::all().iter().filter(|k| k.availability().is_ok());
     for kernel in available {
         let storages = storages(kernel.format());
         assert!(!storages.is_empty(), "{}", kernel.id());
         for storage in storages {
             for edge in [Edge::First, Edge::Last] {
-                // The fence itself first, with batches around the sizes of tiles; then every alignment.
+                // First directly at the guard page, with batches around the sizes of tiles, then with every alignment.
                 for batch in [1, 2, 3, 4, 5, 8, 9] {
                     run(kernel, storage, batch, edge, 0);
                 }
@@ -189,24 +190,24 @@ fn no_kernel_touches_what_lies_beyond_its_slices() {
     }
 }
 
-/// The fence works: a byte beyond it cannot be read. Tried in a process of its own, which it ends.
+/// The guard page works: reading a byte of it ends the process. Tested in a child process.
 #[test]
 fn a_read_past_the_fence_ends_the_process() {
     for edge in [Edge::First, Edge::Last] {
         let fenced = Fenced::new(&[7u8; 100], edge, 0);
         assert_eq!(fenced[..], [7; 100]);
         let beyond = match edge {
-            // SAFETY: of the mapping's own pages; whether it may be read is what is tried, in another process.
+            // SAFETY: the address is in the mapping's own pages. Whether it is readable is tested in a child process.
             Edge::First => unsafe { fenced.start.as_ptr().sub(1) },
             // SAFETY: as above.
             Edge::Last => unsafe { fenced.start.as_ptr().add(fenced.len) },
         };
-        // SAFETY: the child calls nothing but signal, a read and _exit, which are safe after fork.
+        // SAFETY: the child calls only signal, a read and _exit, which are safe after fork.
         let child = unsafe { libc::fork() };
         assert!(child >= 0, "no second process");
         if child == 0 {
-            // SAFETY: in the child. The default action ends it without a word of the test runner's handler; a read
-            // that is allowed leads to exit code 0.
+            // SAFETY: this runs in the child. The default action ends it without the test runner's handler. If the read
+            // is allowed, the exit code is 0.
             unsafe {
                 libc::signal(libc::SIGSEGV, libc::SIG_DFL);
                 libc::signal(libc::SIGBUS, libc::SIG_DFL);
@@ -215,7 +216,7 @@ fn a_read_past_the_fence_ends_the_process() {
             }
         }
         let mut status = 0;
-        // SAFETY: waits for the child made above, and writes to a local.
+        // SAFETY: waits for the child created above and writes to a local variable.
         assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
         assert!(libc::WIFSIGNALED(status), "{edge:?}: the read was allowed");
     }

@@ -1,4 +1,4 @@
-//! Whole models from the command line: rungs `node` and `logits` of `harness check`, and `harness logits`.
+//! Whole models on the command line: levels `node` and `logits` of `harness check`, and `harness logits`.
 
 mod common;
 
@@ -6,19 +6,19 @@ use std::path::Path;
 
 use common::{FOLLOWED, assert_code, generate, harness, stderr, stdout, with_metadata};
 use harness::inference::{Engine, InferenceParams};
-use harness::side::{Forward, OracleSide};
+use harness::participant::{Forward, OracleImplementation};
 use qk256::gguf::{ArrayBuf, Value};
 use tempfile::tempdir;
 use testing::{MODELS, models, test};
 
-/// The tokens of the logits that lie beside the shared models.
+/// The tokens of the logits that are stored with the shared models.
 const TOKENS: &str = "1,5,7,9,100,31,2,8";
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("a path of plain characters")
 }
 
-/// Shape and values of a file in NumPy's format.
+/// Reads shape and values of a file in NumPy's format.
 fn npy(path: &Path) -> (String, Vec<f32>) {
     let bytes = std::fs::read(path).unwrap();
     let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
@@ -33,7 +33,7 @@ fn npy(path: &Path) -> (String, Vec<f32>) {
     (shape.split_once(", }").unwrap().0.into(), values.collect())
 }
 
-/// The receipt of a check, which must end with `code`.
+/// Runs a check, which must end with `code`, and returns its receipt.
 #[track_caller]
 fn receipt(code: i32, folder: &Path, model: &Path, options: &[&str]) -> serde_json::Value {
     let receipt = folder.join("receipt.json");
@@ -71,16 +71,16 @@ fn assert_logits_are_the_stored_ones(backend: &str) {
 }
 
 #[test(needs(MODELS))]
-fn logits_of_the_rust_side_are_the_stored_ones() {
+fn logits_of_the_rust_forward_pass_equal_the_stored_ones() {
     assert_logits_are_the_stored_ones("rust");
 }
 
 #[test(needs(MODELS, FOLLOWED))]
-fn logits_of_the_oracle_are_the_stored_ones() {
+fn logits_of_the_oracle_equal_the_stored_ones() {
     assert_logits_are_the_stored_ones(Forward::FOLLOWS);
 }
 
-/// Logits of a text longer than what is decoded in one go, as a file has them.
+/// The file with the logits of a text longer than what is decoded at once.
 fn long_logits(backend: &str, threads: &str) -> Vec<u8> {
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-i2_s", folder.path());
@@ -110,7 +110,7 @@ fn a_long_text_is_decoded_as_the_oracle_decodes_it() {
 }
 
 #[test]
-fn a_run_that_fails_says_why_and_leaves_no_file() {
+fn a_failed_run_reports_the_reason_and_leaves_no_file() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-i2_s", folder.path());
     let other = folder.path().join("mamba.gguf");
@@ -142,12 +142,12 @@ fn a_run_that_fails_says_why_and_leaves_no_file() {
         ),
         ("missing.gguf", &["--tokens", "1"], &file, 3, "missing.gguf"),
     ];
-    for (model, options, file, code, said) in cases {
+    for (model, options, file, code, printed) in cases {
         let args = [&["logits", model], options, &["--out", text(file)]].concat();
         let output = harness(&args);
         assert_code(&output, code);
         assert!(
-            stderr(&output).contains(said),
+            stderr(&output).contains(printed),
             "{args:?}: {}",
             stderr(&output)
         );
@@ -158,7 +158,7 @@ fn a_run_that_fails_says_why_and_leaves_no_file() {
 }
 
 #[test(needs(FOLLOWED))]
-fn a_receipt_tells_whose_graph_the_reference_computed() {
+fn a_receipt_names_the_graph_of_the_oracle() {
     let folder = tempdir().unwrap();
     let graphs = [
         ("tail-bitnet-tq2_0", "llama.cpp"),
@@ -166,20 +166,20 @@ fn a_receipt_tells_whose_graph_the_reference_computed() {
     ];
     for (recipe, graph) in graphs {
         let model = generate(recipe, folder.path());
-        let receipt = receipt(0, folder.path(), &model, &["--rung", "lut,node,logits"]);
+        let receipt = receipt(0, folder.path(), &model, &["--level", "lut,node,logits"]);
         let graph_of =
-            |rung: usize| &receipt["harness"]["check"]["rungs"][rung]["outcomes"][0]["graph"];
-        assert!(graph_of(0).is_null(), "no model runs on the lut rung");
+            |level: usize| &receipt["harness"]["check"]["levels"][level]["outcomes"][0]["graph"];
+        assert!(graph_of(0).is_null(), "no model runs on the lut level");
         assert_eq!([graph_of(1), graph_of(2)], [graph; 2], "{recipe}");
     }
 }
 
 #[test(needs(FOLLOWED))]
-fn a_receipt_tells_how_the_model_was_run() {
+fn a_receipt_records_how_the_model_was_run() {
     let folder = tempdir().unwrap();
     let model = generate("tail-llama-tq1_0", folder.path());
     let options = [
-        "--rung",
+        "--level",
         "node,logits",
         "--tokens",
         "9,8,7,6,5",
@@ -199,9 +199,9 @@ fn a_receipt_tells_how_the_model_was_run() {
         inference["decoding"]["decodes"],
         serde_json::json!([3, 1, 1])
     );
-    // The kernel that was asked for multiplied, and no other.
+    // Only the requested kernel was used.
     assert_eq!(receipt["kernels"], serde_json::json!(["tq1_0.scalar"]));
-    let node = &receipt["harness"]["check"]["rungs"][0]["outcomes"][0];
+    let node = &receipt["harness"]["check"]["levels"][0]["outcomes"][0];
     assert_eq!(
         (&node["candidate"], &node["verdict"]),
         (&"rust".into(), &"exact".into())
@@ -219,14 +219,14 @@ fn a_receipt_tells_how_the_model_was_run() {
         (&of("kq")["op"], &of("result_output")["nodes"]),
         (&"MUL_MAT".into(), &4.into())
     );
-    let logits = &receipt["harness"]["check"]["rungs"][1]["outcomes"];
+    let logits = &receipt["harness"]["check"]["levels"][1]["outcomes"];
     assert_eq!(logits[0]["logits"]["measures"]["positions"], 5);
     assert_eq!(logits[0]["logits"]["measures"]["kl_divergence"], 0.0);
     assert!(logits[0]["logits"]["noise_floor"].is_null());
 }
 
 #[test(needs(FOLLOWED))]
-fn what_cannot_be_run_is_unsupported_with_its_reason_and_is_no_agreement() {
+fn models_that_cannot_run_are_unsupported_with_a_reason() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     let other = folder.path().join("other.gguf");
@@ -244,24 +244,24 @@ fn what_cannot_be_run_is_unsupported_with_its_reason_and_is_no_agreement() {
         ),
     ];
     for (model, options, reason) in cases {
-        let run_only = [&["check", text(model), "--rung", "node,logits"], options].concat();
+        let run_only = [&["check", text(model), "--level", "node,logits"], options].concat();
         let output = harness(&run_only);
         assert_code(&output, 4);
         assert!(stdout(&output).contains(reason), "{}", stdout(&output));
         assert!(stdout(&output).contains("node: unsupported (0 comparisons)"));
     }
-    // The rungs below have something to say of the tensors, whatever the model is, and it is not the last word.
+    // The levels below compare the tensors of any model, but do not decide the verdict.
     let output = harness(&["check", text(&other), "--kernel", "tq2_0.scalar"]);
     assert_code(&output, 4);
-    let said = stdout(&output);
+    let printed = stdout(&output);
     assert!(
-        said.contains("; exact with ") && said.contains("logits: unsupported"),
-        "{said}"
+        printed.contains("; exact with ") && printed.contains("logits: unsupported"),
+        "{printed}"
     );
 }
 
 #[test(needs(FOLLOWED))]
-fn tokens_that_make_no_sense_are_refused() {
+fn invalid_tokens_are_refused() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     for options in [
@@ -283,7 +283,7 @@ fn a_prompt_is_tokenized_with_the_models_own_vocabulary() {
         1 => ("<s>".into(), 3),
         2 => ("</s>".into(), 3),
         3..259 => (format!("<0x{:02X}>", id - 3), 6),
-        // A leading space is the character U+2581 to this kind of tokenizer.
+        // This kind of tokenizer represents a leading space as U+2581.
         259 => ("\u{2581}a".into(), 1),
         _ => (format!("unused{id}"), 1),
     };
@@ -298,14 +298,14 @@ fn a_prompt_is_tokenized_with_the_models_own_vocabulary() {
         ("tokenizer.ggml.token_type", Value::from(&kinds)),
     ];
     with_metadata(&original, &model, &metadata);
-    let options = ["--rung", "logits", "--prompt", "a"];
+    let options = ["--level", "logits", "--prompt", "a"];
     let receipt = receipt(0, folder.path(), &model, &options);
     let tokens = &receipt["harness"]["check"]["inference"]["decoding"]["tokens"];
     assert_eq!(*tokens, serde_json::json!([1, 259]));
 }
 
 #[test(needs(FOLLOWED))]
-fn two_models_are_open_on_both_sides_at_once() {
+fn two_models_are_open_in_both_implementations_at_once() {
     let folder = tempdir().unwrap();
     let first = generate("tiny-bitnet-i2_s", folder.path());
     let second = generate("tiny-llama-tq2_0", folder.path());
@@ -313,7 +313,7 @@ fn two_models_are_open_on_both_sides_at_once() {
     let strict = builds
         .into_iter()
         .find(|build| build.id() == Forward::FOLLOWS);
-    let oracle = OracleSide::new(strict.unwrap().load().unwrap());
+    let oracle = OracleImplementation::new(strict.unwrap().load().unwrap());
     let rust = Forward::new(Vec::new());
     let alone = |engine: &dyn Engine, model: &Path| {
         let mut logits = Vec::new();
@@ -342,13 +342,13 @@ fn two_models_are_open_on_both_sides_at_once() {
 }
 
 #[test(needs(FOLLOWED))]
-fn the_report_of_a_models_rungs() {
+fn the_report_of_a_models_levels() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-i2_s", folder.path());
-    let options = ["--rung", "node,logits", "--oracle", Forward::FOLLOWS];
+    let options = ["--level", "node,logits", "--oracle", Forward::FOLLOWS];
     let output = harness(&[&["check", text(&model)], &options[..]].concat());
     assert_code(&output, 0);
-    insta::assert_snapshot!("model_rungs", stdout(&output));
+    insta::assert_snapshot!("model_levels", stdout(&output));
 }
 
 fn main() -> std::process::ExitCode {

@@ -1,5 +1,5 @@
-//! Oracles in worker processes: they answer as sessions of this process do, and whatever becomes of them, this process
-//! goes on.
+//! Oracles in worker processes: they give the same results as sessions in this process, and this process survives their
+//! failures.
 
 mod common;
 
@@ -9,29 +9,23 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use common::oracles::build;
 use common::{ORACLE, generate};
 use harness::inference::{Inference, InferenceError, InferenceParams, TracedNode};
-use harness::side::OracleSide;
-use harness::side::worker::{Worker, WorkerParams};
+use harness::participant::OracleImplementation;
+use harness::participant::worker::{Worker, WorkerParams};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::{TempDir, tempdir, tempdir_in};
 use testing::test;
 
 const TOKENS: [u32; 5] = [1, 5, 7, 9, 100];
 
-/// A worker of the command under test.
+/// Parameters for workers of the command under test.
 fn params() -> WorkerParams {
     WorkerParams {
         program: env!("CARGO_BIN_EXE_harness").into(),
         ..WorkerParams::default()
     }
-}
-
-/// Id of an oracle that runs here.
-fn oracle() -> &'static str {
-    let available = |build: &&cpp_shim::Build| build.availability().is_ok();
-    let first = cpp_shim::builds().iter().find(available);
-    first.expect("the test says that it needs an oracle").id()
 }
 
 /// A small model and a worker that has it open.
@@ -40,7 +34,7 @@ fn open(folder: &TempDir, params: &WorkerParams) -> (PathBuf, Worker) {
         "tiny-bitnet-i2_s",
         tempdir_in(folder).unwrap().keep().as_path(),
     );
-    let worker = Worker::open(oracle(), &model, &InferenceParams::default(), params).unwrap();
+    let worker = Worker::open(build().id(), &model, &InferenceParams::default(), params).unwrap();
     (model, worker)
 }
 
@@ -49,10 +43,10 @@ fn send(worker: &Worker, signal: Signal) {
     kill_process(process, signal).unwrap();
 }
 
-/// Whether a process is there, other than as a zombie that its new parent has yet to reap.
+/// Whether a process exists and is not a zombie that its new parent has not reaped yet.
 fn lives(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The state follows the name, which stands in parentheses.
+    // The state follows the name, which is in parentheses.
     let state = stat
         .rsplit(") ")
         .next()
@@ -60,7 +54,7 @@ fn lives(process: u32) -> bool {
     state.is_some_and(|state| state != 'Z')
 }
 
-/// How a worker was lost, and what it had said.
+/// How a worker was lost, and its last output.
 #[track_caller]
 fn lost(error: InferenceError) -> (String, String) {
     match error {
@@ -69,7 +63,7 @@ fn lost(error: InferenceError) -> (String, String) {
     }
 }
 
-/// A program in place of the command.
+/// A program instead of the command.
 fn program(folder: &Path, script: &str) -> WorkerParams {
     let program = folder.join("program");
     std::fs::write(&program, script).unwrap();
@@ -80,14 +74,14 @@ fn program(folder: &Path, script: &str) -> WorkerParams {
     }
 }
 
-/// What becomes of a worker that is this program.
+/// The error of a worker that runs this script.
 fn imposter(script: &str) -> InferenceError {
     let folder = tempdir().unwrap();
     let params = program(folder.path(), script);
     loop {
         let model = Path::new("model.gguf");
         let error = Worker::open("any", model, &InferenceParams::default(), &params).unwrap_err();
-        // Another test's child may have been born while the program was being written, and hold it open for a moment.
+        // Another test may have forked while the program was being written, so that its child has it open for a moment.
         if !error.to_string().contains("Text file busy") {
             return error;
         }
@@ -101,17 +95,17 @@ fn a_worker_answers_as_a_session_of_this_process_does() {
     let build = cpp_shim::builds()
         .iter()
         .find(|build| build.id() == worker.id());
-    let here = OracleSide::new(build.unwrap().load().unwrap());
+    let here = OracleImplementation::new(build.unwrap().load().unwrap());
     let mut session = here
         .open_inference(&model, &InferenceParams::default())
         .unwrap();
     assert_eq!(worker.vocabulary(), session.vocabulary());
-    let traced = |side: &mut dyn Inference| {
+    let traced = |implementation: &mut dyn Inference| {
         let mut nodes: Vec<TracedNode> = Vec::new();
-        let logits = side
+        let logits = implementation
             .decode(&TOKENS, Some(&mut |node| nodes.push(node)))
             .unwrap();
-        (nodes, logits, side.decode(&[3, 2], None).unwrap())
+        (nodes, logits, implementation.decode(&[3, 2], None).unwrap())
     };
     let (nodes, logits, more) = traced(&mut worker);
     assert!(nodes.len() > 50 && nodes.iter().all(|node| !node.values.is_empty()));
@@ -121,7 +115,7 @@ fn a_worker_answers_as_a_session_of_this_process_does() {
 }
 
 #[test(needs(ORACLE))]
-fn a_refusal_is_no_loss() {
+fn a_refusal_does_not_lose_the_worker() {
     let folder = tempdir().unwrap();
     let (model, mut worker) = open(&folder, &params());
     for tokens in [&[][..], &[1_000_000], &[1; 600]] {
@@ -141,7 +135,7 @@ fn a_refusal_is_no_loss() {
 }
 
 #[test(needs(ORACLE))]
-fn a_killed_worker_is_lost_and_the_next_one_works() {
+fn a_new_worker_works_after_a_killed_one() {
     let folder = tempdir().unwrap();
     for (signal, name) in [
         (Signal::KILL, "SIGKILL"),
@@ -165,12 +159,12 @@ fn a_killed_worker_is_lost_and_the_next_one_works() {
 }
 
 #[test(needs(ORACLE))]
-fn a_worker_killed_among_its_nodes_is_lost() {
+fn a_worker_killed_while_sending_nodes_is_lost() {
     let folder = tempdir().unwrap();
     let (_, mut worker) = open(&folder, &params());
     let process = Pid::from_raw(worker.process() as i32).unwrap();
     let mut nodes = 0;
-    // More nodes than a pipe holds: the worker is in the midst of them when it dies.
+    // More nodes than a pipe holds, so that the worker is sending them when it dies.
     let tokens = [1; 200];
     let mut sink = |_: TracedNode| {
         nodes += 1;
@@ -184,9 +178,9 @@ fn a_worker_killed_among_its_nodes_is_lost() {
 }
 
 #[test(needs(ORACLE))]
-fn a_worker_that_hangs_is_killed_when_the_limit_is_over() {
+fn a_hanging_worker_is_killed_after_the_time_limit() {
     let folder = tempdir().unwrap();
-    // Opened with patience: the machine may be busy.
+    // Opened with the long limit, because the machine may be busy.
     let (_, mut worker) = open(&folder, &params());
     worker.set_limit(Duration::from_millis(500));
     send(&worker, Signal::STOP);
@@ -196,7 +190,7 @@ fn a_worker_that_hangs_is_killed_when_the_limit_is_over() {
 }
 
 #[test(needs(ORACLE))]
-fn a_request_that_no_pipe_holds_does_not_hang_on_a_worker_that_does_not_read() {
+fn a_large_request_does_not_block_on_a_worker_that_does_not_read() {
     let folder = tempdir().unwrap();
     let (_, mut worker) = open(&folder, &params());
     worker.set_limit(Duration::from_millis(500));
@@ -207,7 +201,7 @@ fn a_request_that_no_pipe_holds_does_not_hang_on_a_worker_that_does_not_read() {
 }
 
 #[test(needs(ORACLE))]
-fn a_sink_that_panics_leaves_no_worker_that_mixes_up_answers() {
+fn a_panicking_sink_loses_the_worker() {
     let folder = tempdir().unwrap();
     let (_, mut worker) = open(&folder, &params());
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -221,7 +215,7 @@ fn a_sink_that_panics_leaves_no_worker_that_mixes_up_answers() {
 }
 
 #[test(needs(ORACLE))]
-fn a_dropped_worker_is_gone() {
+fn dropping_a_worker_ends_its_process() {
     let folder = tempdir().unwrap();
     let (_, worker) = open(&folder, &params());
     let process = worker.process();
@@ -231,7 +225,7 @@ fn a_dropped_worker_is_gone() {
 }
 
 #[test]
-fn what_a_worker_said_before_it_died_is_told() {
+fn the_last_output_of_a_worker_is_reported() {
     let (how, stderr) = lost(imposter("#!/bin/sh\necho 'assertion failed' >&2\nexit 3\n"));
     assert_eq!(
         (how.as_str(), stderr.as_str()),
@@ -242,13 +236,13 @@ fn what_a_worker_said_before_it_died_is_told() {
 }
 
 #[test]
-fn a_program_that_speaks_another_language_is_lost() {
+fn a_program_with_another_protocol_is_lost() {
     let (how, _) = lost(imposter("#!/bin/sh\nexec yes\n"));
-    assert!(how.starts_with("made no sense"), "{how}");
+    assert!(how.starts_with("sent an invalid message"), "{how}");
 }
 
 #[test]
-fn a_program_that_cannot_be_started_is_told_as_such() {
+fn a_program_that_cannot_start_is_reported() {
     let folder = tempdir().unwrap();
     let missing = WorkerParams {
         program: folder.path().join("missing"),
@@ -257,7 +251,7 @@ fn a_program_that_cannot_be_started_is_told_as_such() {
     let error = Worker::open("any", Path::new("m"), &InferenceParams::default(), &missing);
     let unsupported = |error: &InferenceError| matches!(error, InferenceError::Unsupported { .. });
     assert!(error.as_ref().is_err_and(unsupported), "{error:?}");
-    // A program of no format that this machine runs, and what an emulator makes of one.
+    // A program that this machine cannot run, and the behaviour of an emulator with one.
     for script in ["\x7fELF of another machine", "#!/bin/sh\nexit 127\n"] {
         let error = imposter(script);
         assert!(unsupported(&error), "{error:?}");
@@ -267,12 +261,12 @@ fn a_program_that_cannot_be_started_is_told_as_such() {
 /// Set for the process that [`a_worker_dies_with_its_parent`] starts.
 const PARENT: &str = "HARNESS_TEST_PARENT";
 
-/// What that process does: it starts a worker, names it, and waits to be killed.
+/// The work of that process: it starts a worker, prints its id, and waits to be killed.
 fn be_a_parent() {
     let folder = tempdir().unwrap();
     let (_, worker) = open(&folder, &params());
     println!("worker {}", worker.process());
-    // A pipe that nobody writes to.
+    // Blocks, because nothing is written to the pipe.
     std::io::stdin().lines().for_each(drop);
 }
 
@@ -291,7 +285,7 @@ fn a_worker_dies_with_its_parent() {
         process.trim().parse().ok()
     });
     let worker = worker.expect("the parent names its worker");
-    // Stopped, it cannot do anything about it itself.
+    // Stopped, so that the worker cannot end by itself.
     let process = Pid::from_raw(worker as i32).unwrap();
     kill_process(process, Signal::STOP).unwrap();
     assert!(lives(worker));

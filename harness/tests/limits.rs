@@ -1,4 +1,4 @@
-//! Limits of the system, and deaths of the process that does the work: exit code 3, and one line that says what it was.
+//! System limits, and the death of the working process: exit code 3 and a one-line error with the reason.
 
 mod common;
 
@@ -10,29 +10,30 @@ use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use common::oracles::build;
 use common::{ORACLE, assert_code, stderr};
 use harness::implementation::Implementation;
-use harness::side::OracleSide;
+use harness::participant::OracleImplementation;
 use libc::{RLIMIT_AS, RLIMIT_FSIZE, RLIMIT_NPROC};
-use qk256::format::{Flavour, Storage, TQ2_0, Weights};
+use qk256::format::{Storage, StorageVariant, TQ2_0, Weights};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::tempdir;
 use testing::{Need, test};
 
-/// Changes a limit of this process.
+/// Sets a limit of this process.
 fn limit(resource: libc::__rlimit_resource_t, most: u64) -> std::io::Result<()> {
     let limit = libc::rlimit {
         rlim_cur: most,
         rlim_max: most,
     };
-    // SAFETY: the structure is read during the call alone.
+    // SAFETY: the structure is only read during the call.
     match unsafe { libc::setrlimit(resource, &limit) } {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),
     }
 }
 
-/// The command `harness` in a folder, without what the environment adds to panics.
+/// The command `harness` in a folder, without environment variables that add to panics.
 fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command
@@ -42,34 +43,34 @@ fn command(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Asserts exit code 3 with one line of these words.
+/// Asserts exit code 3 and a one-line error with these words.
 #[track_caller]
 fn assert_one_line(output: &Output, words: &[&str]) {
     assert_code(output, 3);
-    let said = stderr(output);
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let printed = stderr(output);
+    assert_eq!(printed.lines().count(), 1, "{printed}");
     for words in words {
-        assert!(said.contains(words), "{words}: {said}");
+        assert!(printed.contains(words), "{words}: {printed}");
     }
 }
 
 #[test]
-fn a_limit_of_file_sizes_is_an_error_that_leaves_nothing() {
+fn a_limit_of_file_sizes_is_an_error_and_leaves_no_file() {
     let folder = tempdir().unwrap();
     let mut synth = command(
         folder.path(),
         &["synth", "tiny-llama-tq2_0", "-o", "m.gguf"],
     );
-    // SAFETY: a system call, which is all that may happen between fork and exec.
+    // SAFETY: the closure makes only a system call, which is allowed between fork and exec.
     unsafe { synth.pre_exec(|| limit(RLIMIT_FSIZE, 1 << 10)) };
     assert_one_line(&synth.output().unwrap(), &["m.gguf", "ulimit -f"]);
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
-/// The limit of processes does not bind the superuser; the processes of this user are counted apart.
+/// The user `nobody`, because the limit of processes does not apply to root, and processes are counted for each user.
 const NOBODY: u32 = 65534;
 
-/// The files of the build may be their owner's alone.
+/// Other users may lack permission to execute the build.
 const EXECUTION: Need = Need {
     name: "execution",
     check: || {
@@ -82,7 +83,7 @@ const EXECUTION: Need = Need {
     },
 };
 
-/// Has the command run by somebody whom limits bind.
+/// Runs the command as a user to whom limits apply.
 fn as_nobody(command: &mut Command) -> &mut Command {
     match geteuid().is_root() {
         true => command.uid(NOBODY).gid(NOBODY),
@@ -95,31 +96,32 @@ fn a_limit_of_processes_is_an_error() {
     let folder = tempdir().unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let limited = |most: u64| {
-        let args = ["check", "tiny-llama-tq2_0", "--rung=logits"];
+        let args = ["check", "tiny-llama-tq2_0", "--level=logits"];
         let mut check = command(folder.path(), &args);
         as_nobody(&mut check);
-        // SAFETY: a system call, which is all that may happen between fork and exec.
+        // SAFETY: the closure makes only a system call, which is allowed between fork and exec.
         unsafe { check.pre_exec(move || limit(RLIMIT_NPROC, most)) };
         check.output().unwrap()
     };
     assert_one_line(&limited(1), &["cannot start a process", "ulimit -u"]);
-    // Whatever is the first that cannot start, a thread of the harness, a worker or a thread of a worker: until all can,
-    // unless this user runs more.
-    for most in 2..200 {
+    // Any thread of the harness, worker or thread of a worker may be the first that cannot start. The loop ends when
+    // all can, or when this user runs more processes.
+    let enough = (2..200).find(|&most| {
         let output = limited(most);
-        if output.status.code() != Some(3) {
+        let limit = output.status.code() == Some(3);
+        if limit {
+            assert_one_line(&output, &["ulimit -u"]);
+        } else {
             assert_code(&output, 0);
-            assert!(most > 4, "{most} processes and threads are enough");
-            return;
         }
-        assert_one_line(&output, &["ulimit -u"]);
-    }
-    panic!("200 processes and threads are not enough");
+        !limit
+    });
+    assert!(enough > Some(4), "{enough:?} processes and threads");
 }
 
-/// The process that a `harness` supervises.
+/// The process that a `harness` process supervises.
 fn child_of(supervisor: u32) -> Pid {
-    // The parent follows the name, which stands in parentheses, and the state.
+    // The parent follows the name, which is in parentheses, and the state.
     let parent = |stat: String| Some(stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse());
     loop {
         for process in fs::read_dir("/proc").unwrap().flatten() {
@@ -134,7 +136,7 @@ fn child_of(supervisor: u32) -> Pid {
 }
 
 #[test(needs(ORACLE))]
-fn the_death_of_the_process_that_works_is_an_error() {
+fn the_death_of_the_working_process_is_an_error() {
     let folder = tempdir().unwrap();
     for (signal, name) in [
         (Signal::ABORT, "SIGABRT"),
@@ -155,22 +157,16 @@ fn the_death_of_the_process_that_works_is_an_error() {
 /// Set for the process that [`an_oracle_without_threads_says_so_and_starts_no_debugger`] starts.
 const WITHOUT_THREADS: &str = "HARNESS_TEST_WITHOUT_THREADS";
 
-/// An oracle that runs here.
-fn oracle() -> &'static cpp_shim::Build {
-    let mut builds = cpp_shim::builds().iter();
-    let oracle = builds.find(|build| build.availability().is_ok());
-    oracle.expect("an oracle runs here")
-}
-
-/// What that process does: products on one thread, and on several where there is no room for a stack.
+/// The work of that process: products on one thread, and on several without memory for a stack.
 fn be_without_threads() {
-    let side = OracleSide::new(oracle().load().unwrap());
-    let storage = Storage::new(TQ2_0, Flavour::Blocks, 32, 256).unwrap();
+    let implementation = OracleImplementation::new(build().load().unwrap());
+    let storage = Storage::new(TQ2_0, StorageVariant::Blocks, 32, 256).unwrap();
     let bytes = vec![0; storage.bytes()];
     let weights = Weights::new(storage, &bytes).unwrap();
     let mut out = vec![0.0; 32];
     let mut run = |threads| {
-        side.products(&weights, &[1.0; 256], threads, &mut out)
+        implementation
+            .products(&weights, &[1.0; 256], threads, &mut out)
             .unwrap()
     };
     run(1);
@@ -191,16 +187,16 @@ fn an_oracle_without_threads_says_so_and_starts_no_debugger() {
         .env("PATH", folder.path())
         .output()
         .unwrap();
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), None, "{said}");
-    let id = oracle().id();
+    let printed = stderr(&output);
+    assert_eq!(output.status.code(), None, "{printed}");
+    let id = build().id();
     let starts = format!("{id} cannot start a thread: ");
     assert!(
-        said.contains(&starts) && said.contains("ulimit -u"),
-        "{said}"
+        printed.contains(&starts) && printed.contains("ulimit -u"),
+        "{printed}"
     );
-    assert!(said.contains(&format!("{id} aborts")), "{said}");
-    assert!(!said.contains("a debugger"), "{said}");
+    assert!(printed.contains(&format!("{id} aborts")), "{printed}");
+    assert!(!printed.contains("a debugger"), "{printed}");
 }
 
 fn main() -> std::process::ExitCode {

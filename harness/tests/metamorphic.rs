@@ -1,18 +1,18 @@
-//! What must hold between results, whatever they are: relations that no reference is needed for.
+//! Relations between results that need no reference.
 
 use harness::probe::Random;
 use qk256::activation::Activations;
 use qk256::format::{FORMATS, Format, ScaleRule, Storage, Weights, pack};
 use qk256::kernel::{self, Kernel};
 
-/// Kernels that this CPU can run.
+/// The kernels that this CPU can run.
 fn kernels() -> impl Iterator<Item = &'static Kernel> {
     kernel::all()
         .iter()
         .filter(|kernel| kernel.availability().is_ok())
 }
 
-/// Shapes with several rows, whole blocks and, where the format has them, tails.
+/// Shapes with several rows, whole blocks and, if the format has them, tails.
 fn storages(format: &Format) -> Vec<Storage> {
     let shapes = [(8, 256), (4, 384), (12, 768), (4, 2304)];
     shapes
@@ -92,7 +92,7 @@ fn permuting_rows_permutes_results() {
             let scales: Vec<f32> = (0..storage.scale_count())
                 .map(|_| 0.5 + random.unit().abs())
                 .collect();
-            // 5 has no divisor in common with any number of rows here.
+            // 5 is coprime to every number of rows used here.
             let source: Vec<usize> = (0..rows).map(|row| (5 * row + 3) % rows).collect();
             let row_codes = |&row: &usize| codes[row * cols..][..cols].to_vec();
             let permuted_codes: Vec<u8> = source.iter().flat_map(row_codes).collect();
@@ -126,7 +126,7 @@ fn permuting_rows_permutes_results() {
     }
 }
 
-/// The operations that give f32, as bits.
+/// An operation with f32 results, as bits.
 type Products = fn(&Kernel, Storage, &[u8], &[f32]) -> Vec<u32>;
 const OPERATIONS: [(&str, Products); 2] = [("products", products), ("products_f32", products_f32)];
 
@@ -140,7 +140,7 @@ fn negating_activations_negates_sums() {
             let scales = vec![0.75; storage.scale_count()];
             let bytes = pack(&storage, &codes, &scales).unwrap();
             let case = format!("{} {} x {cols}", kernel.id(), storage.rows());
-            // -128 has no negative of its own.
+            // -128 cannot be negated in int8.
             let a: Vec<i8> = (0..2 * cols).map(|_| random.code().max(-127)).collect();
             let negated: Vec<i8> = a.iter().map(|a| -a).collect();
             let sums = dots(kernel, storage, &bytes, &a);
@@ -150,7 +150,7 @@ fn negating_activations_negates_sums() {
                 "dots: {case}"
             );
             assert!(sums.iter().any(|&sum| sum != 0), "{case}");
-            // Rounding to nearest is symmetric, in quantization as in sums; a sum of zero keeps its own sign.
+            // Rounding to nearest is symmetric in quantization and in sums. A sum of zero keeps its sign.
             let x: Vec<f32> = (0..2 * cols).map(|_| random.bell()).collect();
             let negated: Vec<f32> = x.iter().map(|x| -x).collect();
             for (operation, run) in OPERATIONS {

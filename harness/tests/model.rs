@@ -1,4 +1,4 @@
-//! The forward pass in Rust against the strict oracle: every named node and every logit, bit for bit.
+//! Compares the forward pass in Rust with the strict oracle: every named node and every logit must be bit-identical.
 
 mod common;
 
@@ -14,7 +14,7 @@ use qk256::model::{Context, ContextParams, LoadParams, Model};
 use tempfile::tempdir;
 use testing::{MODELS, models, test};
 
-/// The tokens of the logits that lie beside the shared models.
+/// The tokens of the logits that are stored with the shared models.
 const TOKENS: [u32; 8] = [1, 5, 7, 9, 100, 31, 2, 8];
 
 /// The small recipes of these architectures.
@@ -67,7 +67,7 @@ fn two_threads() -> Run {
 }
 
 #[test(needs(FOLLOWED))]
-fn every_node_of_a_prompt_is_the_oracles() {
+fn every_node_of_a_prompt_equals_the_oracles() {
     compare_all(&prompt());
 }
 
@@ -82,7 +82,7 @@ fn prompts_longer_than_a_ubatch_and_than_a_run_of_the_cache() {
 }
 
 #[test(needs(FOLLOWED))]
-fn two_threads_change_nothing() {
+fn two_threads_give_the_same_results() {
     compare_all(&two_threads());
 }
 
@@ -137,7 +137,7 @@ fn logits_are_those_stored_beside_the_shared_models() {
     }
 }
 
-/// `NAME.logits.f32` beside `NAME.gguf`.
+/// The path `NAME.logits.f32` next to `NAME.gguf`.
 fn stored_logits(model: &Path) -> PathBuf {
     model.with_extension("logits.f32")
 }

@@ -1,4 +1,4 @@
-//! What becomes of a model's file while it is in use, and what else may lie where one is looked for.
+//! Changes of a model file while it is in use, and paths that are no regular files.
 
 mod common;
 
@@ -20,7 +20,7 @@ use common::{ORACLE, assert_code, child_of, generate, harness_in, stderr, stdout
 
 const RECIPE: &str = "tiny-llama-tq2_0";
 
-/// Enough tokens that a decode goes on for a while.
+/// Enough tokens for a decode that takes a while.
 fn tokens() -> String {
     vec!["7"; 100].join(",")
 }
@@ -38,7 +38,7 @@ fn send(process: u32, signal: Signal) {
     kill_process(id, signal).unwrap();
 }
 
-/// Runs a command, and does something as soon as it has the model in its memory.
+/// Runs a command and calls `then` as soon as it has mapped the model.
 fn with_model_mapped(folder: &Path, args: &[&str], then: impl FnOnce(&Path)) -> Output {
     let model = folder.join("model.gguf");
     let mut child = Command::new(env!("CARGO_BIN_EXE_harness"))
@@ -73,15 +73,15 @@ fn shorten(model: &Path) {
 }
 
 #[test(needs(ORACLE))]
-fn a_file_that_becomes_shorter_is_an_error_on_every_level_and_leaves_nothing() {
+fn a_truncated_file_is_an_error_on_every_level() {
     let tokens = tokens();
-    let check = |rung| {
+    let check = |level| {
         vec![
             "check",
             "model.gguf",
             "--receipt=receipt.json",
-            "--rung",
-            rung,
+            "--level",
+            level,
         ]
     };
     let decode = |mut args: Vec<&'static str>| {
@@ -102,10 +102,10 @@ fn a_file_that_becomes_shorter_is_an_error_on_every_level_and_leaves_nothing() {
             .collect();
         let output = with_model_mapped(folder.path(), &args, shorten);
         assert_code(&output, 3);
-        let told = stderr(&output);
+        let printed = stderr(&output);
         assert!(
-            told.contains("model.gguf") && told.contains("became shorter"),
-            "{args:?}: {told}"
+            printed.contains("model.gguf") && printed.contains("became shorter"),
+            "{args:?}: {printed}"
         );
         assert!(!stdout(&output).contains("verdict"), "{}", stdout(&output));
         assert_eq!(folder.path().read_dir().unwrap().count(), 1, "{args:?}");
@@ -119,23 +119,23 @@ fn a_file_that_is_written_to_in_place_leaves_no_receipt() {
         "check",
         "model.gguf",
         "--receipt=receipt.json",
-        "--rung=tensor",
+        "--level=tensor",
     ];
     let output = with_model_mapped(folder.path(), &args, |model| {
         let length = fs::metadata(model).unwrap().len();
         fs::write(model, vec![0xff; length as usize]).unwrap();
     });
     assert_code(&output, 3);
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        told.contains("model.gguf: the file was written to"),
-        "{told}"
+        printed.contains("model.gguf: the file was written to"),
+        "{printed}"
     );
     assert_eq!(folder.path().read_dir().unwrap().count(), 1);
 }
 
 #[test(needs(ORACLE))]
-fn a_receipt_names_the_file_that_was_read_whatever_has_its_name_since() {
+fn a_receipt_names_the_file_that_was_read() {
     let folder = folder();
     let sha256 = |name: &str| {
         let model = Model::open(&folder.path().join(name)).unwrap();
@@ -147,12 +147,12 @@ fn a_receipt_names_the_file_that_was_read_whatever_has_its_name_since() {
         "check",
         "model.gguf",
         "--receipt=receipt.json",
-        "--rung=tensor,node,logits",
+        "--level=tensor,node,logits",
     ];
     assert_code(&harness_in(folder.path(), &args), 0);
     let undisturbed = receipt();
     let another = generate("tiny-bitnet-i2_s", folder.path());
-    // Before the workers and the forward pass have opened it.
+    // Before the workers and the forward pass open it.
     let output = with_model_mapped(folder.path(), &args, |model| {
         fs::rename(&another, model).unwrap();
     });
@@ -160,14 +160,14 @@ fn a_receipt_names_the_file_that_was_read_whatever_has_its_name_since() {
     let disturbed = receipt();
     assert_eq!(disturbed.model_info, undisturbed.model_info);
     assert_eq!(disturbed.model_info.as_ref().unwrap().sha256, read);
-    // The nodes of another model are others.
-    let rungs = |receipt: &Receipt| receipt.harness.check.as_ref().unwrap().rungs.clone();
-    assert_eq!(rungs(&disturbed), rungs(&undisturbed));
+    // Another model would have other nodes.
+    let levels = |receipt: &Receipt| receipt.harness.check.as_ref().unwrap().levels.clone();
+    assert_eq!(levels(&disturbed), levels(&undisturbed));
     assert_ne!(read, sha256("model.gguf"));
 }
 
 #[test(needs(ORACLE))]
-fn bytes_behind_the_last_tensor_are_noted_and_no_matter() {
+fn bytes_behind_the_last_tensor_are_reported_and_ignored() {
     let folder = folder();
     let model = folder.path().join("model.gguf");
     let mut file = OpenOptions::new().append(true).open(&model).unwrap();
@@ -176,18 +176,18 @@ fn bytes_behind_the_last_tensor_are_noted_and_no_matter() {
     let args = ["check", "model.gguf", "--receipt=receipt.json"];
     let output = harness_in(folder.path(), &args);
     assert_code(&output, 0);
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert_eq!(
-        told.matches("note: model.gguf: 1,000 bytes").count(),
+        printed.matches("note: model.gguf: 1,000 bytes").count(),
         1,
-        "{told}"
+        "{printed}"
     );
     let receipt = Receipt::read(&folder.path().join("receipt.json")).unwrap();
     assert_eq!(receipt.model_info.unwrap().unused_bytes, 1000);
 }
 
 #[test]
-fn what_is_no_regular_file_is_refused_by_name_and_not_waited_for() {
+fn only_regular_files_are_read_and_nothing_blocks() {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for name in ["pipe", "pipe.gguf", "pipe.json", "pipe.toml"] {
@@ -227,12 +227,12 @@ fn what_is_no_regular_file_is_refused_by_name_and_not_waited_for() {
             ("bench --quick --model pipe", pipe),
         ]);
     }
-    for (command, told) in commands {
+    for (command, printed) in commands {
         let args: Vec<&str> = command.split(' ').collect();
         let output = harness_in(folder.path(), &args);
         assert_code(&output, 3);
         let error = stderr(&output);
-        assert!(error.contains(told), "{command}: {error}");
+        assert!(error.contains(printed), "{command}: {error}");
     }
 }
 

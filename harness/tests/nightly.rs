@@ -1,4 +1,4 @@
-//! A short night, end to end: every kind of work, a receipt each, and the report of them.
+//! A short nightly run: every kind of work with its receipt, and the report.
 
 mod common;
 
@@ -33,11 +33,11 @@ fn receipts(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test(needs(ORACLE))]
-fn a_short_night_leaves_receipts_and_a_report() {
+fn a_short_nightly_run_writes_receipts_and_a_report() {
     let folder = tempdir().unwrap();
     let args = [
         &SHORT[..],
-        &["--no-mistakes", "--no-bench", "--out", "night"],
+        &["--no-mutants", "--no-bench", "--out", "night"],
     ]
     .concat();
     let output = harness_in(folder.path(), &args);
@@ -54,7 +54,7 @@ fn a_short_night_leaves_receipts_and_a_report() {
         let line = format!("{}: {verdict} (", name.trim_end_matches(".json"));
         assert!(stdout(&output).contains(&line));
     }
-    // The recipe names the model, so that the receipt replays anywhere.
+    // The recipe names the model, so that the receipt can be repeated anywhere.
     let check = Receipt::read(&night.join("check-tiny-llama-tq2_0.json")).unwrap();
     assert_eq!(
         check.harness.runs[0].model.as_deref(),
@@ -66,11 +66,11 @@ fn a_short_night_leaves_receipts_and_a_report() {
 }
 
 #[test(needs(ORACLE))]
-fn shards_have_no_report_and_add_up_to_one() {
+fn shards_have_no_report_and_together_make_one() {
     let folder = tempdir().unwrap();
     for shard in ["1/2", "2/2"] {
         let short = [
-            "--no-mistakes",
+            "--no-mutants",
             "--no-bench",
             "--shard",
             shard,
@@ -103,28 +103,31 @@ fn shards_have_no_report_and_add_up_to_one() {
 #[test(needs(ORACLE))]
 fn a_step_that_fails_does_not_stop_the_others() {
     let folder = tempdir().unwrap();
-    // A check writes the model of its recipe to the temporary folder, which is not there.
+    // A check writes the model of its recipe to the temporary folder, which does not exist.
     let output = Command::new(env!("CARGO_BIN_EXE_harness"))
-        .args([&SHORT[..], &["--no-mistakes", "--no-bench", "--out=night"]].concat())
+        .args([&SHORT[..], &["--no-mutants", "--no-bench", "--out=night"]].concat())
         .current_dir(folder.path())
         .env("TMPDIR", folder.path().join("nowhere"))
         .output()
         .unwrap();
     assert_code(&output, 3);
-    let told = stdout(&output);
-    assert!(told.contains("check-tiny-llama-tq2_0: failed: "), "{told}");
-    assert!(told.contains("fuzz: exact ("), "{told}");
+    let printed = stdout(&output);
+    assert!(
+        printed.contains("check-tiny-llama-tq2_0: failed: "),
+        "{printed}"
+    );
+    assert!(printed.contains("fuzz: exact ("), "{printed}");
     let night = folder.path().join("night");
     assert_eq!(receipts(&night), BTreeSet::from(["fuzz.json".into()]));
     assert!(night.join("index.html").is_file());
 }
 
 #[test(needs(ORACLE))]
-fn a_night_goes_on_to_its_end_whoever_reads() {
+fn a_nightly_run_continues_with_a_closed_pipe() {
     let folder = tempdir().unwrap();
     let args = [
         "--fuzz-cases=5",
-        "--no-mistakes",
+        "--no-mutants",
         "--no-bench",
         "--out=night",
     ];
@@ -141,7 +144,7 @@ fn a_night_goes_on_to_its_end_whoever_reads() {
 
 #[test(needs(ORACLE))]
 #[cfg(target_os = "linux")]
-fn an_interrupted_night_keeps_what_is_done_and_names_the_rest() {
+fn an_interrupted_nightly_run_keeps_receipts_and_names_missing_steps() {
     let folder = tempdir().unwrap();
     let check = folder.path().join("night/check-tiny-llama-tq2_0.json");
     let child = heeding_signals(&mut Command::new(env!("CARGO_BIN_EXE_harness")))
@@ -153,7 +156,7 @@ fn an_interrupted_night_keeps_what_is_done_and_names_the_rest() {
             "--out=night",
         ])
         .arg("--no-bench")
-        .arg("--no-mistakes")
+        .arg("--no-mutants")
         .current_dir(folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -163,7 +166,7 @@ fn an_interrupted_night_keeps_what_is_done_and_names_the_rest() {
         sleep(Duration::from_millis(5));
     }
     let id = libc::pid_t::try_from(child.id()).unwrap();
-    // SAFETY: the process is our child, and has not been waited for.
+    // SAFETY: the process is a child of this one that has not been waited for.
     assert_eq!(unsafe { libc::kill(id, libc::SIGINT) }, 0);
     let output = child.wait_with_output().unwrap();
     assert_code(&output, 130);
@@ -173,7 +176,7 @@ fn an_interrupted_night_keeps_what_is_done_and_names_the_rest() {
         stderr(&output)
     );
     let receipt = Receipt::read(&check).unwrap();
-    assert_eq!(receipt.harness.sections()[0].0, Section::Check);
+    assert_eq!(receipt.harness.sections().next().unwrap().0, Section::Check);
     let night = folder.path().join("night");
     assert_eq!(
         receipts(&night),

@@ -1,4 +1,4 @@
-//! How commands print: text, JSON, colours, annotations, and what describes the command line itself.
+//! Output of commands: text, JSON, colours, annotations, completions and manual pages.
 
 mod common;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use testing::test;
 
-/// The commands that do something, each by its words; those of a command's command too.
+/// The words of all commands that do something, including subcommands of commands.
 fn commands() -> Vec<Vec<String>> {
     fn add(command: &clap::Command, words: &[String], all: &mut Vec<Vec<String>>) {
         if !command.has_subcommands() {
@@ -32,15 +32,15 @@ fn commands() -> Vec<Vec<String>> {
     all
 }
 
-/// Arguments with which a command has a result and does little; none if its output is made for another program.
+/// Arguments with which a command has a result and does little work. None if its output is for another program.
 fn little_work(words: &str) -> Option<&'static [&'static str]> {
     Some(match words {
-        "check" => &["model.gguf", "--rung=lut"],
+        "check" => &["model.gguf", "--level=lut"],
         "logits" => &["model.gguf", "--tokens=1", "--out=logits.npy"],
         "dump-lut" => &["model.gguf"],
         "synth" => &["tiny-llama-tq2_0", "-o=another.gguf"],
         "oracles" | "kernels" => &[],
-        "mistakes" => &["--stories"],
+        "mutants" => &["--descriptions"],
         "fuzz" => &["--cases=5", "--out=findings"],
         "replay" => &["case.json"],
         "bench" => &["--quick", "--model=tiny-llama-tq2_0", "--threads=1"],
@@ -52,7 +52,7 @@ fn little_work(words: &str) -> Option<&'static [&'static str]> {
         "nightly" => &[
             "--recipe=tiny-llama-tq2_0",
             "--fuzz-cases=5",
-            "--no-mistakes",
+            "--no-mutants",
             "--no-bench",
             "--out=night",
         ],
@@ -61,7 +61,7 @@ fn little_work(words: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// A folder with a model, a case and a receipt, and the baseline that is made of it.
+/// A folder with a model, a case, a receipt and a baseline made from it.
 fn folder() -> TempDir {
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
@@ -73,7 +73,7 @@ fn folder() -> TempDir {
         &[
             "check",
             "model.gguf",
-            "--rung=lut",
+            "--level=lut",
             "--receipt=receipt.json",
         ][..],
         &["baseline", "accept", "receipt.json", "-o=baseline.json"],
@@ -105,7 +105,7 @@ fn every_command_with_a_result_prints_it_as_one_json_document() {
             documents[0].is_object() || documents[0].is_array(),
             "{line:?}"
         );
-        // What makes a receipt prints it, and it verifies.
+        // Commands that make a receipt print it, and it verifies.
         if ["check", "fuzz", "bench"].contains(&words[0].as_str()) {
             std::fs::write(folder.path().join("printed.json"), &text).unwrap();
             assert_code(
@@ -118,7 +118,7 @@ fn every_command_with_a_result_prints_it_as_one_json_document() {
 }
 
 #[test(needs(ORACLE))]
-fn red_results_are_documents_too() {
+fn failures_are_documents_too() {
     let folder = folder();
     let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/baseline.json");
     let baseline = format!("--baseline={}", reports.display());
@@ -141,7 +141,7 @@ fn red_results_are_documents_too() {
     let nothing = [
         "check",
         "model.gguf",
-        "--rung=block",
+        "--level=block",
         "--kernel=tq1_0.scalar",
     ];
     let check = one(&[&nothing[..], &["--format=json"]].concat(), 4);
@@ -155,7 +155,12 @@ fn nothing_compared_comes_with_its_reason() {
     let cases: [&[&str]; 4] = [
         &["check", "model.gguf", "--kernel=tq1_0.scalar"],
         &["check", "model.gguf", "--kernel=tq1_0.scalar", "--quiet"],
-        &["check", "model.gguf", "--kernel=tq1_0.scalar", "--rung=lut"],
+        &[
+            "check",
+            "model.gguf",
+            "--kernel=tq1_0.scalar",
+            "--level=lut",
+        ],
         &["replay", "receipt.json"],
     ];
     for args in cases {
@@ -172,9 +177,9 @@ fn nothing_compared_comes_with_its_reason() {
 }
 
 #[test(needs(ORACLE))]
-fn quiet_leaves_the_verdict() {
+fn quiet_prints_only_the_verdict() {
     let folder = folder();
-    let args = ["check", "model.gguf", "--rung=lut", "-q"];
+    let args = ["check", "model.gguf", "--level=lut", "-q"];
     let output = harness_in(folder.path(), &args);
     assert_code(&output, 0);
     assert_eq!(stdout(&output).trim(), "verdict: exact");
@@ -195,7 +200,7 @@ fn with(env: &[(&str, &str)], folder: &Path, args: &[&str]) -> Output {
 }
 
 #[test]
-fn colours_are_there_when_they_are_wanted() {
+fn colours_follow_the_option() {
     let here = Path::new(".");
     for args in [
         &["kernels", "--help"][..],
@@ -225,7 +230,7 @@ fn colours_are_there_when_they_are_wanted() {
 }
 
 #[test]
-fn github_is_shown_what_is_wrong_and_others_are_not() {
+fn failures_are_annotated_only_on_github() {
     let folder = tempdir().unwrap();
     let args = ["verify-receipt", "no,such:file.json"];
     let commands = |env: &[(&str, &str)]| {
@@ -236,16 +241,16 @@ fn github_is_shown_what_is_wrong_and_others_are_not() {
         commands.map(String::from).collect::<Vec<_>>()
     };
     assert_eq!(commands(&[]), [""; 0]);
-    let told = commands(&[("GITHUB_ACTIONS", "true")]);
-    assert_eq!(told.len(), 1);
+    let output_text = commands(&[("GITHUB_ACTIONS", "true")]);
+    assert_eq!(output_text.len(), 1);
     assert!(
-        told[0].starts_with("::error title=harness::no,such:file.json"),
-        "{told:?}"
+        output_text[0].starts_with("::error title=harness::no,such:file.json"),
+        "{output_text:?}"
     );
 }
 
 #[test(needs(ORACLE))]
-fn github_is_shown_the_points_of_a_red_gate() {
+fn failures_of_the_gate_are_annotated_on_github() {
     let folder = folder();
     let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports/baseline.json");
     let baseline = format!("--baseline={}", reports.display());
@@ -261,7 +266,7 @@ fn github_is_shown_the_points_of_a_red_gate() {
 }
 
 #[test]
-fn shells_complete_and_man_describes_every_command() {
+fn completions_and_man_pages_cover_every_command() {
     let folder = tempdir().unwrap();
     assert_code(&harness_in(folder.path(), &["man", "pages"]), 0);
     let command = harness::cli::command();

@@ -1,9 +1,10 @@
-//! The quantizers of weights and activations against every oracle: identical bytes.
+//! Compares the quantizers of weights and activations with every oracle: the bytes must be identical.
 
 mod common;
 
 use common::ORACLE;
-use cpp_shim::{Format as OracleFormat, Oracle};
+use common::oracles::oracles;
+use cpp_shim::Format as OracleFormat;
 use harness::probe::Random;
 use qk256::activation::Activations;
 use qk256::format::{Format, I2_S_GROUP128, Storage, TQ1_0, TQ2_0, quantize};
@@ -14,13 +15,6 @@ const FORMATS: [(Format, OracleFormat); 3] = [
     (TQ2_0, OracleFormat::Tq2_0),
     (TQ1_0, OracleFormat::Tq1_0),
 ];
-
-fn oracles() -> impl Iterator<Item = Oracle> {
-    let available = cpp_shim::builds()
-        .iter()
-        .filter(|build| build.availability().is_ok());
-    available.map(|build| build.load().expect("an available oracle loads"))
-}
 
 /// Values of many kinds: ternary, bell-shaped, tiny, large, with exact halves and zeros.
 fn values(kind: usize, n: usize) -> Vec<f32> {

@@ -1,5 +1,5 @@
-//! Commands that end red, on a model that an oracle computes wrongly: the exit code, whoever reads; the receipt, which
-//! verifies; and the report that is made of it.
+//! Commands that fail on a model that an oracle computes wrongly: the exit code, the receipt, which verifies, and the
+//! report made from it.
 
 mod common;
 
@@ -14,7 +14,7 @@ use qk256::gguf::{GgmlType, GgufFile};
 use tempfile::{TempDir, tempdir};
 use testing::test;
 
-/// Rows so wide, of weights that are all +1, that the oracle's int16 sums wrap where all activations are near the largest.
+/// Rows of weights +1 so wide that the oracle's int16 sums wrap if all activations are near the largest.
 const RECIPE: &str = r#"
 architecture = "bitnet"
 seed = 1
@@ -49,7 +49,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Runs a command that writes `receipt.json`, and again with JSON that nobody reads; gives the text.
+/// Runs a command that writes `receipt.json`, and again with JSON on a closed pipe. Returns the text.
 #[track_caller]
 fn assert_red(folder: &Path, args: &[&str]) -> String {
     let receipt = folder.join("receipt.json");
@@ -65,7 +65,7 @@ fn assert_red(folder: &Path, args: &[&str]) -> String {
     let page = fs::read_to_string(folder.join("report/report.md")).unwrap();
     assert!(page.contains("bitnet.cpp/strict"), "{page}");
 
-    // As JSON, which nobody reads.
+    // As JSON on a closed pipe.
     fs::remove_file(&receipt).unwrap();
     let unread = [&with_receipt[..], &["--format=json"]].concat();
     assert_code(&harness_unread(folder, &unread), 1);
@@ -76,9 +76,9 @@ fn assert_red(folder: &Path, args: &[&str]) -> String {
 #[test(needs(FOLLOWED))]
 fn a_check_of_what_an_oracle_computes_wrongly() {
     let folder = folder();
-    let told = assert_red(
+    let printed = assert_red(
         folder.path(),
-        &["check", "wraps.gguf", "--rung=node,logits"],
+        &["check", "wraps.gguf", "--level=node,logits"],
     );
     for words in [
         "reference_wrong",
@@ -86,27 +86,27 @@ fn a_check_of_what_an_oracle_computes_wrongly() {
         "MUL_MAT is wrong in node Vcur-0, layer 0 (in bitnet.cpp/fma;",
         "verdict: divergent",
     ] {
-        assert!(told.contains(words), "{words}:\n{told}");
+        assert!(printed.contains(words), "{words}:\n{printed}");
     }
-    assert!(!told.contains("(in rust"), "{told}");
+    assert!(!printed.contains("(in rust"), "{printed}");
 }
 
 #[test(needs(FOLLOWED))]
 fn a_bench_of_what_an_oracle_computes_wrongly() {
     let folder = folder();
     let args = ["bench", "--quick", "--threads=1", "--model=wraps.gguf"];
-    let told = assert_red(folder.path(), &args);
-    assert!(told.contains("differs: "), "{told}");
+    let printed = assert_red(folder.path(), &args);
+    assert!(printed.contains("differs: "), "{printed}");
 }
 
 #[test(needs(FOLLOWED))]
-fn mistakes_without_the_oracle_that_locates_them() {
+fn mutants_without_the_oracle_that_locates_them() {
     let folder = tempdir().unwrap();
-    let args = ["mistakes", "--oracle=bitnet.cpp/fma"];
-    let told = assert_red(folder.path(), &args);
+    let args = ["mutants", "--oracle=bitnet.cpp/fma"];
+    let printed = assert_red(folder.path(), &args);
     assert!(
-        told.contains("misnamed: ") || told.contains("survived: "),
-        "{told}"
+        printed.contains("misnamed: ") || printed.contains("survived: "),
+        "{printed}"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Reports: what receipts say stands in them, whatever it is and in whatever order they come; and nothing else does.
+//! Reports: they contain the contents of the receipts, in any order, and nothing else.
 
 mod common;
 #[path = "receipts/generated.rs"]
@@ -10,6 +10,7 @@ use std::path::Path;
 
 use harness::receipt::Receipt;
 use harness::report::{Collection, html, markdown, page_of};
+use harness::rerun::Rerun;
 use harness::shard::Shard;
 use harness::verdict::Verdict;
 use roxmltree::{Document, Node, ParsingOptions};
@@ -17,7 +18,7 @@ use tempfile::{TempDir, tempdir};
 
 use common::{assert_code, harness, stderr, stdout};
 
-/// The documents of receipts.
+/// Makes the documents of receipts.
 fn documents(receipts: Vec<Receipt>) -> (String, String) {
     let collections = receipts.into_iter().map(Collection::of);
     let collection = collections.reduce(Collection::and).unwrap();
@@ -25,7 +26,7 @@ fn documents(receipts: Vec<Receipt>) -> (String, String) {
     (html::write(&page).unwrap(), markdown::write(&page))
 }
 
-/// A page as XML, which it is besides being HTML.
+/// Parses a page as XML, because it is polyglot HTML.
 fn parse(page: &str) -> Document<'_> {
     let options = ParsingOptions {
         allow_dtd: true,
@@ -44,7 +45,7 @@ fn elements<'a>(document: &'a Document<'a>, name: &'a str) -> impl Iterator<Item
     all.filter(move |node| node.tag_name().name() == name)
 }
 
-/// The cells of the row that begins with `first`, in the table of this caption.
+/// The cells of the row that begins with `first` in the table with this caption.
 fn row(page: &Document<'_>, caption: &str, first: &str) -> Vec<String> {
     let table = elements(page, "table").find(|table| {
         table
@@ -61,7 +62,7 @@ fn row(page: &Document<'_>, caption: &str, first: &str) -> Vec<String> {
         .unwrap_or_else(|| panic!("`{caption}` has no row `{first}`"))
 }
 
-/// A receipt without anything of this machine and this minute.
+/// A receipt without data of this machine and this time.
 fn anywhere(mut receipt: Receipt, timestamp: &str) -> Receipt {
     receipt.harness.commit = "0123456789abcdef0123456789abcdef01234567".into();
     for run in &mut receipt.harness.runs {
@@ -76,7 +77,7 @@ fn anywhere(mut receipt: Receipt, timestamp: &str) -> Receipt {
         run.environment.rustc = "a compiler".into();
         run.environment.sum_order = "serial".into();
     }
-    receipt.reseal();
+    receipt.renew_digest();
     receipt.verify().unwrap();
     receipt
 }
@@ -100,14 +101,14 @@ fn write(receipt: &Receipt, folder: &TempDir, name: &str) -> String {
 }
 
 #[test]
-fn figures_are_those_of_the_receipts() {
+fn numbers_are_those_of_the_receipts() {
     let check = anywhere(generated::rich_check(), LATE);
     let fuzz = anywhere(generated::fuzz(Shard::WHOLE), LATE);
-    let mistakes = anywhere(generated::mistakes(), LATE);
-    let (page, _) = documents(vec![check.clone(), fuzz, mistakes]);
+    let mutants = anywhere(generated::mutants(), LATE);
+    let (page, _) = documents(vec![check.clone(), fuzz, mutants]);
     let page = parse(&page);
 
-    let block = &check.harness.check.as_ref().unwrap().rungs[0];
+    let block = &check.harness.check.as_ref().unwrap().levels[0];
     assert_eq!(block.verdict, Verdict::Divergent);
     let caption = "Verdict and comparisons of each candidate, over all oracles and models";
     let cells = row(&page, caption, "i2_s.group128.scalar");
@@ -129,7 +130,7 @@ fn figures_are_those_of_the_receipts() {
 
     let cells = row(
         &page,
-        "Mistakes in kernels, and which measure alone catches them",
+        "Mutants in kernels, and which measure alone catches them",
         "tail-dropped",
     );
     assert_eq!(cells[1..4], ["1", "0.9700", "✓ caught"]);
@@ -150,9 +151,9 @@ fn figures_are_those_of_the_receipts() {
 }
 
 #[test]
-fn layers_are_drawn_and_told_as_the_receipt_has_them() {
+fn layers_are_drawn_and_listed_as_in_the_receipt() {
     let check = anywhere(generated::rich_check(), LATE);
-    let outcomes = &check.harness.check.as_ref().unwrap().rungs[2].outcomes;
+    let outcomes = &check.harness.check.as_ref().unwrap().levels[2].outcomes;
     let layer = outcomes[0].nodes[0].layers[1].clone();
     let (page, markdown) = documents(vec![check.clone()]);
     let page = parse(&page);
@@ -167,39 +168,39 @@ fn layers_are_drawn_and_told_as_the_receipt_has_them() {
     let words = "first/build: 1 of 2 layers differ, from layer 1 on; the farthest is layer 1";
     assert!(markdown.contains(words), "{markdown}");
 
-    // A NaN has no distance, and is no agreement either.
+    // A NaN has no distance and is no agreement.
     let mut broken = check;
     let section = broken.harness.check.as_mut().unwrap();
-    let of = &mut section.rungs[2].outcomes[0].nodes[0].layers[1];
+    let of = &mut section.levels[2].outcomes[0].nodes[0].layers[1];
     (of.non_finite, of.nmse) = (of.mismatches, Some(0.0));
     let (page, _) = documents(vec![broken]);
     assert_eq!(row(&parse(&page), caption, "1")[5], "none");
 }
 
 #[test]
-fn every_finding_says_where_what_and_how_it_is_shown_again() {
+fn every_finding_has_its_place_values_and_command() {
     let (page, markdown) = documents(vec![anywhere(generated::rich_check(), LATE)]);
     let page = parse(&page);
     let findings = elements(&page, "section")
         .find(|node| node.attribute("aria-labelledby") == Some("findings"));
     let words = text(findings.unwrap());
-    for told in [
-        "i2_s.group128.scalar against first/build, rung node on the default model: candidate wrong",
+    for printed in [
+        "i2_s.group128.scalar against first/build, level node on the default model: candidate wrong",
         "expected 1.0 (0x3f800000), got 1.5 (0x3fc00000)",
-        "MUL, layer 1, decode 0: its inputs agree, the operation is to blame",
+        "MUL, layer 1, decode 0: its inputs agree, the operation is wrong",
         "inputs: inp_embd identical",
         "cause: scale wrong: 1.5 times what it should be (in i2_s.group128.scalar, only in results of batches from 2; \
          explains 3 of 4 wrong results looked at)",
         "smallest input found: 1 x 128 weights in ",
         "harness check",
     ] {
-        assert!(words.contains(told), "`{told}` is not in:\n{words}");
+        assert!(words.contains(printed), "`{printed}` is not in:\n{words}");
     }
     assert!(markdown.contains("```sh\nharness check\n```"), "{markdown}");
 }
 
 #[test]
-fn what_a_receipt_says_stays_text() {
+fn text_of_a_receipt_stays_text() {
     const HOSTILE: &str =
         "<script>alert(1)</script>|`x`|</title></details>&amp;\u{1b}[31m\u{202e}\n# h";
     let mut receipt = generated::rich_check();
@@ -209,7 +210,7 @@ fn what_a_receipt_says_stays_text() {
     let check = receipt.harness.check.as_mut().unwrap();
     check.not_available = vec![HOSTILE.into()];
     for outcome in check
-        .rungs
+        .levels
         .iter_mut()
         .flat_map(|report| &mut report.outcomes)
     {
@@ -217,14 +218,16 @@ fn what_a_receipt_says_stays_text() {
         outcome.reference = HOSTILE.into();
         for finding in &mut outcome.findings {
             finding.subject = HOSTILE.into();
-            finding.reproduce = HOSTILE.into();
+            finding.reproduce = Rerun::Replay {
+                file: HOSTILE.into(),
+            };
             finding.expected.value = HOSTILE.into();
         }
         for node in &mut outcome.nodes {
             node.kind = HOSTILE.into();
         }
     }
-    receipt.reseal();
+    receipt.renew_digest();
     receipt.verify().unwrap();
     let (page, markdown) = documents(vec![receipt]);
     let page = parse(&page);
@@ -232,7 +235,7 @@ fn what_a_receipt_says_stays_text() {
     assert!(text(page.root()).contains("<script>alert(1)</script>|`x`|"));
     assert!(!text(page.root()).contains(['\u{1b}', '\u{202e}']));
 
-    // In Markdown it is in code, or escaped; and a bar in it ends no cell.
+    // In Markdown it is in code or escaped, and a bar in it does not end a cell.
     for line in markdown.lines().filter(|line| line.contains("<script")) {
         let code = line.starts_with(HOSTILE.get(..8).unwrap()) || line.contains('`');
         assert!(code, "{line}");
@@ -254,7 +257,7 @@ fn a_page_can_be_read_by_everyone() {
     let (page, _) = documents(vec![
         anywhere(generated::rich_check(), LATE),
         of_a_shard(EARLY, 0),
-        anywhere(generated::mistakes(), EARLY),
+        anywhere(generated::mutants(), EARLY),
     ]);
     assert!(!page.contains("http://") || page.matches("http://").all(|m| m == "http://"));
     let page = parse(&page);
@@ -309,11 +312,11 @@ fn a_page_can_be_read_by_everyone() {
     let wanted = [
         "Verdict",
         "Findings",
-        "Ladder by kernel",
+        "Levels by kernel",
         "Layout maps",
         "Divergence along the layers",
         "ULP histograms",
-        "Kill matrix",
+        "Mutation matrix",
         "Speed",
         "Trend",
         "Provenance",
@@ -336,15 +339,15 @@ fn luminance(colour: &str) -> f64 {
 }
 
 #[test]
-fn words_stand_out_by_day_and_by_night() {
+fn text_has_contrast_in_light_and_dark_mode() {
     let style = include_str!("../templates/report/style.css");
     let (light, dark) = style.split_once("prefers-color-scheme: dark").unwrap();
-    let papers = ["--paper", "--soft"];
+    let backgrounds = ["--background", "--soft"];
     let mut pairs: Vec<(String, &str)> = Vec::new();
     for ink in [
         "--text", "--muted", "--good", "--fair", "--bad", "--first", "--second", "--third",
     ] {
-        pairs.extend(papers.map(|paper| (paper.to_owned(), ink)));
+        pairs.extend(backgrounds.map(|paper| (paper.to_owned(), ink)));
     }
     for ink in ["--good", "--fair", "--bad"] {
         pairs.push((format!("{ink}-soft"), ink));
@@ -365,7 +368,7 @@ fn words_stand_out_by_day_and_by_night() {
 }
 
 #[test]
-fn the_order_of_receipts_is_of_no_matter() {
+fn the_order_of_receipts_does_not_matter() {
     let folder = tempdir().unwrap();
     let files = [
         write(&anywhere(generated::rich_check(), LATE), &folder, "a.json"),
@@ -375,7 +378,7 @@ fn the_order_of_receipts_is_of_no_matter() {
             &folder,
             "c.json",
         ),
-        write(&anywhere(generated::mistakes(), LATE), &folder, "d.json"),
+        write(&anywhere(generated::mutants(), LATE), &folder, "d.json"),
     ];
     let report = |paths: &[&str], name: &str| {
         let output = folder.path().join(name);
@@ -389,12 +392,12 @@ fn the_order_of_receipts_is_of_no_matter() {
     let forth = report(&[a, b, c, d], "forth");
     assert_eq!(forth, report(&[d, b, a, c], "back"));
     assert_eq!(forth, report(&[folder.path().to_str().unwrap()], "folder"));
-    // The same receipt twice is one receipt.
+    // Duplicate receipts count once.
     assert_eq!(forth, report(&[a, b, c, d, a], "twice"));
 }
 
 #[test]
-fn of_the_same_work_the_newest_counts_and_the_rest_is_trend() {
+fn the_newest_receipt_of_the_same_work_counts() {
     let (bad, good) = (of_a_shard(EARLY, 3), of_a_shard(LATE, 0));
     let verdicts = [&bad, &good].map(|receipt| receipt.harness.verdict);
     assert_eq!(verdicts, [Verdict::Divergent, Verdict::Exact]);
@@ -404,20 +407,20 @@ fn of_the_same_work_the_newest_counts_and_the_rest_is_trend() {
     let rate = 100.0 * bad.parity.exact_match_rate.unwrap();
     assert!(markdown.contains(&format!("{rate:.4} %")), "{markdown}");
     assert!(page.contains("Exact match rate and verdict"));
-    // Another machine is another piece of work: what failed there is not mended here.
+    // Another machine is other work, so its receipt does not replace a failure here.
     let mut elsewhere = bad;
     elsewhere.harness.runs[0].environment.cpu = "another CPU".into();
-    elsewhere.reseal();
+    elsewhere.renew_digest();
     let (_, markdown) = documents(vec![elsewhere, good]);
     assert!(markdown.contains("**✗ divergent**"), "{markdown}");
 }
 
 #[test]
-fn shards_that_nobody_gave_are_missing() {
+fn absent_shards_are_reported_as_missing() {
     let shard = Shard { index: 2, count: 3 };
     let (_, markdown) = documents(vec![anywhere(generated::fuzz(shard), LATE)]);
     assert!(
-        markdown.contains("2 parts of the work missing"),
+        markdown.contains("Missing: 2 shards of the work"),
         "{markdown}"
     );
     assert!(markdown.contains("- fuzz 1/3\n- fuzz 3/3\n"), "{markdown}");
@@ -426,13 +429,13 @@ fn shards_that_nobody_gave_are_missing() {
 #[test]
 fn a_small_report_in_markdown() {
     let receipt = anywhere(generated::rich_check(), LATE);
-    let seal = receipt.harness.seal[..12].to_owned();
+    let digest = receipt.harness.digest[..12].to_owned();
     let (_, markdown) = documents(vec![receipt]);
-    insta::assert_snapshot!(markdown.replace(&seal, "SEAL"));
+    insta::assert_snapshot!(markdown.replace(&digest, "SEAL"));
 }
 
 #[test]
-fn nothing_is_written_of_what_is_not_to_be_believed() {
+fn invalid_receipts_make_no_report() {
     let folder = tempdir().unwrap();
     let good = write(&of_a_shard(EARLY, 0), &folder, "good.json");
     let text = std::fs::read_to_string(&good).unwrap();

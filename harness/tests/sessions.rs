@@ -1,4 +1,4 @@
-//! Sessions of the oracles on generated models: one a test, and two hundred in a row.
+//! Sessions of the oracles on generated models: one for each test, and two hundred in a row.
 
 mod common;
 
@@ -48,12 +48,12 @@ fn two_hundred_sessions_in_a_row_leave_memory_flat() {
         let mut session = oracle.open(&model, &params()).unwrap();
         session.decode(&[1, 5]).unwrap();
     };
-    // The first rounds fill the allocator's own caches.
+    // The first rounds fill the allocator's caches.
     (0..20).for_each(|_| round());
     let before = resident_bytes();
     (0..200).for_each(|_| round());
     let grown = resident_bytes().saturating_sub(before);
-    // A session of this model takes some 3 MB; keeping even one in a hundred would show.
+    // A session of this model takes about 3 MB, so a leak of even one in a hundred would show.
     assert!(grown < 4 << 20, "200 sessions left {grown} bytes behind");
 }
 

@@ -1,4 +1,4 @@
-//! What commands print: nothing in it is obeyed by a terminal, and nothing hangs on who reads it.
+//! Output of commands: it cannot control a terminal, and closed pipes do not change the result.
 
 mod common;
 #[path = "receipts/generated.rs"]
@@ -14,18 +14,19 @@ use common::{
     ORACLE, assert_code, generate, harness_in, harness_unread, stderr, stdout, with_metadata,
 };
 use harness::receipt::Receipt;
+use harness::rerun::Rerun;
 use harness::rewrite::ModelDraft;
 use harness::shard::Shard;
 use qk256::gguf::{GgufFile, Value};
 use tempfile::{TempDir, tempdir};
 use testing::test;
 
-/// Sets a window's title, colours what follows, turns the order of letters, hides itself, forges a line, and leaves
-/// code, a cell, an attribute and an element.
+/// Text that sets a window's title, sets a colour, reverses the order of letters, hides itself, forges a line, and
+/// closes a code span, a cell, an attribute and an element.
 const HOSTILE: &str =
     "x\u{1b}]0;title\u{7}\u{1b}[31m\u{9b}1m\u{202e}\u{200b}\r\nverdict: exact\u{8}\"'`|<b>]]>&";
 
-/// Everything that is printed or written is plain: lines of characters that are seen as what they are.
+/// Asserts that text contains only visible characters and line ends.
 #[track_caller]
 fn assert_plain(what: &str, text: &str) {
     let hides = |c: char| {
@@ -35,7 +36,7 @@ fn assert_plain(what: &str, text: &str) {
     assert!(!text.contains(hides), "{what}:\n{}", text.escape_debug());
 }
 
-/// Runs a command, looks at both of its streams, and gives them.
+/// Runs a command, checks both of its streams, and returns them.
 #[track_caller]
 fn plain(folder: &Path, args: &[&str]) -> (Output, String) {
     let output = harness_in(folder, args);
@@ -59,13 +60,13 @@ fn hostile_models(folder: &TempDir) -> [String; 2] {
 }
 
 #[test(needs(ORACLE))]
-fn names_in_models_are_not_obeyed() {
+fn names_in_models_cannot_control_a_terminal() {
     let folder = tempdir().unwrap();
     let [tensor, architecture] = hostile_models(&folder);
-    let (_, told) = plain(folder.path(), &["dump-lut", &tensor, "--svg", "layout.svg"]);
+    let (_, output_text) = plain(folder.path(), &["dump-lut", &tensor, "--svg", "layout.svg"]);
     assert!(
-        told.contains("x\\u001b]0;title\\u0007\\u001b[31m\\u009b1m\\u202e\\u200b"),
-        "{told}"
+        output_text.contains("x\\u001b]0;title\\u0007\\u001b[31m\\u009b1m\\u202e\\u200b"),
+        "{output_text}"
     );
     plain(folder.path(), &["dump-lut", &tensor, "--tensor", "no such"]);
     let (output, _) = plain(folder.path(), &["dump-lut", &tensor, "--format", "json"]);
@@ -103,7 +104,7 @@ fn names_in_models_are_not_obeyed() {
 }
 
 #[test]
-fn arguments_and_files_are_not_obeyed_in_errors() {
+fn arguments_and_files_in_errors_cannot_control_a_terminal() {
     let folder = tempdir().unwrap();
     let hostile = HOSTILE.replace('/', "");
     let toml = format!("{hostile}.toml");
@@ -117,7 +118,7 @@ fn arguments_and_files_are_not_obeyed_in_errors() {
     for args in [
         &["check", &hostile][..],
         &["check", "--kernel", &hostile],
-        &["check", "--rung", &hostile],
+        &["check", "--level", &hostile],
         &[&hostile],
         &["synth", &hostile, "-o", "x.gguf"],
         &["synth", &toml, "-o", "x.gguf"],
@@ -131,13 +132,15 @@ fn arguments_and_files_are_not_obeyed_in_errors() {
     ] {
         let (output, printed) = plain(folder.path(), args);
         assert!(!output.status.success(), "{args:?}");
-        // The parser of arguments takes whole sequences out of what it quotes.
-        let told = printed.contains("\\u001b") || printed.contains("\\u009b");
-        assert!(told, "{args:?}: {printed}");
+        // The argument parser removes whole escape sequences from text that it quotes.
+        let output_text = ["\\u001b", "\\u009b", "no oracle can run"]
+            .iter()
+            .any(|words| printed.contains(words));
+        assert!(output_text, "{args:?}: {printed}");
     }
 }
 
-/// A receipt that is sealed, and lies in every word.
+/// A receipt with a valid digest and hostile text in every field.
 fn hostile_receipt() -> Receipt {
     let mut receipt = generated::rich_check();
     receipt.harness.runs[0].model = Some(HOSTILE.into());
@@ -146,7 +149,7 @@ fn hostile_receipt() -> Receipt {
     let check = receipt.harness.check.as_mut().unwrap();
     check.not_available = vec![HOSTILE.into()];
     for outcome in check
-        .rungs
+        .levels
         .iter_mut()
         .flat_map(|report| &mut report.outcomes)
     {
@@ -154,17 +157,19 @@ fn hostile_receipt() -> Receipt {
         for finding in &mut outcome.findings {
             finding.subject = HOSTILE.into();
             finding.place = HOSTILE.into();
-            finding.reproduce = HOSTILE.into();
+            finding.reproduce = Rerun::Replay {
+                file: HOSTILE.into(),
+            };
             finding.expected.value = HOSTILE.into();
         }
     }
-    receipt.reseal();
+    receipt.renew_digest();
     receipt.verify().unwrap();
     receipt
 }
 
 #[test]
-fn receipts_are_not_obeyed() {
+fn receipts_cannot_control_a_terminal() {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let harmless = generated::check(
@@ -205,7 +210,7 @@ fn receipts_are_not_obeyed() {
     ] {
         if let Ok(text) = fs::read_to_string(at(file)) {
             assert_plain(file, &text);
-            // In Markdown it may stand in a span of code.
+            // In Markdown it may be in a code span.
             let escapes = file.ends_with("html") || file.ends_with("xml");
             assert!(!escapes || !text.contains("<b>"), "{file}: {text}");
         }
@@ -213,9 +218,9 @@ fn receipts_are_not_obeyed() {
     assert!(at("report/report.md").exists());
 }
 
-/// For each command that can be red, what it ends with whoever reads; where a document goes with it, it is written.
+/// Every command that can fail has the same exit code with closed pipes, and writes its document if it has one.
 #[test(needs(ORACLE))]
-fn the_verdict_decides_the_exit_code_whoever_reads() {
+fn a_closed_pipe_does_not_change_the_exit_code() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
     generate("tiny-llama-tq2_0", folder);
@@ -224,7 +229,7 @@ fn the_verdict_decides_the_exit_code_whoever_reads() {
     for finding in &mut fuzz.harness.fuzz.as_mut().unwrap().findings {
         finding.finding.input = None;
     }
-    fuzz.reseal();
+    fuzz.renew_digest();
     fuzz.write(&folder.join("no-inputs.json")).unwrap();
     fs::write(folder.join("broken.json"), "{").unwrap();
     let model = "tiny-llama-tq2_0.gguf";
@@ -233,7 +238,7 @@ fn the_verdict_decides_the_exit_code_whoever_reads() {
             &[
                 "check",
                 model,
-                "--rung=lut",
+                "--level=lut",
                 "--kernel=tq1_0.scalar",
                 "--receipt=r.json",
             ],
@@ -254,9 +259,9 @@ fn the_verdict_decides_the_exit_code_whoever_reads() {
     assert!(folder.join("r.json").exists() && folder.join("f.json").exists());
 }
 
-/// Both streams closed to the reader: errors have nowhere to go, and the code is the same.
+/// With both streams closed, errors cannot be printed, and the exit code is the same.
 #[test]
-fn an_error_that_nobody_reads_is_an_error() {
+fn an_error_with_closed_pipes_keeps_its_exit_code() {
     for (args, code) in [
         (&["verify-receipt", "missing.json"][..], 3),
         (&["no-such-command"], 2),
@@ -273,7 +278,7 @@ fn an_error_that_nobody_reads_is_an_error() {
     }
 }
 
-/// Output that is lost on a full disk makes no agreement, and does not hide a difference.
+/// Output that is lost on a full disk is no agreement, and does not hide a difference.
 #[test]
 #[cfg(target_os = "linux")]
 fn lost_output_is_no_agreement() {

@@ -1,4 +1,4 @@
-//! What a command line may say, and what is answered to one that cannot be followed.
+//! Valid command lines, and the errors of invalid ones.
 
 mod common;
 
@@ -16,7 +16,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Runs a command that has to end with this code, and gives its error.
+/// Runs a command that must end with this code, and returns its error.
 #[track_caller]
 fn error(folder: &Path, args: &[&str], code: i32) -> String {
     let output = harness_in(folder, args);
@@ -30,7 +30,7 @@ fn defaults_are_shown_as_they_are_accepted() {
     fn walk(command: &clap::Command) {
         for argument in command.get_arguments() {
             let defaults = argument.get_default_values();
-            // Several would be shown with spaces between them, which no option takes.
+            // Several values would be printed with spaces in between, which no option accepts.
             assert!(
                 defaults.len() <= 1,
                 "{} of {}",
@@ -41,11 +41,11 @@ fn defaults_are_shown_as_they_are_accepted() {
         command.get_subcommands().for_each(walk);
     }
     walk(&harness::cli::command());
-    let rungs = "lut,block,tensor,node,logits";
+    let levels = "lut,block,tensor,node,logits";
     let help = stdout(&harness(&["check", "--help"]));
-    assert!(help.contains(&format!("[default: {rungs}]")), "{help}");
+    assert!(help.contains(&format!("[default: {levels}]")), "{help}");
     let parsed =
-        harness::cli::command().try_get_matches_from(["harness", "check", "--rung", rungs]);
+        harness::cli::command().try_get_matches_from(["harness", "check", "--level", levels]);
     assert!(parsed.is_ok());
 }
 
@@ -56,7 +56,7 @@ fn near_ids_are_suggested_everywhere() {
         (&["check", "--kernel=tq2_0.scaler"], 2, "tq2_0.scalar"),
         (&["check", "--oracle=strict"], 2, "bitnet.cpp/strict"),
         (&["check", "tiny-lama"], 3, "`tiny-llama-"),
-        (&["check", "--rung=lutt"], 2, "lut"),
+        (&["check", "--level=lutt"], 2, "lut"),
         (&["fuzz", "--kernel=tq2_0.avx"], 2, "tq2_0.avx2"),
         (&["bench", "--kernel=TQ2_0.scalar"], 2, "tq2_0.scalar"),
         (&["bench", "--model=tiny-lama"], 3, "`tiny-llama-"),
@@ -86,7 +86,7 @@ fn near_ids_are_suggested_everywhere() {
     ];
     for (args, code, near) in cases {
         let error = error(folder.path(), args, code);
-        // clap's words are "a similar value exists".
+        // clap writes "a similar value exists".
         assert!(
             error.contains("did you mean") || error.contains("similar"),
             "{error}"
@@ -97,7 +97,7 @@ fn near_ids_are_suggested_everywhere() {
 }
 
 #[test]
-fn numbers_that_make_no_sense_are_refused_in_plain_words() {
+fn invalid_numbers_are_refused_with_a_clear_message() {
     let folder = tempdir().unwrap();
     let last = u64::MAX.to_string();
     let start = format!("--start={last}");
@@ -143,7 +143,7 @@ fn seconds_need_no_unit() {
 }
 
 #[test(needs(ORACLE))]
-fn a_prompt_is_honoured_or_an_error() {
+fn a_prompt_is_used_or_an_error() {
     let folder = folder();
     // Synthetic models have no vocabulary.
     let prompt = "--prompt=The capital of France is";
@@ -155,7 +155,7 @@ fn a_prompt_is_honoured_or_an_error() {
     for option in [prompt, "--tokens=1"] {
         let words = error(
             folder.path(),
-            &["check", "model.gguf", "--rung=lut", option],
+            &["check", "model.gguf", "--level=lut", option],
             2,
         );
         assert!(words.contains("node or logits"), "{words}");
@@ -163,7 +163,7 @@ fn a_prompt_is_honoured_or_an_error() {
 }
 
 #[test(needs(ORACLE))]
-fn what_is_there_is_a_file_whatever_its_name() {
+fn an_existing_path_is_a_file() {
     let folder = tempdir().unwrap();
     std::fs::write(folder.path().join("README.md"), "# A page").unwrap();
     std::fs::write(folder.path().join("default"), "no model").unwrap();
@@ -221,7 +221,7 @@ fn errors_name_a_file_once() {
         &[
             "check",
             "model.gguf",
-            "--rung=lut",
+            "--level=lut",
             "--receipt=unique/receipt.json",
         ],
         &["logits", "unique.gguf", "--tokens=1", "--out=out.npy"],
@@ -255,9 +255,9 @@ fn errors_name_a_file_once() {
 }
 
 #[test(needs(ORACLE))]
-fn a_temporary_folder_that_is_not_there_is_named() {
+fn a_missing_temporary_folder_is_named() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_harness"))
-        .args(["check", "tiny-llama-tq2_0", "--rung=lut"])
+        .args(["check", "tiny-llama-tq2_0", "--level=lut"])
         .env("TMPDIR", "/no/such/folder")
         .output()
         .unwrap();

@@ -1,7 +1,7 @@
-//! Kernels side by side, for development: `cargo bench -p qk256 -- i2_s.group128`.
+//! Kernel benchmarks for development: `cargo bench -p qk256 -- i2_s.group128`.
 //!
-//! Times of one kernel against another on this machine; how they stand against the reference is what `harness bench`
-//! tells. Everything lies in cache, one thread.
+//! They compare kernels with each other on this machine, with one thread and with all data in the cache. `harness
+//! bench` compares kernels with the reference.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use qk256::activation::Activations;
 use qk256::format::{Format, Storage, Weights, pack};
 use qk256::kernel::{self, Isa, Kernel};
 
-/// Rows of the matrix, as many as a thread takes at once, and a multiple of every panel.
+/// Rows of the matrix: about as many as one task of a thread, and a multiple of every panel.
 const ROWS: usize = 64;
 
 /// Columns: those of a 2B-4T model, a multiple of every block.
@@ -29,12 +29,12 @@ struct Operands {
 
 impl Operands {
     fn new(format: Format, batch: usize) -> Operands {
-        // Weyl's sequence: of no quality but spread, which is all that arithmetic without branches can notice.
+        // A Weyl sequence. The kernels have no data-dependent branches, so the quality of the numbers does not matter.
         let spread = |index: usize| (index as u32).wrapping_mul(0x9e37_79b9) >> 8;
         let storage = Storage::native(format, ROWS, COLS).expect("the shape fits every format");
         let codes: Vec<u8> = (0..ROWS * COLS).map(|i| (spread(i) % 3) as u8).collect();
         let bytes = pack(&storage, &codes, &vec![0.5; storage.scale_count()])
-            .expect("codes and scales are as many as the storage wants");
+            .expect("the numbers of codes and scales match the storage");
         let activations = (0..batch * COLS)
             .map(|i| spread(i) as f32 / (1 << 23) as f32 - 1.0)
             .collect();
@@ -50,7 +50,7 @@ impl Operands {
     }
 }
 
-/// The kernels that this CPU can run; the definition is no candidate for speed.
+/// The kernels that this CPU can run, without the naive definition.
 fn kernels() -> impl Iterator<Item = &'static Kernel> {
     kernel::all()
         .iter()

@@ -1,4 +1,4 @@
-//! GEMV and GEMM: a kernel spread over the rows of a matrix and over threads.
+//! GEMV and GEMM: matrix products with a kernel on several threads.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -10,11 +10,13 @@ use crate::format::{ShapeError, Weights};
 use crate::kernel::{Kernel, KernelError};
 use crate::threads::{PIECES_PER_THREAD, Threads};
 
-/// A task's rows are a multiple of this: whole panels of every layout, and of those that kernels decode at a time.
+/// The rows of a task are a multiple of this: whole panels of every layout, and whole panels of the decoded rows of
+/// kernels.
 const TASK_ROWS: usize = 16;
 
-/// A task of several activation rows has no more rows than this, so that its results lie close together while a kernel
-/// writes them here and there. Three cache lines a row of results: an odd number, which no cache maps onto few sets.
+/// Maximum rows of a task with several activation rows. It keeps the results of a task close together, because kernels
+/// do not write them in order. A row of results is three cache lines: an odd stride, which avoids conflicts in the sets
+/// of a cache.
 const MOST_TILE_ROWS: usize = 3 * TASK_ROWS;
 
 /// Why a matrix product did not run.
@@ -23,7 +25,7 @@ pub enum MatmulError {
     /// The activations cannot be quantized.
     #[error(transparent)]
     Activation(#[from] ActivationError),
-    /// The kernel refused.
+    /// The kernel cannot run.
     #[error(transparent)]
     Kernel(#[from] KernelError),
 }
@@ -34,7 +36,7 @@ impl From<ShapeError> for MatmulError {
     }
 }
 
-/// `out[b * rows + r]`: products of all rows with each row of f32 activations, quantized as the format wants them.
+/// `out[b * rows + r]`: products of all rows with each row of f32 activations, quantized as the format requires.
 ///
 /// `activations` is `batch x cols`, `out` is `batch x rows`, both row-major.
 ///
@@ -53,7 +55,7 @@ pub fn matmul(
     matmul_quantized(kernel, weights, &quantized, threads, out)
 }
 
-/// As [`matmul`], with activations that are quantized already: once for all matrices that they are multiplied with.
+/// As [`matmul`], with quantized activations. They can be quantized once and multiplied with several matrices.
 ///
 /// # Errors
 ///
@@ -70,7 +72,7 @@ pub fn matmul_quantized(
     })
 }
 
-/// As [`matmul`], with the f32 activations taken as they are.
+/// As [`matmul`], without quantization of the activations.
 ///
 /// # Errors
 ///
@@ -88,10 +90,10 @@ pub fn matmul_f32(
     })
 }
 
-/// A run of rows, and where the results of each activation row go.
+/// A run of rows, and for each activation row the slice for its results.
 type Task<'a> = (Range<usize>, Vec<&'a mut [f32]>);
 
-/// Has `products` compute runs of rows on all threads: `out[b * rows + r]`.
+/// Calls `products` for runs of rows on all threads, and writes the results to `out[b * rows + r]`.
 fn spread(
     weights: &Weights<'_>,
     batch: usize,
@@ -116,7 +118,7 @@ fn spread(
         .unwrap_or_else(PoisonError::into_inner)?)
 }
 
-/// Divides the rows of a result, `batch x rows`, among tasks.
+/// Divides the rows of `out`, `batch x rows`, into tasks.
 fn tasks(rows: usize, threads: usize, out: &mut [f32]) -> Vec<Task<'_>> {
     let most = if out.len() > rows {
         MOST_TILE_ROWS
@@ -139,7 +141,7 @@ fn tasks(rows: usize, threads: usize, out: &mut [f32]) -> Vec<Task<'_>> {
     tasks
 }
 
-/// Computes one task. A single activation row needs no detour by `tile`, memory that a thread uses again.
+/// Computes one task. `tile` is scratch memory of the thread. A single activation row is computed without it.
 fn run(
     (rows, mut parts): Task<'_>,
     tile: &mut Vec<f32>,

@@ -1,9 +1,10 @@
-//! Every kernel of the registry against `naive`, over formats, flavours, tails, batches and threads.
+//! Compares every kernel of the registry with `naive`, for all formats and storage variants, with tails, batches and
+//! threads.
 
 use proptest::prelude::*;
 use proptest::sample::select;
 use qk256::activation::Activations;
-use qk256::format::{FORMATS, Flavour, Format, Layout, Storage, Weights, pack};
+use qk256::format::{FORMATS, Format, Layout, Storage, StorageVariant, Weights, pack};
 use qk256::kernel::{self, Isa, Kernel, KernelError};
 use qk256::matmul::{matmul, matmul_f32};
 use qk256::threads::Threads;
@@ -19,14 +20,14 @@ struct Case {
 }
 
 fn storages() -> impl Strategy<Value = Storage> {
-    let flavoured: Vec<(Format, Flavour)> = FORMATS
+    let variants: Vec<(Format, StorageVariant)> = FORMATS
         .iter()
-        .flat_map(|f| f.flavours.iter().map(|&flavour| (*f, flavour)))
+        .flat_map(|f| f.variants.iter().map(|&variant| (*f, variant)))
         .collect();
-    // More rows than kernels take together: 8 by vector, 16 by panel.
-    (select(flavoured), 1..20usize, 1..700usize).prop_map(|((format, flavour), rows, cols)| {
+    // More rows than kernels process together: 8 in a GEMV, 16 in a panel.
+    (select(variants), 1..20usize, 1..700usize).prop_map(|((format, variant), rows, cols)| {
         let rows = rows * format.layout.panel_rows();
-        let shape = |rows, cols| Storage::new(format, flavour, rows, cols);
+        let shape = |rows, cols| Storage::new(format, variant, rows, cols);
         shape(rows, cols)
             .or_else(|_| shape(rows, cols.next_multiple_of(128)))
             .or_else(|_| shape(rows, cols.next_multiple_of(256)))
@@ -127,7 +128,7 @@ proptest! {
     }
 }
 
-/// Code bytes of which all digits are `code`, in rows of `cols`, with scales of 1.
+/// A matrix of `rows x cols` in which all codes are `code`, with scales of 1.
 fn uniform(format: Format, rows: usize, cols: usize, code: u8) -> (Storage, Vec<u8>) {
     let storage = Storage::native(format, rows, cols).unwrap();
     let scales = vec![1.0; storage.scale_count()];
@@ -164,7 +165,7 @@ fn long_rows_of_extremes_are_exact() {
                     }
                 }
             }
-            // Activations of one sign and size become -127 or 127 throughout.
+            // Activations of equal sign and magnitude are all quantized to -127 or 127.
             for x in [1.0, -1.0] {
                 let values = vec![x; 4 * cols];
                 let quantized = Activations::quantize(format.activation, cols, &values).unwrap();

@@ -1,7 +1,8 @@
-//! Tests that are reported as skipped, with a reason, where the machine lacks what they need.
+//! A test harness that reports tests as skipped, with a reason, if the machine does not meet their needs.
 //!
-//! libtest decides at compile time what is ignored, so that a test that cannot run here could only return early, and would
-//! count as passed. A test file (`harness = false` in the manifest) that has tests with needs uses this crate instead:
+//! With libtest, ignored tests are fixed at compile time. A test that cannot run on a machine could only return early,
+//! and would count as passed. Test files with such tests use this crate instead, with `harness = false` in the
+//! manifest:
 //!
 //! ```no_run
 //! use testing::{MODELS, test};
@@ -23,8 +24,8 @@
 //! }
 //! ```
 //!
-//! Options and output are libtest's. A test whose needs are not met is `ignored`, with the reason, in the output of `cargo
-//! test`, and `SKIP` in that of `cargo nextest`. Where [`NO_SKIPS`] forbids the skip, it fails with the reason.
+//! Options and output are those of libtest. If the needs of a test are not met, `cargo test` reports it as `ignored`
+//! with the reason, and `cargo nextest` as `SKIP`. If [`NO_SKIPS`] forbids the skip, the test fails with the reason.
 
 mod models;
 
@@ -39,27 +40,27 @@ use libtest_mimic::{Arguments, Completion, Trial};
 
 pub use models::{MODELS, models};
 
-/// The environment variable that lists the needs that this machine is known to meet, by name and separated by commas, or
-/// says `all`. A test that would be skipped for want of one of them fails.
+/// The environment variable with the names of the needs that this machine must meet, separated by commas, or `all`. A
+/// test fails instead of being skipped because of one of them.
 pub const NO_SKIPS: &str = "HARNESS_NO_SKIPS";
 
-/// Something that a test needs and that a machine may lack.
+/// A requirement of a test that a machine may not meet.
 #[derive(Debug, Clone, Copy)]
 pub struct Need {
-    /// Its name in [`NO_SKIPS`].
+    /// Name in [`NO_SKIPS`].
     pub name: &'static str,
-    /// `Err` with the reason where it is not met.
+    /// Returns `Err` with the reason if the need is not met.
     pub check: fn() -> Result<(), String>,
 }
 
-/// A registered test; made by [`macro@test`].
+/// A registered test, created by [`macro@test`].
 #[derive(Debug)]
 pub struct Test {
-    /// `module_path!()` where it stands.
+    /// `module_path!()` of the function.
     pub module: &'static str,
     /// Name of the function.
     pub name: &'static str,
-    /// What has to be met.
+    /// Needs of the test.
     pub needs: &'static [Need],
     /// The function.
     pub run: fn(),
@@ -67,7 +68,7 @@ pub struct Test {
 
 inventory::collect!(Test);
 
-/// Why a test does not run here.
+/// Why a test does not run.
 #[derive(Debug, PartialEq)]
 enum Unmet {
     Skipped(String),
@@ -75,7 +76,7 @@ enum Unmet {
 }
 
 impl Test {
-    /// `module::name`, without the name of the crate, as libtest has it.
+    /// `module::name` without the name of the crate, as in libtest.
     fn path(&self) -> String {
         match self.module.split_once("::") {
             Some((_, module)) => format!("{module}::{}", self.name),
@@ -97,7 +98,8 @@ impl Test {
             Some(Unmet::Skipped(reason)) => reason,
         };
         if listed {
-            // cargo-nextest asks for the list, and prints what is ignored there by its name alone.
+            // cargo-nextest reads the list and prints only the names of ignored tests, so the reason is part of the
+            // name.
             return Trial::test(self.path(), || Ok(()))
                 .with_kind(reason)
                 .with_ignored_flag(true);
@@ -106,14 +108,14 @@ impl Test {
     }
 }
 
-/// The first need that is not met, if any; `met_here` is the value of [`NO_SKIPS`].
+/// The first unmet need, if any. `met_here` is the value of [`NO_SKIPS`].
 fn unmet(needs: &[Need], met_here: &str) -> Option<Unmet> {
     needs.iter().find_map(|need| {
         let reason = (need.check)().err()?;
         Some(if forbids(met_here, Some(need.name)) {
             let name = need.name;
             Unmet::Forbidden(format!(
-                "needs {name}: {reason}; {NO_SKIPS}={met_here} forbids to skip it"
+                "needs {name}: {reason}; {NO_SKIPS}={met_here} forbids skipping it"
             ))
         } else {
             Unmet::Skipped(reason)
@@ -121,7 +123,7 @@ fn unmet(needs: &[Need], met_here: &str) -> Option<Unmet> {
     })
 }
 
-/// Whether this value of [`NO_SKIPS`] says that the need is met here.
+/// Whether this value of [`NO_SKIPS`] includes the need.
 fn forbids(met_here: &str, need: Option<&str>) -> bool {
     met_here
         .split(',')
@@ -130,15 +132,15 @@ fn forbids(met_here: &str, need: Option<&str>) -> bool {
 }
 
 impl Need {
-    /// Whether it is met here, for what is expected of a test that runs either way.
+    /// Whether the need is met. Tests that run in both cases use it for their expected results.
     pub fn is_met(&self) -> bool {
         (self.check)().is_ok()
     }
 }
 
-/// For unit tests inside a library, which are libtest's: the value of a `Result`, or a line on standard error, which libtest
-/// does not capture, that says that the test is skipped, with the error as the reason, and a return. Where [`NO_SKIPS`] says
-/// `all`, a panic instead.
+/// Unwraps a `Result` in a unit test of a library, which runs under libtest. On an error it reports the test as
+/// skipped, with the error as the reason, in a line on standard error that libtest does not capture, and returns. If
+/// [`NO_SKIPS`] is `all`, it panics instead.
 #[macro_export]
 macro_rules! require {
     ($result:expr) => {
@@ -149,7 +151,7 @@ macro_rules! require {
     };
 }
 
-/// The skip of [`require!`].
+/// Reports the skip of [`require!`].
 #[doc(hidden)]
 pub fn skip(reason: &dyn Display) {
     let met_here = std::env::var(NO_SKIPS).unwrap_or_default();
@@ -157,13 +159,13 @@ pub fn skip(reason: &dyn Display) {
     let test = thread.name().unwrap_or("a test");
     assert!(
         !forbids(&met_here, None),
-        "{reason}; {NO_SKIPS}={met_here} forbids to skip it"
+        "{reason}; {NO_SKIPS}={met_here} forbids skipping it"
     );
-    // What `eprintln!` prints is captured.
+    // libtest captures the output of `eprintln!`.
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
-/// Runs the tests that are registered in this program, as its command line says.
+/// Runs the registered tests of this program, with the options of its command line.
 pub fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     if arguments.test_threads.is_none() {

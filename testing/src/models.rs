@@ -1,4 +1,4 @@
-//! Models that bitnet.cpp itself wrote.
+//! Models written by bitnet.cpp.
 
 use std::path::{Path, PathBuf};
 
@@ -13,23 +13,23 @@ pub const MODELS: Need = Need {
     },
 };
 
-/// The GGUF files in the folder that `QK256_MODELS_DIR` names, or in `shared/models` beside the checkout, sorted by path.
+/// The GGUF files in the folder `QK256_MODELS_DIR`, or in `../shared/models` relative to the checkout, sorted by path.
 ///
 /// # Panics
 ///
-/// If there are none: the test does not say that it needs [`MODELS`].
+/// If there are none. A test that calls this function must declare the need [`MODELS`].
 pub fn models() -> Vec<PathBuf> {
     let models = found();
     assert!(
         !models.is_empty(),
-        "the test does not say that it needs models"
+        "the test needs models but does not declare it"
     );
     models
 }
 
 fn folder() -> PathBuf {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/models");
-    std::env::var_os("QK256_MODELS_DIR").map_or(beside, PathBuf::from)
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/models");
+    std::env::var_os("QK256_MODELS_DIR").map_or(default, PathBuf::from)
 }
 
 fn found() -> Vec<PathBuf> {

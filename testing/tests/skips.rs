@@ -1,14 +1,14 @@
-//! A skip is reported with its reason, to cargo-nextest too, and fails where it is forbidden. This program starts itself with
-//! two tests more, of which one lacks what it needs.
+//! A skip is reported with its reason, also to cargo-nextest, and fails if it is forbidden. This program starts itself
+//! with two additional tests, one of which has an unmet need.
 
 use std::process::{Command, ExitCode, Output};
 
 use testing::{NO_SKIPS, Need, test};
 
-/// Set for the process that has the tests to look at.
+/// Set in the child process with the additional tests.
 const SUBJECT: &str = "TESTING_SUBJECT";
 
-/// Not met in that process.
+/// A need that is not met in the child process.
 const MOON: Need = Need {
     name: "moon",
     check: || match std::env::var_os(SUBJECT) {
@@ -43,7 +43,7 @@ fn run(arguments: &[&str], no_skips: &str) -> (Output, String) {
 }
 
 #[test]
-fn a_skip_is_counted_and_says_why() {
+fn a_skip_is_counted_and_has_a_reason() {
     for elsewhere in ["", "sun,stars"] {
         let (output, text) = run(&[], elsewhere);
         assert!(output.status.success(), "{text}");
@@ -57,7 +57,7 @@ fn a_skip_is_counted_and_says_why() {
 }
 
 #[test]
-fn a_forbidden_skip_fails_and_says_why() {
+fn a_forbidden_skip_fails_with_the_reason() {
     for no_skips in ["moon", "sun, moon", "all"] {
         let (output, text) = run(&[], no_skips);
         assert_eq!(output.status.code(), Some(101), "{text}");

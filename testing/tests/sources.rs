@@ -1,4 +1,4 @@
-//! The tests of the workspace: what cannot run says so by its needs, and each `#[test]` is one that runs.
+//! Checks of the tests of the workspace: tests that cannot run declare their needs, and every `#[test]` is registered.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,10 +28,10 @@ fn indentation(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// The lines of a file in which a test returns, by number from 1. Those of closures inside a test are no return of the test.
+/// Numbers, from 1, of the lines in which a test returns. Returns of closures inside a test are not included.
 fn returns_of_tests(text: &str) -> Vec<usize> {
     let mut found = Vec::new();
-    // Indentation of the function or the closure that a line stands in; rustfmt sees to it that it tells.
+    // Indentation of the function or the closure that contains the line. It is reliable because of rustfmt.
     let (mut function, mut closure, mut attribute) = (None, None, false);
     for (index, line) in text.lines().enumerate() {
         let (code, depth) = (line.trim_start(), indentation(line));
@@ -59,7 +59,7 @@ fn returns_of_tests(text: &str) -> Vec<usize> {
     found
 }
 
-/// A test that returns, in a closure too, which is another matter.
+/// A test that returns. The return in its closure must not be reported.
 const PLANTED: &str = "#[test]
 fn a() {
     let Some(b) = c() else {
@@ -90,7 +90,7 @@ fn a_test_does_not_return_when_what_it_needs_is_missing() {
     }
 }
 
-/// Files of tests of a package: those with a `main` of the crate `testing`, and their modules, by name of the test target.
+/// The test targets of a package with their names and files, including modules.
 fn test_targets(package: &Path) -> Vec<(String, Vec<PathBuf>)> {
     let folder = package.join("tests");
     let mut targets = Vec::new();
@@ -106,7 +106,8 @@ fn test_targets(package: &Path) -> Vec<(String, Vec<PathBuf>)> {
     targets
 }
 
-/// Without libtest, an attribute `#[test]` that is not imported makes nothing of a function, not even a warning.
+/// Without libtest, `#[test]` must be imported from the crate `testing`. Otherwise the function is ignored without a
+/// warning.
 #[test]
 fn files_without_libtest_import_the_attribute() {
     for package in PACKAGES {

@@ -1,4 +1,4 @@
-//! Oracles that must be refused: tables whose functions are written here.
+//! Oracles that must be rejected: function tables with functions of this file.
 
 use super::*;
 use crate::describe::FormatInfo;
@@ -22,7 +22,7 @@ const EMPTY: oracle_api = oracle_api {
     session_tokenize: None,
 };
 
-/// A dot that answers with a constant; `WRITES` = 0 leaves the result as it was.
+/// A dot that writes a constant. With `WRITES` = 0 the result stays unchanged.
 ///
 /// # Safety
 ///
@@ -42,13 +42,13 @@ unsafe extern "C" fn constant_dot<const WRITES: i64>(
     _message: *mut oracle_message,
 ) -> oracle_status {
     if WRITES != 0 {
-        // SAFETY: `n_out` values, by this function's contract.
+        // SAFETY: `out` has `n_out` values, by this function's contract.
         unsafe { std::slice::from_raw_parts_mut(out, n_out) }.fill(WRITES);
     }
     oracle_status::ORACLE_OK
 }
 
-/// A dot whose kernel wrote nothing, and which noticed.
+/// A dot that reports that its kernel wrote nothing.
 ///
 /// # Safety
 ///
@@ -85,7 +85,7 @@ static NO_ANSWER: oracle_api = oracle_api {
 static HAS_NO_DOT: oracle_api = EMPTY;
 
 fn table(api: &'static oracle_api) -> Table {
-    // SAFETY: the functions above do what the header says as far as memory goes.
+    // SAFETY: the memory accesses of the functions above follow the header.
     unsafe { Table::new("fake", api) }.unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! What the tests share: the oracles of this binary and the models that upstream wrote.
+//! Common code of the tests: the oracles of this binary and models written by upstream.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -8,14 +8,14 @@ use cpp_shim::{Oracle, OracleError, Session, SessionParams, Status, builds};
 
 pub(crate) use needs::ORACLE;
 
-/// The tokens of the reference logits, one a position.
+/// The tokens of the reference logits, one per position.
 pub(crate) const TOKENS: [i32; 8] = [1, 5, 7, 9, 100, 31, 2, 8];
 
-/// Every oracle that this CPU can run, for tests that need [`ORACLE`].
+/// All oracles that this CPU can run, for tests that need [`ORACLE`].
 ///
 /// # Panics
 ///
-/// If an oracle that can run does not load, or none can run.
+/// If an oracle that can run does not load, or if none can run.
 pub(crate) fn oracles() -> Vec<Oracle> {
     let mut oracles = Vec::new();
     for build in builds() {
@@ -27,12 +27,12 @@ pub(crate) fn oracles() -> Vec<Oracle> {
     }
     assert!(
         !oracles.is_empty(),
-        "the test does not say that it needs an oracle"
+        "the test needs an oracle but does not declare it"
     );
     oracles
 }
 
-/// A small context, on one thread.
+/// Parameters of a small context on one thread.
 pub(crate) fn params() -> SessionParams {
     SessionParams {
         n_ctx: 64,
@@ -46,7 +46,7 @@ pub(crate) fn params() -> SessionParams {
 ///
 /// # Panics
 ///
-/// If the session cannot give them.
+/// If the session cannot return them.
 pub(crate) fn all_logits(session: &Session) -> Vec<f32> {
     (0..session.decoded())
         .flat_map(|position| session.logits(position).unwrap())
@@ -54,7 +54,7 @@ pub(crate) fn all_logits(session: &Session) -> Vec<f32> {
         .collect()
 }
 
-/// Bits, so that a comparison tells -0.0 from 0.0 and a NaN equals itself.
+/// Bits for comparisons: -0.0 differs from 0.0, and a NaN equals itself.
 pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
@@ -67,11 +67,11 @@ pub(crate) fn ternary(n: usize, scale: f32) -> Vec<f32> {
         .collect()
 }
 
-/// The status that the oracle refused a call with.
+/// The status with which the oracle rejected a call.
 ///
 /// # Panics
 ///
-/// If it did not.
+/// If the oracle did not reject it.
 pub(crate) fn status<T: std::fmt::Debug>(result: Result<T, OracleError>) -> Status {
     let error = result.unwrap_err();
     error

@@ -1,4 +1,4 @@
-//! What tests need from a machine with oracles. The tests of the crate `harness` include this file.
+//! The needs of tests with oracles. The tests of the crate `harness` include this file.
 
 use testing::Need;
 

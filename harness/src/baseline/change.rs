@@ -1,4 +1,4 @@
-//! What one baseline has and another has not.
+//! Differences between two baselines.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,41 +6,42 @@ use serde::Serialize;
 
 use super::command::Missing;
 use super::document::Baseline;
-use super::fact::{Fact, Facts};
+use super::entry::{Entries, Entry};
 
-/// A fact that is not as it was.
+/// An entry whose count differs between two baselines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change<'a> {
     /// The architecture.
     pub arch: &'a str,
-    /// The fact.
-    pub fact: Fact<'a>,
-    /// How many there were; none if it was not there.
+    /// The entry.
+    pub entry: Entry<'a>,
+    /// Count in the old baseline; 0 if it lacks the entry.
     pub was: u64,
-    /// How many there are; none if it is not there.
+    /// Count in the new baseline; 0 if it lacks the entry.
     pub is: u64,
 }
 
 impl Change<'_> {
-    /// Whether there is less than there was.
+    /// Whether the count decreased.
     pub fn is_loss(&self) -> bool {
         self.is < self.was
     }
 
-    /// Whether the fact is there on one side alone.
+    /// Whether one of the baselines lacks the entry.
     pub fn is_whole(&self) -> bool {
         self.was == 0 || self.is == 0
     }
 }
 
-/// The facts whose counts differ, in their order.
+/// The entries whose counts differ, in ascending order.
 pub fn changes<'a>(was: &'a Baseline, is: &'a Baseline) -> Vec<Change<'a>> {
-    let (was, is) = (was.facts(), is.facts());
+    let (was, is) = (was.entries(), is.entries());
     let keys: BTreeSet<_> = was.keys().chain(is.keys()).copied().collect();
-    let count = |facts: &Facts<'a>, key: &(&'a str, Fact<'a>)| facts.get(key).copied().unwrap_or(0);
-    let change = |key: (&'a str, Fact<'a>)| Change {
+    let count =
+        |entries: &Entries<'a>, key: &(&'a str, Entry<'a>)| entries.get(key).copied().unwrap_or(0);
+    let change = |key: (&'a str, Entry<'a>)| Change {
         arch: key.0,
-        fact: key.1,
+        entry: key.1,
         was: count(&was, &key),
         is: count(&is, &key),
     };
@@ -48,41 +49,41 @@ pub fn changes<'a>(was: &'a Baseline, is: &'a Baseline) -> Vec<Change<'a>> {
     all.filter(|change| change.was != change.is).collect()
 }
 
-/// Changes that are one: all that there was of a model, of a rung, of a format.
+/// Changes that belong together, such as all entries of a model, of a level or of a format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Group {
     /// The architecture.
     pub arch: String,
     /// What changed.
     pub what: String,
-    /// How many facts.
-    pub facts: usize,
-    /// How many there were of all of them together.
+    /// Number of entries.
+    pub entries: usize,
+    /// Sum of their counts in the old baseline.
     pub was: u64,
-    /// How many there are.
+    /// Sum of their counts in the new baseline.
     pub is: u64,
-    /// Which commands cover it.
+    /// The commands that cover it.
     pub commands: String,
 }
 
-/// The widest groups that changes fill, in their order. `other` is the side that lacks the facts: a group that it has
-/// nothing of is lost, or gained, as a whole.
+/// Combines changes into the widest groups, in the order of the changes. `other` is the baseline that lacks the
+/// entries. If it has no entry of a group, the whole group was lost or gained.
 pub fn groups<'a>(
     changes: impl IntoIterator<Item = &'a Change<'a>>,
     other: &Baseline,
 ) -> Vec<Group> {
-    let there: BTreeSet<(&str, String)> = other
-        .facts()
+    let present: BTreeSet<(&str, String)> = other
+        .entries()
         .keys()
-        .flat_map(|(arch, fact)| fact.groups().into_iter().map(move |group| (*arch, group)))
+        .flat_map(|(arch, entry)| entry.groups().into_iter().map(move |group| (*arch, group)))
         .collect();
     let mut order = Vec::new();
     let mut found: BTreeMap<(&str, String), (Group, Missing)> = BTreeMap::new();
     for change in changes {
-        let own = change.fact.to_string();
-        let mut candidates = change.fact.groups().into_iter();
-        let absent = candidates.find(|group| !there.contains(&(change.arch, group.clone())));
-        // What is there on both sides, and only less of it, stands for itself.
+        let own = change.entry.to_string();
+        let mut candidates = change.entry.groups().into_iter();
+        let absent = candidates.find(|group| !present.contains(&(change.arch, group.clone())));
+        // An entry that both baselines have, with different counts, is a group of its own.
         let what = absent.filter(|_| change.is_whole()).unwrap_or(own);
         let key = (change.arch, what.clone());
         if !found.contains_key(&key) {
@@ -92,15 +93,15 @@ pub fn groups<'a>(
             let group = Group {
                 arch: change.arch.into(),
                 what,
-                facts: 0,
+                entries: 0,
                 was: 0,
                 is: 0,
                 commands: String::new(),
             };
             (group, Missing::default())
         });
-        missing.add(change.fact, change.was);
-        group.facts += 1;
+        missing.add(change.entry, change.was);
+        group.entries += 1;
         group.was = group.was.saturating_add(change.was);
         group.is = group.is.saturating_add(change.is);
     }

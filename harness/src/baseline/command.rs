@@ -1,67 +1,67 @@
-//! Which command covers what is missing.
+//! The commands that cover missing entries.
 
 use std::collections::BTreeSet;
 
-use super::fact::{Fact, ModelId};
-use crate::outcome::Rung;
+use super::entry::{Entry, ModelId};
+use crate::levels::Level;
 use crate::synth::{self, DEFAULT_RECIPE};
 
-/// More values of an option than a command names: it then does all of the work.
+/// Maximal number of values of an option. With more values, the option is omitted, so the command covers all of them.
 const MOST_VALUES: usize = 3;
 
-/// Facts that one command covers together.
+/// Missing entries that the same commands cover.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Missing {
     models: BTreeSet<String>,
-    rungs: BTreeSet<Rung>,
+    levels: BTreeSet<Level>,
     kernels: BTreeSet<String>,
     oracles: BTreeSet<String>,
     cases: u64,
-    mistakes: bool,
+    mutants: bool,
 }
 
 impl Missing {
-    /// Adds a fact that was there so many times.
-    pub(super) fn add(&mut self, fact: Fact<'_>, was: u64) {
-        match fact {
-            Fact::Kernel(id) => {
+    /// Adds an entry with its count in the old baseline.
+    pub(super) fn add(&mut self, entry: Entry<'_>, was: u64) {
+        match entry {
+            Entry::Kernel(id) => {
                 self.kernels.insert(id.into());
             }
-            Fact::Tensor { model, .. } => {
+            Entry::Tensor { model, .. } => {
                 self.models.insert(argument(model));
             }
-            Fact::Pair {
+            Entry::Pair {
                 model,
-                rung,
+                level,
                 candidate,
                 oracle,
             } => {
                 self.models.insert(argument(model));
-                self.rungs.insert(rung);
-                // The forward pass is compared with whatever kernels.
-                if !Rung::OF_MODELS.contains(&rung) {
+                self.levels.insert(level);
+                // Levels that run a model do not depend on the requested kernels.
+                if !Level::OF_MODELS.contains(&level) {
                     self.kernels.insert(candidate.into());
                 }
                 self.oracles.insert(oracle.into());
             }
-            Fact::Fuzz => self.cases = was,
-            Fact::Mistake { .. } => self.mistakes = true,
+            Entry::Fuzz => self.cases = was,
+            Entry::Mutant { .. } => self.mutants = true,
         }
     }
 
-    /// The commands, each of which leaves a receipt.
+    /// The commands, each of which writes a receipt.
     pub(super) fn commands(&self) -> String {
         let mut commands = Vec::new();
         if self.cases > 0 {
             commands.push(format!("harness fuzz --cases {}", self.cases));
         }
-        if self.mistakes {
-            commands.push("harness mistakes".to_owned());
+        if self.mutants {
+            commands.push("harness mutants".to_owned());
         }
-        let rungs: Vec<String> = self.rungs.iter().map(ToString::to_string).collect();
+        let levels: Vec<String> = self.levels.iter().map(ToString::to_string).collect();
         let mut options = Vec::new();
-        if !rungs.is_empty() && rungs.len() < Rung::ALL.len() {
-            options.push(format!("--rung {}", rungs.join(",")));
+        if !levels.is_empty() && levels.len() < Level::ALL.len() {
+            options.push(format!("--level {}", levels.join(",")));
         }
         for (option, values) in [("--kernel", &self.kernels), ("--oracle", &self.oracles)] {
             if values.len() <= MOST_VALUES {
@@ -84,7 +84,7 @@ impl Missing {
     }
 }
 
-/// What a command calls a model: nothing for the default one, a recipe, or a file.
+/// The argument that names a model: empty for the default model, a recipe, or a file.
 fn argument(model: ModelId<'_>) -> String {
     match model.name {
         DEFAULT_RECIPE => String::new(),
@@ -99,40 +99,40 @@ mod tests {
 
     #[test]
     fn a_command_names_what_is_missing_and_no_more() {
-        let commands = |facts: &[Fact<'_>]| {
+        let commands = |entries: &[Entry<'_>]| {
             let mut missing = Missing::default();
-            facts.iter().for_each(|fact| missing.add(*fact, 7));
+            entries.iter().for_each(|entry| missing.add(*entry, 7));
             missing.commands()
         };
-        let pair = |name, rung, candidate| Fact::Pair {
+        let pair = |name, level, candidate| Entry::Pair {
             model: ModelId { sha256: "", name },
-            rung,
+            level,
             candidate,
             oracle: "a/b",
         };
         assert_eq!(
-            commands(&[pair("tiny-llama-tq2_0", Rung::Block, "tq2_0.avx2")]),
-            "`harness check tiny-llama-tq2_0 --rung block --kernel tq2_0.avx2 --oracle a/b --receipt FILE`"
+            commands(&[pair("tiny-llama-tq2_0", Level::Block, "tq2_0.avx2")]),
+            "`harness check tiny-llama-tq2_0 --level block --kernel tq2_0.avx2 --oracle a/b --receipt FILE`"
         );
         assert_eq!(
             commands(&[
-                pair("own", Rung::Node, "rust"),
-                pair("own", Rung::Logits, "rust")
+                pair("own", Level::Node, "rust"),
+                pair("own", Level::Logits, "rust")
             ]),
-            "`harness check own.gguf --rung node,logits --oracle a/b --receipt FILE`"
+            "`harness check own.gguf --level node,logits --oracle a/b --receipt FILE`"
         );
         assert_eq!(
-            commands(&[Fact::Kernel("i2_s.group64.scalar")]),
+            commands(&[Entry::Kernel("i2_s.group64.scalar")]),
             "`harness check --kernel i2_s.group64.scalar --receipt FILE`"
         );
         assert_eq!(
-            commands(&[Fact::Fuzz]),
+            commands(&[Entry::Fuzz]),
             "`harness fuzz --cases 7 --receipt FILE`"
         );
-        let mistake = Fact::Mistake {
-            mistake: "wrap",
+        let mutant = Entry::Mutant {
+            mutant: "wrap",
             format: None,
         };
-        assert_eq!(commands(&[mistake]), "`harness mistakes --receipt FILE`");
+        assert_eq!(commands(&[mutant]), "`harness mutants --receipt FILE`");
     }
 }

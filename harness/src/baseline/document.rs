@@ -1,4 +1,4 @@
-//! The baseline itself: maps all through, so that a file has one order, and a line for each fact.
+//! The types of a baseline. They consist of sorted maps, so that a file has a single order and one line for each entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,45 +8,45 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::speed::{DoubtfulSpeed, Speed};
-use crate::outcome::Rung;
+use crate::levels::Level;
 
-/// Version of the baseline's fields. The first number changes when a reader of the old ones would be misled.
-pub const BASELINE_VERSION: &str = "1.1.0";
+/// Schema version of baselines. The major number changes if a program for older baselines would misread a field.
+pub const BASELINE_VERSION: &str = "2.0.0";
 
-/// What receipts have to cover, and the speed that they are held to.
+/// The entries that receipts must cover, and the speed that they must reach.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
-    /// Version of the fields.
+    /// Schema version.
     pub baseline_version: String,
-    /// By architecture, such as `x86_64`.
+    /// The targets by architecture, such as `x86_64`.
     pub targets: BTreeMap<String, Target>,
 }
 
-/// What was covered on one architecture.
+/// The entries of one architecture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// The commit whose receipts were accepted last.
+    /// Commit of the receipts that were accepted last.
     pub commit: String,
     /// The oracles, by id.
     pub oracles: BTreeMap<String, OracleBuild>,
-    /// Kernels that executed, by the dispatcher's count.
+    /// Kernels that executed, as counted by the dispatcher.
     pub kernels: BTreeSet<String>,
-    /// Models that the ladder was climbed on, by the SHA-256 of the file.
+    /// Models on which levels were run, by the SHA-256 of the file.
     pub models: BTreeMap<String, CoveredModel>,
-    /// Random cases, if there was a campaign.
+    /// Random cases, if there was a fuzz campaign.
     pub fuzz: Option<Campaign>,
-    /// Planted mistakes, with the formats of those in kernels; those in a model have none.
-    pub mistakes: BTreeMap<String, BTreeSet<String>>,
+    /// Mutants with their formats. A mutant of the forward pass has no formats.
+    pub mutants: BTreeMap<String, BTreeSet<String>>,
     /// Times of kernels and models against oracles, in ascending order.
     pub speed: Vec<Speed>,
-    /// Rows that cannot be relied on; held to by nobody.
+    /// Rows with doubts. They are not compared and not part of the file.
     #[serde(skip)]
     pub doubtful: Vec<DoubtfulSpeed>,
 }
 
-/// Which build an oracle was. Counts and times of different builds are not comparable.
+/// The build of an oracle. Counts and times of different builds are not comparable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OracleBuild {
@@ -56,40 +56,40 @@ pub struct OracleBuild {
     pub checksum: String,
     /// Compiler.
     pub compiler: String,
-    /// Flags of the files that hold the arithmetic.
+    /// Compiler flags of the files with the arithmetic.
     pub flags: String,
-    /// CPU features that it was compiled for, apart by spaces.
+    /// CPU features that it was compiled for, separated by spaces.
     pub instruction_set: String,
 }
 
-/// Comparisons of each candidate with each oracle, by their ids.
+/// Number of comparisons, by the id of the candidate and the id of the oracle.
 pub type Pairs = BTreeMap<String, BTreeMap<String, u64>>;
 
-/// A model that the ladder was climbed on.
+/// A model on which levels were run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CoveredModel {
     /// The recipe, or the name of the file.
     pub name: String,
-    /// How each ternary tensor was read: format, flavour and shape.
+    /// Format, storage variant and shape of each ternary tensor, by name.
     pub tensors: BTreeMap<String, String>,
-    /// What was compared on each rung.
-    pub rungs: BTreeMap<Rung, Pairs>,
+    /// Compared pairs of each level.
+    pub levels: BTreeMap<Level, Pairs>,
 }
 
-/// Random cases.
+/// Numbers of random cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Campaign {
-    /// Cases of campaigns that had a number to try. How many a campaign tries in some time depends on the machine.
+    /// Cases of campaigns with a fixed number of cases. With a fixed duration, the number depends on the machine.
     pub cases: u64,
-    /// Cases of campaigns that had a time; not held to.
+    /// Cases of campaigns with a fixed duration. They are not required.
     #[serde(skip)]
     pub timed: u64,
 }
 
 impl Baseline {
-    /// Of nothing.
+    /// A baseline without targets.
     pub fn empty() -> Baseline {
         Baseline {
             baseline_version: BASELINE_VERSION.into(),
@@ -99,7 +99,7 @@ impl Baseline {
 }
 
 impl Target {
-    /// Nothing yet, of a commit.
+    /// A target of a commit without entries.
     pub fn empty(commit: &str) -> Target {
         Target {
             commit: commit.into(),
@@ -107,7 +107,7 @@ impl Target {
             kernels: BTreeSet::new(),
             models: BTreeMap::new(),
             fuzz: None,
-            mistakes: BTreeMap::new(),
+            mutants: BTreeMap::new(),
             speed: Vec::new(),
             doubtful: Vec::new(),
         }

@@ -1,4 +1,4 @@
-//! Why there is no baseline.
+//! Errors of baselines.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,46 +7,47 @@ use thiserror::Error;
 
 use super::document::BASELINE_VERSION;
 use crate::destination::DestinationError;
-use crate::receipt::Flaw;
+use crate::receipt::ValidationError;
 
-/// Why a baseline cannot be read, believed or written.
+/// An error in reading, verifying or writing a baseline.
 #[derive(Debug, Error)]
 pub enum BaselineError {
     /// The file cannot be read.
-    #[error("{path}: {source}; `harness baseline accept RECEIPT...` makes a baseline")]
+    #[error("{path}: {source}; `harness baseline accept RECEIPT...` writes a baseline")]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The file is longer than any baseline.
-    #[error("{path}: more than {most} bytes are no baseline")]
+    #[error("{path}: more than {most} bytes, which is the maximum for a baseline")]
     TooLong {
         /// The file.
         path: PathBuf,
         /// The limit.
         most: u64,
     },
-    /// The file is no JSON.
-    #[error("{path}: no JSON, or cut off: {source}; take it from version control again")]
+    /// The file is not JSON.
+    #[error("{path}: not JSON, or cut off: {source}; restore it from version control")]
     Syntax {
         /// The file.
         path: PathBuf,
         /// Line and column.
         source: serde_json::Error,
     },
-    /// The file is JSON of something else.
+    /// The file is JSON, but not a baseline.
     #[error(
-        "{path}: no baseline: it has no `baseline_version`; `harness baseline accept RECEIPT...` makes one"
+        "{path}: not a baseline: it has no `baseline_version`; `harness baseline accept RECEIPT...` writes one"
     )]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// The baseline is of another time.
+    /// The baseline has another schema version.
     #[error(
-        "{path}: baseline version {found}, this harness reads {BASELINE_VERSION}: accept it anew"
+        "{path}: baseline version {found}, but this harness reads {BASELINE_VERSION}: create it again with `harness \
+         baseline accept RECEIPT...`"
     )]
     Version {
         /// The file.
@@ -54,13 +55,16 @@ pub enum BaselineError {
         /// Its version.
         found: String,
     },
-    /// A field is not of its type, is missing, should not be there, or cannot be as it is.
-    #[error("{path}: {flaw}; take it from version control again, or accept it anew")]
-    Flawed {
+    /// A field has a wrong type, is missing, unknown, or inconsistent.
+    #[error(
+        "{path}: {validation_error}; restore it from version control, or create it again with `harness baseline accept \
+         RECEIPT...`"
+    )]
+    Invalid {
         /// The file.
         path: PathBuf,
-        /// Where, and what.
-        flaw: Flaw,
+        /// The field and what is wrong with it.
+        validation_error: ValidationError,
     },
     /// The file cannot be written.
     #[error(transparent)]

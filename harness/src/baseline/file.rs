@@ -1,4 +1,4 @@
-//! Baselines as files.
+//! Reads and writes baselines.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,13 +9,14 @@ use super::document::{BASELINE_VERSION, Baseline, Target};
 use super::error::BaselineError;
 use crate::destination::Destination;
 use crate::input;
-use crate::receipt::{Flaw, is_commit, is_sha256};
+use crate::receipt::{ValidationError, is_commit, is_sha256, require};
 
-/// Longest file that is read: another file by mistake must not fill the memory.
+/// Maximal length of a baseline in bytes. A wrong path, such as a model file, must not fill the memory.
 const MOST_BYTES: u64 = 64 << 20;
 
+/// The field that identifies a baseline and its version. It is read before all others.
 #[derive(Deserialize)]
-struct Known {
+struct Header {
     baseline_version: Option<String>,
 }
 
@@ -24,7 +25,7 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// [`BaselineError`], which names the file.
+    /// [`BaselineError`], which contains the path of the file.
     pub fn read(path: &Path) -> Result<Baseline, BaselineError> {
         let io = |source| BaselineError::Read {
             path: path.into(),
@@ -42,14 +43,14 @@ impl Baseline {
         Baseline::parse(&text, path)
     }
 
-    /// The baseline in the text of the file at `path`, verified.
+    /// Parses and verifies the baseline in `text`, the contents of the file at `path`.
     ///
     /// # Errors
     ///
-    /// [`BaselineError`], which names the file.
+    /// [`BaselineError`], which contains the path of the file.
     pub fn parse(text: &[u8], path: &Path) -> Result<Baseline, BaselineError> {
         let foreign = || BaselineError::Foreign { path: path.into() };
-        let known: Known = serde_json::from_slice(text).map_err(|source| {
+        let header: Header = serde_json::from_slice(text).map_err(|source| {
             if source.is_data() {
                 return foreign();
             }
@@ -58,60 +59,60 @@ impl Baseline {
                 source,
             }
         })?;
-        let found = known.baseline_version.ok_or_else(foreign)?;
+        let found = header.baseline_version.ok_or_else(foreign)?;
         if found != BASELINE_VERSION {
             return Err(BaselineError::Version {
                 path: path.into(),
                 found,
             });
         }
-        let flawed = |flaw| BaselineError::Flawed {
+        let invalid = |validation_error| BaselineError::Invalid {
             path: path.into(),
-            flaw,
+            validation_error,
         };
         let mut reader = serde_json::Deserializer::from_slice(text);
         let baseline: Baseline =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| {
                 let at = error.path().to_string();
-                flawed(Flaw::new(at, error.into_inner().to_string()))
+                invalid(ValidationError::new(at, error.into_inner().to_string()))
             })?;
-        baseline.verify().map_err(flawed)?;
+        baseline.verify().map_err(invalid)?;
         Ok(baseline)
     }
 
-    /// Holds the baseline against itself.
+    /// Checks the consistency of the baseline.
     ///
     /// # Errors
     ///
-    /// The first field that cannot be as it is.
-    pub fn verify(&self) -> Result<(), Flaw> {
+    /// The first inconsistent field.
+    pub fn verify(&self) -> Result<(), ValidationError> {
         if self.targets.is_empty() {
-            // A gate that holds receipts to nothing would let everything pass.
-            return Err(Flaw::new("targets", "names no architecture"));
+            // All receipts would pass a gate with an empty baseline.
+            return Err(ValidationError::new("targets", "contain no architecture"));
         }
         for (arch, target) in &self.targets {
-            of_target(target)
-                .map_err(|flaw| Flaw::new(format!("targets.{arch}.{}", flaw.at), flaw.what))?;
+            of_target(target).map_err(|validation_error| {
+                ValidationError::new(
+                    format!("targets.{arch}.{}", validation_error.at),
+                    validation_error.what,
+                )
+            })?;
         }
         Ok(())
     }
 
-    /// Writes the baseline to where it was promised.
+    /// Writes the baseline to a reserved destination.
     ///
     /// # Errors
     ///
     /// [`BaselineError::Write`].
     pub fn write(&self, destination: Destination) -> Result<(), BaselineError> {
-        let text = serde_json::to_string_pretty(self).expect("words and numbers become JSON");
+        let text = serde_json::to_string_pretty(self).expect("strings and numbers become JSON");
         Ok(destination.write_text(&(text + "\n"))?)
     }
 }
 
-fn of_target(target: &Target) -> Result<(), Flaw> {
-    let require = |holds: bool, at: &str, what: &str| match holds {
-        true => Ok(()),
-        false => Err(Flaw::new(at, what)),
-    };
+fn of_target(target: &Target) -> Result<(), ValidationError> {
     require(
         is_commit(&target.commit),
         "commit",
@@ -119,16 +120,16 @@ fn of_target(target: &Target) -> Result<(), Flaw> {
     )?;
     for (sha256, model) in &target.models {
         let at = format!("models.{sha256}");
-        require(is_sha256(sha256), &at, "is no SHA-256")?;
+        require(is_sha256(sha256), &at, "is not a SHA-256")?;
         let pairs = model
-            .rungs
+            .levels
             .values()
             .flat_map(|candidates| candidates.values());
         let counted = pairs.flat_map(|oracles| oracles.values()).all(|&n| n > 0);
         require(
             counted,
-            &format!("{at}.rungs"),
-            "names a pair that was not compared",
+            &format!("{at}.levels"),
+            "contain a pair without comparisons",
         )?;
     }
     let ascending = target
@@ -138,7 +139,7 @@ fn of_target(target: &Target) -> Result<(), Flaw> {
     require(
         ascending,
         "speed",
-        "is not in ascending order, each row once",
+        "is not in ascending order without duplicates",
     )?;
     for (i, speed) in target.speed.iter().enumerate() {
         let ratio = &speed.ratio;
@@ -150,13 +151,13 @@ fn of_target(target: &Target) -> Result<(), Flaw> {
         require(
             possible,
             &format!("speed[{i}].ratio"),
-            "is no ratio with its interval",
+            "is not a ratio within its interval",
         )?;
         let times = [speed.seconds, speed.oracle_seconds];
         require(
             times.iter().all(|time| *time > 0.0 && time.is_finite()),
             &format!("speed[{i}]"),
-            "has no times",
+            "has an impossible time",
         )?;
     }
     Ok(())

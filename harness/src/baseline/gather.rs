@@ -1,27 +1,28 @@
-//! From receipts to what they cover.
+//! Computes the entries that receipts cover.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::document::{Baseline, Campaign, CoveredModel, OracleBuild, Target};
 use super::speed::{self, DoubtfulSpeed, Speed, Speeds};
+use crate::check::LevelReport;
 use crate::known;
-use crate::ladder::RungReport;
 use crate::receipt::{CheckSection, ModelInfo, OracleInfo, Receipt, Section, TensorInfo};
 use crate::synth::DEFAULT_RECIPE;
 use crate::verdict::Verdict;
 
-/// What the shards of one check found: the same work twice counts once.
-type Shards<'a> = BTreeMap<u64, &'a [RungReport]>;
+/// Results of the shards of one check, by the number of the shard. A shard that several receipts contain counts once.
+type Shards<'a> = BTreeMap<u64, &'a [LevelReport]>;
 
-/// Checks of one model with the same parameters, in so many shards.
+/// Checks of one model, by their parameters and number of shards.
 type Checks<'a> = BTreeMap<(String, u64), Shards<'a>>;
 
-/// Campaigns with the same parameters: the cases of each shard, and whether their number was asked for.
+/// Shards of campaigns, by shard, parameters and number of shards: the number of cases, and whether it was requested.
 type Campaigns = BTreeMap<(String, u64), (u64, bool)>;
 
 impl Baseline {
-    /// What receipts cover together, in whatever order they are given. Work that several of them have done counts once.
+    /// The entries that receipts cover together. The order of the receipts does not matter. Work that several of them
+    /// contain counts once.
     pub fn of<'a>(receipts: impl IntoIterator<Item = &'a Receipt>) -> Baseline {
         let mut by_arch: BTreeMap<&str, Vec<&Receipt>> = BTreeMap::new();
         for receipt in receipts {
@@ -29,7 +30,7 @@ impl Baseline {
             by_arch.entry(arch).or_default().push(receipt);
         }
         let target = |(arch, mut receipts): (&str, Vec<&Receipt>)| {
-            receipts.sort_unstable_by(|a, b| a.harness.seal.cmp(&b.harness.seal));
+            receipts.sort_unstable_by(|a, b| a.harness.digest.cmp(&b.harness.digest));
             (arch.to_owned(), target(&receipts))
         };
         Baseline {
@@ -39,7 +40,7 @@ impl Baseline {
     }
 }
 
-/// What to call a model: the recipe, or the file without its folder and extension.
+/// The name of a model: the recipe, or the name of the file without folder and extension.
 pub fn model_name(info: &ModelInfo) -> String {
     if info.path.is_empty() {
         return DEFAULT_RECIPE.into();
@@ -60,8 +61,7 @@ fn target(receipts: &[&Receipt]) -> Target {
     for receipt in receipts {
         for oracle in &receipt.validation.oracles {
             let build = OracleBuild::from(oracle);
-            let known = target.oracles.entry(oracle.id.clone());
-            known.or_insert(build);
+            target.oracles.entry(oracle.id.clone()).or_insert(build);
         }
         target.kernels.extend(receipt.kernels.iter().cloned());
         let harness = &receipt.harness;
@@ -74,17 +74,17 @@ fn target(receipts: &[&Receipt]) -> Target {
             let parameters = json(&fuzz.parameters);
             for part in &fuzz.parts {
                 let key = (format!("{} of {parameters}", part.shard), fuzz.shards.count);
-                let asked_for = fuzz.parameters.cases.is_some();
-                let (cases, _) = campaigns.entry(key).or_insert((0, asked_for));
+                let requested = fuzz.parameters.cases.is_some();
+                let (cases, _) = campaigns.entry(key).or_insert((0, requested));
                 *cases = part.cases.max(*cases);
             }
         }
-        for row in harness.mistakes.iter().flat_map(|section| &section.kernels) {
-            let formats = target.mistakes.entry(row.mistake.clone()).or_default();
+        for row in harness.mutants.iter().flat_map(|section| &section.kernels) {
+            let formats = target.mutants.entry(row.mutant.clone()).or_default();
             formats.insert(row.format.clone());
         }
-        for row in harness.mistakes.iter().flat_map(|section| &section.models) {
-            target.mistakes.entry(row.mistake.clone()).or_default();
+        for row in harness.mutants.iter().flat_map(|section| &section.models) {
+            target.mutants.entry(row.mutant.clone()).or_default();
         }
         add_speeds(&mut speeds, receipt);
     }
@@ -100,7 +100,7 @@ fn target(receipts: &[&Receipt]) -> Target {
 
 /// Parameters as a key.
 fn json(parameters: &impl serde::Serialize) -> String {
-    serde_json::to_string(parameters).expect("parameters have words for keys")
+    serde_json::to_string(parameters).expect("the keys of parameters are strings")
 }
 
 fn model_of(target: &mut Target, info: &ModelInfo) {
@@ -110,17 +110,17 @@ fn model_of(target: &mut Target, info: &ModelInfo) {
         .or_insert_with(|| CoveredModel {
             name: model_name(info),
             tensors: BTreeMap::new(),
-            rungs: BTreeMap::new(),
+            levels: BTreeMap::new(),
         });
     let read_as = |tensor: &TensorInfo| {
         let TensorInfo {
             name,
             format,
-            flavour,
+            variant,
             rows,
             cols,
         } = tensor;
-        (name.clone(), format!("{format} {flavour} {rows}x{cols}"))
+        (name.clone(), format!("{format} {variant} {rows}x{cols}"))
     };
     model.tensors.extend(info.tensors.iter().map(read_as));
 }
@@ -128,34 +128,31 @@ fn model_of(target: &mut Target, info: &ModelInfo) {
 fn add_check<'a>(checks: &mut Checks<'a>, check: &'a CheckSection) {
     let key = (json(&check.parameters), check.shards.count);
     let shards = checks.entry(key).or_default();
-    if check.parts.is_empty() {
-        let shard = check.shards.held.first().copied().unwrap_or(1);
-        shards.entry(shard).or_insert(&check.rungs);
-    }
-    for part in &check.parts {
-        shards.entry(part.shard).or_insert(&part.rungs);
+    for (shard, levels) in check.results() {
+        shards.entry(shard).or_insert(levels);
     }
 }
 
-/// Shards of a check add up; of checks that were made otherwise, the one that compared most counts.
+/// Counts the comparisons of each pair: the sum over the shards of a check, and the maximum over checks with different
+/// parameters.
 fn count_pairs(model: &mut CoveredModel, checks: &Checks<'_>) {
     for shards in checks.values() {
         let mut counts = BTreeMap::new();
-        let outcomes = shards.values().flat_map(|rungs| rungs.iter());
+        let outcomes = shards.values().flat_map(|levels| levels.iter());
         for outcome in outcomes.flat_map(|report| &report.outcomes) {
-            // The reference's own defects are no coverage of a candidate.
+            // A known divergence is a defect of an oracle and covers no candidate.
             let counted = outcome.measures.comparisons > 0
                 && outcome.verdict != Verdict::KnownDivergence
                 && !known::is_listed(&outcome.candidate);
             if counted {
-                let pair = (outcome.rung, &outcome.candidate, &outcome.reference);
+                let pair = (outcome.level, &outcome.candidate, &outcome.reference);
                 let count: &mut u64 = counts.entry(pair).or_default();
                 *count = count.saturating_add(outcome.measures.comparisons);
             }
         }
-        for ((rung, candidate, oracle), comparisons) in counts {
-            let rungs = model.rungs.entry(rung).or_default();
-            let oracles = rungs.entry(candidate.clone()).or_default();
+        for ((level, candidate, oracle), comparisons) in counts {
+            let levels = model.levels.entry(level).or_default();
+            let oracles = levels.entry(candidate.clone()).or_default();
             let most = oracles.entry(oracle.clone()).or_default();
             *most = comparisons.max(*most);
         }
@@ -163,8 +160,8 @@ fn count_pairs(model: &mut CoveredModel, checks: &Checks<'_>) {
 }
 
 fn add_up(campaigns: &Campaigns) -> Option<Campaign> {
-    let sum = |asked_for| {
-        let cases = campaigns.values().filter(|(_, asked)| *asked == asked_for);
+    let sum = |requested| {
+        let cases = campaigns.values().filter(|(_, is)| *is == requested);
         cases.fold(0, |sum: u64, (cases, _)| sum.saturating_add(*cases))
     };
     (!campaigns.is_empty()).then(|| Campaign {
@@ -187,7 +184,7 @@ fn add_speeds(speeds: &mut Speeds, receipt: &Receipt) {
     }
 }
 
-/// Rows in doubt that no other run measured well, each once.
+/// Rows with doubts that no other run measured without doubts, without duplicates.
 fn unmatched(mut doubtful: Vec<DoubtfulSpeed>, sound: &[Speed]) -> Vec<DoubtfulSpeed> {
     doubtful.retain(|row| sound.iter().all(|sound| sound.key != row.key));
     doubtful.sort_by(|a, b| a.key.cmp(&b.key));
@@ -195,7 +192,7 @@ fn unmatched(mut doubtful: Vec<DoubtfulSpeed>, sound: &[Speed]) -> Vec<DoubtfulS
     doubtful
 }
 
-/// Of a row that was measured several times the fastest: one run that is as fast as ever shows that nothing is lost.
+/// Keeps the fastest measurement of each row. A single run at the old speed shows that nothing became slower.
 fn fastest(mut speeds: Vec<Speed>) -> Vec<Speed> {
     speeds.sort_by(|a, b| {
         let faster = b.ratio.value.total_cmp(&a.ratio.value);

@@ -1,20 +1,20 @@
-//! The baseline: what used to be compared, and how fast it was, for each architecture.
+//! The baseline: what was compared before, and how fast it was, for each architecture.
 //!
 //! # Glossary
 //!
-//! - **target**: an architecture. Kernels, oracles and times of one say nothing of another, and each has a part of the
-//!   baseline of its own, so that receipts of many machines add up and those of one leave the others alone.
-//! - **fact**: something that was covered: a kernel that ran, a tensor that was read, a pair of sides on a rung.
-//! - **change**: a fact that one baseline has and another has not, or has more of.
+//! - **target**: an architecture. Kernels, oracles and times of different architectures are independent. Each target
+//!   has its own part of the baseline, and receipts of one target do not change the others.
+//! - **entry**: something that was covered: a kernel that ran, a tensor that was read, a pair of implementations on a
+//!   level.
+//! - **change**: an entry whose count differs between two baselines.
 //!
-//! Receipts are gathered into the same type that the file holds, so that what is there now and what used to be there
-//! are compared like with like.
+//! Receipts are converted to the type of the file, so that old and new coverage are compared as values of one type.
 
 mod change;
 mod command;
 mod document;
+mod entry;
 mod error;
-mod fact;
 mod file;
 mod gather;
 mod speed;
@@ -23,7 +23,7 @@ pub use change::{Change, Group, changes, groups};
 pub use document::{
     BASELINE_VERSION, Baseline, Campaign, CoveredModel, OracleBuild, Pairs, Target, schema,
 };
+pub use entry::{Entry, ModelId};
 pub use error::BaselineError;
-pub use fact::{Fact, ModelId};
 pub use gather::model_name;
 pub use speed::{DoubtfulSpeed, Speed, SpeedKey};

@@ -1,4 +1,4 @@
-//! How fast a kernel or a model was against an oracle.
+//! Speed of a kernel or a model relative to an oracle.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,27 +12,28 @@ use crate::bench::statistics::Median;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Speed {
-    /// Whose, where, and at what.
+    /// Identity of the row.
     #[serde(flatten)]
     pub key: SpeedKey,
-    /// The oracle's time over that of the Rust side, in turn in one process: above 1 the Rust side is faster.
+    /// Time of the oracle divided by that of the Rust implementation. Both are timed alternately in one process. Above
+    /// 1, the Rust implementation is faster.
     pub ratio: Median,
-    /// Seconds that the Rust side took for a call.
+    /// Seconds for a call of the Rust implementation.
     pub seconds: f64,
-    /// Seconds that the oracle took.
+    /// Seconds for a call of the oracle.
     pub oracle_seconds: f64,
 }
 
-/// A row that cannot be relied on.
+/// A row that is not reliable.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DoubtfulSpeed {
-    /// Whose, where, and at what.
+    /// Identity of the row.
     pub key: SpeedKey,
-    /// Why.
+    /// Reasons why the row is not reliable.
     pub doubts: Vec<Doubt>,
 }
 
-/// The rows of receipts: those that can be relied on, and the others.
+/// The rows of receipts, with and without doubts.
 #[derive(Debug, Default)]
 pub(super) struct Speeds {
     pub(super) sound: Vec<Speed>,
@@ -55,18 +56,18 @@ impl Speeds {
     }
 }
 
-/// What has to be the same for two ratios to be compared.
+/// Identity of a row. Only ratios with the same key are compared.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub struct SpeedKey {
-    /// Name of the CPU, and its features.
+    /// Name and features of the CPU.
     pub cpu: String,
-    /// What was computed, with its shape.
+    /// The computation, with its shape.
     pub work: String,
-    /// Threads of each side.
+    /// Number of threads of each implementation.
     pub threads: usize,
-    /// Kernel id, or those that a model ran on.
+    /// Kernel id, or the ids of the kernels that a model ran on.
     pub kernel: String,
     /// Oracle id.
     pub oracle: String,
@@ -118,7 +119,7 @@ pub(super) fn of_model(cpu: &str, report: &ModelReport, speeds: &mut Speeds) {
 }
 
 impl SpeedKey {
-    /// Everything but the CPU.
+    /// The key as text, without the CPU.
     pub fn words(&self) -> String {
         let SpeedKey {
             work,

@@ -1,40 +1,39 @@
-//! Why the times of a row cannot be relied on.
+//! Reasons why the times of a row are unreliable.
 //!
-//! Doubts follow from figures, in this one place. A row in doubt is shown with them, and kept in the receipt, but it is no
-//! part of a baseline, the gate does not judge it, and no trend has its ratio.
+//! Doubts are derived from the figures here and nowhere else. A row with doubts is shown with them and stays in the
+//! receipt. It is left out of baselines, of the gate and of trends.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::model::report::ModelRow;
-use super::report::{CallCost, OPTIMIZED, Roofs, Row, Timing, Versus};
 use super::statistics::Median;
+use super::timing::{CallCost, OPTIMIZED, Roofs, Timing, Versus};
 
-/// The widest interval that says something: its upper end over its lower one.
+/// Largest ratio of the upper to the lower end of a useful interval.
 pub const WIDEST_INTERVAL: f64 = 1.5;
 
-/// The largest share of a call's time that its fixed cost may be.
+/// Largest fraction of a call's time that its fixed cost may take.
 pub const LARGEST_CALL_SHARE: f64 = 0.5;
 
-/// A reason not to rely on the times of a row.
+/// A reason why the times of a row are unreliable.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Doubt {
-    /// Overflow checks and debug assertions slow the Rust side down.
+    /// Overflow checks and debug assertions slow the Rust implementation down.
     CheckedBuild,
     /// Measured with `--quick`.
     Quick,
-    /// More threads than the machine can run at once: they wait for each other.
+    /// More threads than the machine can run at once, so they wait for each other.
     ThreadsBeyondCores,
-    /// Faster than reading the weights, or than multiplying, alone: something disturbed the measurement of either.
+    /// Faster than a roof. Something disturbed the measurement of one of both.
     AboveRoof,
     /// The upper end of an interval is more than [`WIDEST_INTERVAL`] times the lower one.
     WideInterval,
-    /// Starting and joining threads takes [`LARGEST_CALL_SHARE`] of the time of a side, or more.
+    /// Starting and joining threads takes at least [`LARGEST_CALL_SHARE`] of an implementation's time.
     CallOverhead,
 }
 
@@ -51,82 +50,73 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// Doubts in words, separated by commas.
+/// Descriptions of the doubts, separated by commas.
 pub fn words(doubts: &[Doubt]) -> String {
     let words: Vec<String> = doubts.iter().map(ToString::to_string).collect();
     words.join(", ")
 }
 
-/// What holds for all rows of a run.
+/// Conditions that apply to all rows of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conditions {
-    /// Whether it was a run with `--quick`.
+    /// Whether the run used `--quick`.
     pub quick: bool,
-    /// Threads that the machine can run at once.
+    /// Number of threads that the machine can run at once.
     pub cores: usize,
 }
 
-/// The doubts about a row of a bench of kernels.
+/// A row of a bench.
+pub(super) trait Timed {
+    /// Number of threads.
+    fn threads(&self) -> usize;
+
+    /// Time of the Rust implementation.
+    fn time(&self) -> &Timing;
+
+    /// Comparisons with the oracles.
+    fn oracles(&self) -> &[Versus];
+
+    /// Limits of the machine.
+    fn roofs(&self) -> &Roofs;
+}
+
+/// The doubts about a row of the kernel bench.
 pub(super) fn of_kernel(
-    row: &Row,
+    row: &impl Timed,
     build: &str,
     costs: &[CallCost],
     conditions: Conditions,
 ) -> Vec<Doubt> {
-    let oracle = |cost: &&CallCost| row.oracles.iter().find(|v| v.oracle == cost.side);
-    let here = costs.iter().filter(|cost| cost.threads == row.threads);
+    let oracles = row.oracles();
+    let oracle = |cost: &&CallCost| oracles.iter().find(|v| v.oracle == cost.implementation);
+    let here = costs.iter().filter(|cost| cost.threads == row.threads());
     let overhead = here.into_iter().any(|cost| {
-        // The Rust side has the only cost that no oracle has.
-        let is_rust = costs.first().is_some_and(|rust| rust.side == cost.side);
+        // The cost of the Rust implementation is the one whose id is no oracle's.
+        let is_rust = costs
+            .first()
+            .is_some_and(|rust| rust.implementation == cost.implementation);
         let time = match oracle(&cost) {
             Some(versus) => &versus.time,
-            None if is_rust => &row.time,
+            None if is_rust => row.time(),
             None => return false,
         };
         cost.seconds.value >= LARGEST_CALL_SHARE * time.seconds.value
     });
-    let mut doubts = of_row(
-        build,
-        row.threads,
-        &row.time,
-        &row.oracles,
-        &row.roofs,
-        conditions,
-    );
+    let mut doubts = of_row(row, build, conditions);
     doubts.extend(overhead.then_some(Doubt::CallOverhead));
     doubts
 }
 
-/// The doubts about a row of a bench of a model. A call runs a whole model, beside which its fixed cost is nothing.
-pub(super) fn of_model(row: &ModelRow, build: &str, conditions: Conditions) -> Vec<Doubt> {
-    of_row(
-        build,
-        row.threads,
-        &row.time,
-        &row.oracles,
-        &row.roofs,
-        conditions,
-    )
-}
-
-fn of_row(
-    build: &str,
-    threads: usize,
-    time: &Timing,
-    oracles: &[Versus],
-    roofs: &Roofs,
-    conditions: Conditions,
-) -> Vec<Doubt> {
+/// The doubts about a row apart from the fixed cost of a call, which is negligible where a call runs a whole model.
+pub(super) fn of_row(row: &impl Timed, build: &str, conditions: Conditions) -> Vec<Doubt> {
     let is_wide = |median: &Median| median.high > WIDEST_INTERVAL * median.low;
-    let wide = is_wide(&time.seconds)
-        || oracles
-            .iter()
-            .any(|versus| is_wide(&versus.ratio) || is_wide(&versus.time.seconds));
-    let (_, share) = roofs.nearest();
+    let is_wide_against = |versus: &Versus| is_wide(&versus.ratio) || is_wide(&versus.time.seconds);
+    let wide = is_wide(&row.time().seconds) || row.oracles().iter().any(is_wide_against);
+    let (_, share) = row.roofs().nearest();
     let all = [
         (Doubt::CheckedBuild, build != OPTIMIZED),
         (Doubt::Quick, conditions.quick),
-        (Doubt::ThreadsBeyondCores, threads > conditions.cores),
+        (Doubt::ThreadsBeyondCores, row.threads() > conditions.cores),
         (Doubt::AboveRoof, share.value > 1.0),
         (Doubt::WideInterval, wide),
     ];

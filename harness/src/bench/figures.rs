@@ -1,10 +1,10 @@
-//! From the samples of turns to what a report says of them.
+//! Computes the figures of a report from samples.
 
 use super::report::{MultiplyAddRoof, ReadRoof, Roofs, Timing, Versus};
 use super::roof::MultiplyAdd;
 use super::statistics::Median;
 use super::turns::Times;
-use crate::measure::Meter;
+use crate::measure::Counter;
 
 /// The time of a call.
 pub(super) fn timing(times: &Times) -> Timing {
@@ -18,15 +18,15 @@ fn median_ratio(numerators: &[f64], denominators: &[f64]) -> Median {
     Median::of_ratios(numerators, denominators).expect("runners take at least one turn")
 }
 
-/// Times and results against those of an oracle.
+/// Compares times and results with those of an oracle.
 pub(super) fn versus(
     oracle: &str,
     (oracle_times, oracle_results): (&Times, &[f32]),
     (own_times, own_results): (&Times, &[f32]),
 ) -> Versus {
-    let mut meter = Meter::default();
-    meter.add(oracle_results, own_results);
-    let measures = meter.measures();
+    let mut counter = Counter::default();
+    counter.add(oracle_results, own_results);
+    let measures = counter.measures();
     Versus {
         oracle: oracle.into(),
         time: timing(oracle_times),
@@ -35,16 +35,16 @@ pub(super) fn versus(
     }
 }
 
-/// The work that a call does, by which the roofs are measured.
+/// The amount of work of a call, which scales the roofs.
 pub(super) struct Work {
-    /// Bytes of weights.
+    /// Size of the weights in bytes.
     pub(super) bytes: usize,
-    /// Multiplications of an int8 activation with a weight.
+    /// Number of multiplications of an int8 activation with a weight.
     pub(super) multiply_adds: u64,
 }
 
-/// The roofs of some work and the shares of them that `own` reached. `bursts` were executed in a call of the
-/// multiply-add roof, on all threads together.
+/// The roofs of some work and the fractions of them that `own` reached. A call of the multiply-add roof executes
+/// `bursts` bursts, summed over all threads.
 pub(super) fn roofs(
     work: &Work,
     read: &Times,

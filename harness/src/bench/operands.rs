@@ -1,4 +1,4 @@
-//! The buffers that all sides share.
+//! Buffers that all participants share.
 
 use std::fs;
 
@@ -7,19 +7,20 @@ use qk256::format::{Format, ShapeError, Storage, Weights, pack};
 use super::plan::Shape;
 use crate::probe::Random;
 
-/// Rows that are drawn and packed; larger matrices repeat them, which no arithmetic without branches can notice.
+/// Number of rows that are generated and packed. Larger matrices repeat them, which does not affect the time of
+/// branchless code.
 const DRAWN_ROWS: usize = 64;
 
-/// Buffers start at a cache line, as tensors do in a model file.
+/// Alignment of buffers in bytes: a cache line, as in model files.
 const ALIGNMENT: usize = 64;
 
-/// How many times the last-level cache copies of a matrix hold together where none shall be found in it again.
+/// Size of all copies of a matrix in multiples of the last-level cache, if the cache must not hold the next copy.
 const BEYOND_CACHE: usize = 4;
 
-/// Bytes that copies of a matrix may take, however large caches are.
+/// Upper limit in bytes for all copies of a matrix.
 const MOST_BYTES: usize = 1 << 31;
 
-/// Size of the largest cache that this CPU says to have, in bytes.
+/// Size in bytes of the largest cache that the operating system reports.
 pub(super) fn last_level_cache() -> Option<usize> {
     let indices = fs::read_dir("/sys/devices/system/cpu/cpu0/cache").ok()?;
     let size = |path: std::path::PathBuf| {
@@ -33,7 +34,7 @@ pub(super) fn last_level_cache() -> Option<usize> {
         .max()
 }
 
-/// A matrix of pseudo-random trits, once or in several copies.
+/// One or several copies of a matrix of pseudo-random trits.
 #[derive(Debug)]
 pub(super) struct Matrix {
     storage: Storage,
@@ -41,7 +42,7 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// `copies` copies of the matrix of this format and shape. The trits are the same in every format.
+    /// Creates `copies` copies of a matrix of this format and shape. The trits are the same in every format.
     ///
     /// # Errors
     ///
@@ -56,7 +57,7 @@ impl Matrix {
             .collect();
         let packed = pack(&drawn, &codes, &vec![0.5; drawn.scale_count()])?;
 
-        // Panels of rows follow each other at one stride; what comes after the last of them is the same in both.
+        // Panels of rows have a constant stride. The bytes after the last panel are the same in both storages.
         let body = |storage: &Storage| {
             storage.rows().div_ceil(storage.layout().panel_rows()) * storage.panel_stride()
         };
@@ -75,29 +76,29 @@ impl Matrix {
         })
     }
 
-    /// The storage.
+    /// The storage of the matrix.
     pub(super) fn storage(&self) -> &Storage {
         &self.storage
     }
 
-    /// How many copies there are.
+    /// Number of copies.
     pub(super) fn copies(&self) -> usize {
         self.copies.len()
     }
 
-    /// The bytes that call number `call` works on.
+    /// The bytes used by call number `call`.
     pub(super) fn bytes(&self, call: usize) -> &[u8] {
         self.copies[call % self.copies.len()].bytes()
     }
 
-    /// The weights that call number `call` works on.
+    /// The weights used by call number `call`.
     pub(super) fn weights(&self, call: usize) -> Weights<'_> {
         Weights::new(self.storage, self.bytes(call)).expect("every copy has the storage's length")
     }
 }
 
-/// How many copies of `bytes` it takes so that none is found in the cache again when its turn comes; and whether that
-/// can be promised.
+/// Number of copies of `bytes` bytes, and whether they guarantee that the cache does not hold a copy when it is used
+/// again.
 pub(super) fn copies(bytes: usize, beyond_cache: bool) -> (usize, bool) {
     match last_level_cache() {
         Some(cache) if beyond_cache => {
@@ -111,7 +112,7 @@ pub(super) fn copies(bytes: usize, beyond_cache: bool) -> (usize, bool) {
     }
 }
 
-/// `batch x cols` activations, roughly normal.
+/// Activations, `batch x cols`, row-major, approximately normally distributed.
 pub(super) fn activations(batch: usize, cols: usize) -> Vec<f32> {
     let mut random = Random::new(0, "bench/activations");
     (0..batch * cols).map(|_| random.bell()).collect()
@@ -128,7 +129,7 @@ struct Aligned {
 impl Aligned {
     fn new(bytes: &[u8]) -> Aligned {
         let mut memory = vec![0; bytes.len() + ALIGNMENT];
-        // `align_offset` may decline, and then the bytes stand where they stand.
+        // `align_offset` may fail. The bytes are then unaligned.
         let start = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
         memory[start..][..bytes.len()].copy_from_slice(bytes);
         Aligned {
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_outgrow_the_cache() {
+    fn copies_exceed_the_cache() {
         let bytes = 1 << 20;
         assert_eq!(copies(bytes, false).0, 1);
         let (copies, beyond) = copies(bytes, true);

@@ -1,4 +1,4 @@
-//! What is timed, and for how long.
+//! The cases of the kernel bench and the time spent on each.
 
 use std::time::Duration;
 
@@ -6,45 +6,45 @@ use super::doubt::Conditions;
 use crate::receipt::Environment;
 use qk256::format::{Format, I2_S_GROUP128, TQ1_0, TQ2_0};
 
-/// One matrix product on so many threads.
+/// A matrix product with a number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
     /// Format of the weights.
     pub format: &'static Format,
-    /// The matrix.
+    /// Shape of the matrix.
     pub shape: Shape,
-    /// Columns of activations; 1 is a GEMV.
+    /// Number of activation columns; 1 for a GEMV.
     pub batch: usize,
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
 }
 
-/// The matrix of weights, `rows x cols`.
+/// The shape of a weight matrix, `rows x cols`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Rows.
     pub rows: usize,
-    /// Columns: the length of a dot product.
+    /// Columns, which is the length of a dot product.
     pub cols: usize,
-    /// Whether copies of the matrix are multiplied in turn, so that no cache holds the next one.
+    /// Whether copies of the matrix rotate, so that no cache holds the next one.
     pub beyond_cache: bool,
 }
 
-/// How much is measured.
+/// The extent of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Every shape.
+    /// All shapes.
     Full,
-    /// A few shapes for a short time: whether it works, not how fast it is.
+    /// A few shapes for a short time. This tests that the bench works; its times are not meaningful.
     Quick,
 }
 
-/// How long is measured.
+/// Time spent on measuring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// All samples of one kernel in one case together.
+    /// Time for all samples of one kernel in one case.
     pub case: Duration,
-    /// One sample; so many calls are taken together as it takes to fill it.
+    /// Time for one sample. The number of calls in a sample is chosen to fill it.
     pub sample: Duration,
 }
 
@@ -64,7 +64,7 @@ const fn beyond(rows: usize, cols: usize) -> Shape {
     }
 }
 
-/// The projections of a 2B-4T model between them, and one matrix that is larger than caches.
+/// Shapes of the projections of a 2B-4T model, and one matrix that exceeds the caches.
 const GEMV: [Shape; 4] = [
     within(2048, 2048),
     within(2560, 6912),
@@ -74,14 +74,14 @@ const GEMV: [Shape; 4] = [
 const GEMM: [Shape; 2] = [within(2048, 2048), within(2560, 6912)];
 const GEMM_BATCHES: [usize; 3] = [32, 128, 512];
 
-/// The one shape of formats beside I2_S.
+/// The only shape for formats other than I2_S.
 const OTHERS: Shape = within(2560, 6912);
 
 const QUICK_GEMV: [Shape; 2] = [within(2048, 2048), beyond(8192, 16384)];
 const QUICK_GEMM: Shape = within(2048, 2048);
 const QUICK_BATCH: usize = 32;
 
-/// The formats of a run where nothing else was asked for.
+/// The default formats.
 pub const FORMATS: [&Format; 3] = [&I2_S_GROUP128, &TQ2_0, &TQ1_0];
 
 impl Case {
@@ -90,14 +90,14 @@ impl Case {
         if self.batch == 1 { "gemv" } else { "gemm" }
     }
 
-    /// Multiplications of a weight with an activation.
+    /// Number of multiplications of a weight with an activation.
     pub const fn multiply_adds(&self) -> u64 {
         (self.shape.rows * self.shape.cols * self.batch) as u64
     }
 }
 
 impl Extent {
-    /// The cases of a format, GEMV first, thread counts side by side.
+    /// The cases of a format, GEMV first. Cases that differ only in threads are adjacent.
     pub fn cases(self, format: &'static Format, threads: &[usize]) -> Vec<Case> {
         let i2_s = format.type_name == I2_S_GROUP128.type_name;
         let mut products: Vec<(Shape, usize)> = Vec::new();
@@ -133,7 +133,7 @@ impl Extent {
         }
     }
 
-    /// How long each case takes.
+    /// Time spent on each case.
     pub const fn effort(self) -> Effort {
         match self {
             Extent::Full => Effort {

@@ -1,6 +1,5 @@
-//! Runs the cases.
+//! Runs the cases of the kernel bench.
 
-use indicatif::ProgressBar;
 use qk256::format::ShapeError;
 use qk256::kernel::Kernel;
 
@@ -8,45 +7,46 @@ use super::figures::{self, Work, timing};
 use super::operands::{self, Matrix};
 use super::plan::{Case, Effort, Extent, Shape};
 use super::report::{CallCost, Report, Residence, Row, build};
-use super::roof::{Crew, MultiplyAdd};
+use super::roof::{MultiplyAdd, Pool};
 use super::turns::{Runner, take_turns};
-use crate::implementation::{Implementation, SideError};
+use crate::implementation::{Implementation, ImplementationError};
 use crate::interrupt;
-use crate::side::{KernelSide, Reference, reference_format};
+use crate::participant::{KernelImplementation, Reference, reference_format};
+use crate::progress::Progress;
 
-/// A product so small that starting and joining threads is all that counts.
+/// A product so small that starting and joining threads dominates its time.
 const NEXT_TO_NOTHING: Shape = Shape {
     rows: 16,
     cols: 256,
     beyond_cache: false,
 };
 
-/// Bursts of a multiply-add in one call: long enough to make nothing of waking threads.
+/// Number of multiply-add bursts in a call, long enough to make the waking of threads negligible.
 const BURSTS: usize = 64;
 
-/// What to run.
+/// Parameters of a run.
 pub struct Bench {
-    /// Oracles that kernels are measured against.
+    /// Oracles to compare with.
     pub references: Vec<Reference>,
-    /// Kernels, which this CPU must be able to run.
+    /// Kernels to run. This CPU must support them.
     pub kernels: Vec<&'static Kernel>,
-    /// Numbers of threads.
+    /// Numbers of threads to run with.
     pub threads: Vec<usize>,
-    /// How much.
+    /// Extent of the run.
     pub extent: Extent,
-    /// What could not take part so far, with reasons.
+    /// Participants skipped so far, with reasons.
     pub skipped: Vec<String>,
-    /// Takes a step for each row.
-    pub progress: ProgressBar,
+    /// Progress bar with one step for each row.
+    pub progress: Progress,
 }
 
 impl Bench {
-    /// Runs every case of every kernel, and reports.
+    /// Runs every case of every kernel and returns the report.
     ///
     /// # Errors
     ///
-    /// [`SideError::Failed`] if a side does not do what it says it can do.
-    pub fn run(mut self) -> Result<Report, SideError> {
+    /// [`ImplementationError::Failed`] if an implementation fails on an input that it supports.
+    pub fn run(mut self) -> Result<Report, ImplementationError> {
         let work: Vec<(&'static Kernel, Case)> = self
             .kernels
             .iter()
@@ -62,7 +62,7 @@ impl Bench {
             if interrupt::asked() {
                 break;
             }
-            self.progress.set_message(case.operation());
+            self.progress.set_part(case.operation());
             let buffers = match buffers.take() {
                 Some(fitting) if fitting.fit(&case) => buffers.insert(fitting),
                 _ => buffers.insert(Buffers::new(&case)?),
@@ -71,7 +71,7 @@ impl Bench {
             self.progress.inc(1);
         }
         let call_costs = self.call_costs()?;
-        self.progress.finish_and_clear();
+        self.progress.finish();
         let mut report = Report {
             build: build().into(),
             last_level_cache: operands::last_level_cache(),
@@ -83,11 +83,11 @@ impl Bench {
         Ok(report)
     }
 
-    /// The oracles that are defined on the weights; notes the others.
+    /// Indices of the oracles that support the weights. Records the others as skipped.
     fn defined_on(&mut self, matrix: &Matrix) -> Vec<usize> {
         let mut defined = Vec::new();
         for (index, reference) in self.references.iter().enumerate() {
-            match reference.side.defined_on(matrix.storage()) {
+            match reference.implementation.defined_on(matrix.storage()) {
                 Ok(()) => defined.push(index),
                 Err(reason) => {
                     let reason = reason.to_string();
@@ -100,47 +100,54 @@ impl Bench {
         defined
     }
 
-    /// One row; none if no oracle is defined on the format.
+    /// Measures one row. None if no oracle supports the format.
     fn row(
         &mut self,
         kernel: &'static Kernel,
         case: &Case,
         buffers: &Buffers,
-    ) -> Result<Option<Row>, SideError> {
+    ) -> Result<Option<Row>, ImplementationError> {
         let defined = self.defined_on(buffers.reference());
         if defined.is_empty() {
             return Ok(None);
         }
-        let candidate = KernelSide::new(kernel);
-        let mut sides = vec![(&candidate as &dyn Implementation, &buffers.matrix)];
+        let candidate = KernelImplementation::new(kernel);
+        let mut participants = vec![(&candidate as &dyn Implementation, &buffers.matrix)];
         for index in defined {
-            sides.push((self.references[index].side.as_ref(), buffers.reference()));
+            participants.push((
+                self.references[index].implementation.as_ref(),
+                buffers.reference(),
+            ));
         }
         let activations = operands::activations(case.batch, case.shape.cols);
-        let mut products = vec![vec![0.0; case.batch * case.shape.rows]; sides.len()];
-        let crew = Crew::new(case.threads)?;
+        let mut products = vec![vec![0.0; case.batch * case.shape.rows]; participants.len()];
+        let pool = Pool::new(case.threads)?;
         let multiply_add = MultiplyAdd::of(kernel.isa());
         let times = {
-            let mut runners = products_of(&sides, &activations, case.threads, &mut products);
+            let mut runners = products_of(&participants, &activations, case.threads, &mut products);
             runners.push(Box::new(|calls| {
-                crew.read(|call| buffers.matrix.bytes(call), calls);
+                pool.read(|call| buffers.matrix.bytes(call), calls);
                 Ok(())
             }));
             if let Some(multiply_add) = multiply_add {
-                let crew = &crew;
+                let pool = &pool;
                 runners.push(Box::new(move |calls| {
-                    crew.multiply_add(multiply_add, BURSTS * calls.len());
+                    pool.multiply_add(multiply_add, BURSTS * calls.len());
                     Ok(())
                 }));
             }
             take_turns(&mut runners, &self.extent.effort())?
         };
 
-        let (of_sides, of_roofs) = times.split_at(sides.len());
-        let own = (&of_sides[0], products[0].as_slice());
-        let others = sides.iter().zip(of_sides).zip(&products).skip(1);
-        let oracles = others.map(|(((side, _), times), products)| {
-            figures::versus(side.id(), (times, products.as_slice()), own)
+        let (of_participants, of_roofs) = times.split_at(participants.len());
+        let own = (&of_participants[0], products[0].as_slice());
+        let others = participants
+            .iter()
+            .zip(of_participants)
+            .zip(&products)
+            .skip(1);
+        let oracles = others.map(|(((implementation, _), times), products)| {
+            figures::versus(implementation.id(), (times, products.as_slice()), own)
         });
         let oracles = oracles.collect();
         let work = Work {
@@ -167,12 +174,12 @@ impl Bench {
         }))
     }
 
-    /// What a call costs each side before any arithmetic, on each number of threads.
-    fn call_costs(&self) -> Result<Vec<CallCost>, SideError> {
+    /// The fixed cost of a call of each implementation for each number of threads.
+    fn call_costs(&self) -> Result<Vec<CallCost>, ImplementationError> {
         let Some(&kernel) = self.kernels.first() else {
             return Ok(Vec::new());
         };
-        let candidate = KernelSide::new(kernel);
+        let candidate = KernelImplementation::new(kernel);
         let mut costs = Vec::new();
         for &threads in &self.threads {
             let case = Case {
@@ -182,35 +189,40 @@ impl Bench {
                 threads,
             };
             let buffers = Buffers::new(&case)?;
-            let mut sides = vec![(&candidate as &dyn Implementation, &buffers.matrix)];
+            let mut participants = vec![(&candidate as &dyn Implementation, &buffers.matrix)];
             for reference in &self.references {
                 if reference
-                    .side
+                    .implementation
                     .defined_on(buffers.reference().storage())
                     .is_ok()
                 {
-                    sides.push((reference.side.as_ref(), buffers.reference()));
+                    participants.push((reference.implementation.as_ref(), buffers.reference()));
                 }
             }
             let activations = operands::activations(1, case.shape.cols);
-            let mut products = vec![vec![0.0; case.shape.rows]; sides.len()];
-            let mut runners = products_of(&sides, &activations, threads, &mut products);
+            let mut products = vec![vec![0.0; case.shape.rows]; participants.len()];
+            let mut runners = products_of(&participants, &activations, threads, &mut products);
             let effort = Effort {
                 case: self.extent.effort().case / 10,
                 ..self.extent.effort()
             };
             let times = take_turns(&mut runners, &effort)?;
-            costs.extend(sides.iter().zip(&times).map(|((side, _), times)| CallCost {
-                side: side.id().into(),
-                threads,
-                seconds: timing(times).seconds,
-            }));
+            costs.extend(
+                participants
+                    .iter()
+                    .zip(&times)
+                    .map(|((implementation, _), times)| CallCost {
+                        implementation: implementation.id().into(),
+                        threads,
+                        seconds: timing(times).seconds,
+                    }),
+            );
         }
         Ok(costs)
     }
 }
 
-/// The weights of a case: the kernel's, and the oracles' where these read another layout.
+/// The weights of a case for the kernel, and for the oracles if they read another layout.
 struct Buffers {
     matrix: Matrix,
     reference: Option<Matrix>,
@@ -218,12 +230,8 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn new(case: &Case) -> Result<Buffers, SideError> {
-        let unfit = |error: ShapeError| SideError::Failed {
-            side: case.format.id.into(),
-            operation: "pack",
-            reason: error.to_string(),
-        };
+    fn new(case: &Case) -> Result<Buffers, ImplementationError> {
+        let unfit = |error: ShapeError| ImplementationError::failed(case.format.id, "pack", error);
         let Shape {
             rows,
             cols,
@@ -244,12 +252,12 @@ impl Buffers {
         })
     }
 
-    /// What oracles read.
+    /// The weights for the oracles.
     fn reference(&self) -> &Matrix {
         self.reference.as_ref().unwrap_or(&self.matrix)
     }
 
-    /// Whether these are the weights of the case.
+    /// Whether these buffers hold the weights of the case.
     fn fit(&self, case: &Case) -> bool {
         let storage = self.matrix.storage();
         let shape = (storage.rows(), storage.cols());
@@ -257,21 +265,23 @@ impl Buffers {
     }
 }
 
-/// A runner for each side, which writes its products into a buffer of its own.
+/// One runner for each implementation, which writes its products into its own buffer.
 fn products_of<'a>(
-    sides: &[(&'a dyn Implementation, &'a Matrix)],
+    participants: &[(&'a dyn Implementation, &'a Matrix)],
     activations: &'a [f32],
     threads: usize,
     products: &'a mut [Vec<f32>],
 ) -> Vec<Runner<'a>> {
-    let runner =
-        |(&(side, matrix), out): (&(&'a dyn Implementation, &'a Matrix), &'a mut Vec<f32>)| {
-            let run: Runner<'a> = Box::new(move |mut calls| {
-                calls.try_for_each(|call| {
-                    side.products(&matrix.weights(call), activations, threads, out)
-                })
-            });
-            run
-        };
-    sides.iter().zip(products).map(runner).collect()
+    let runner = |(&(implementation, matrix), out): (
+        &(&'a dyn Implementation, &'a Matrix),
+        &'a mut Vec<f32>,
+    )| {
+        let run: Runner<'a> = Box::new(move |mut calls| {
+            calls.try_for_each(|call| {
+                implementation.products(&matrix.weights(call), activations, threads, out)
+            })
+        });
+        run
+    };
+    participants.iter().zip(products).map(runner).collect()
 }

@@ -1,35 +1,35 @@
-//! Medians, and how sure they are.
+//! Medians and their confidence intervals.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// How sure an interval has to be, if there are samples enough.
+/// Confidence of an interval if there are enough samples.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// The fewest samples whose smallest and largest enclose the median with [`CONFIDENCE`].
+/// The smallest number of samples whose minimum and maximum enclose the median with [`CONFIDENCE`].
 pub const FEWEST_SAMPLES: usize = 6;
 
-/// The median of samples, and an interval that encloses the median of what they were drawn from.
+/// The median of samples and a confidence interval for the median of their distribution.
 ///
-/// The interval makes no assumption on the distribution but that samples are independent: see [`Ranks`].
+/// The interval assumes only that samples are independent: see [`Ranks`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Median {
-    /// The median of the samples; the mean of the middle two of an even number.
+    /// The median of the samples. For an even number, the mean of the middle two.
     pub value: f64,
-    /// The lower end of the interval, itself a sample.
+    /// The lower end of the interval, which is a sample.
     pub low: f64,
-    /// The upper end, itself a sample.
+    /// The upper end of the interval, which is a sample.
     pub high: f64,
-    /// How sure the interval is: at least [`CONFIDENCE`] from [`FEWEST_SAMPLES`] on.
+    /// Confidence of the interval: at least [`CONFIDENCE`] for [`FEWEST_SAMPLES`] samples or more.
     pub confidence: f64,
-    /// How many samples there were.
+    /// Number of samples.
     pub samples: usize,
 }
 
 impl Median {
-    /// Whether samples can have it: at least one, and an interval that it lies in.
+    /// Whether the values are consistent: at least one sample, and a median inside the interval.
     pub fn is_possible(&self) -> bool {
         let Median {
             value,
@@ -41,7 +41,7 @@ impl Median {
         *samples > 0 && low <= value && value <= high && (0.0..=1.0).contains(confidence)
     }
 
-    /// The median of `samples`, in any order; `None` of none.
+    /// The median of `samples`, which need not be sorted. `None` if there are none.
     pub fn of(samples: &[f64]) -> Option<Median> {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -60,31 +60,31 @@ impl Median {
         })
     }
 
-    /// The median of `numerators[i] / denominators[i]`, for samples that were taken in turn.
+    /// The median of `numerators[i] / denominators[i]`, for samples that were taken in pairs.
     pub fn of_ratios(numerators: &[f64], denominators: &[f64]) -> Option<Median> {
         let pairs = numerators.iter().zip(denominators);
         Median::of(&pairs.map(|(n, d)| n / d).collect::<Vec<_>>())
     }
 }
 
-/// Which of the sorted samples, counted from 0, enclose the median.
+/// The ranks of the sorted samples, from 0, that enclose the median.
 ///
-/// How many of `n` samples lie below the median is binomial with probability 1/2 (the sign test). The median falls
-/// below the sample of rank `low` if at most `low` samples are below it, and likewise above `n - 1 - low`, so the
-/// interval holds it with probability `1 - 2 * P(X <= low)`.
+/// The number of samples, of `n`, below the median is binomial with probability 1/2 (the sign test). The median lies
+/// below the sample of rank `low` if at most `low` samples are below it, and likewise above `n - 1 - low`. The interval
+/// therefore contains it with probability `1 - 2 * P(X <= low)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ranks {
     /// Rank of the lower end.
     pub low: usize,
     /// Rank of the upper end.
     pub high: usize,
-    /// Probability that the interval holds the median.
+    /// Probability that the interval contains the median.
     pub confidence: f64,
 }
 
 impl Ranks {
-    /// The narrowest symmetric ranks of [`CONFIDENCE`], or the outermost where `n` samples do not reach it; `None` of
-    /// no samples.
+    /// The narrowest symmetric ranks with [`CONFIDENCE`], or the outermost ranks if `n` samples do not reach it. `None`
+    /// if `n` is 0.
     pub fn of(n: usize) -> Option<Ranks> {
         let last = n.checked_sub(1)?;
         let below = Binomial::new(0.5, n as u64).expect("1/2 is a probability");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fewest_samples_are_the_fewest() {
+    fn fewer_samples_do_not_reach_the_confidence() {
         let confidence = |n| Ranks::of(n).unwrap().confidence;
         assert!(confidence(FEWEST_SAMPLES - 1) < CONFIDENCE);
         for n in FEWEST_SAMPLES..300 {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_samples_is_of_no_matter() {
+    fn the_order_of_samples_does_not_matter() {
         let samples = [9.0, 1.0, 8.0, 2.0, 7.0, 3.0, 6.0, 4.0, 5.0, 10.0];
         let median = Median::of(&samples).unwrap();
         assert_eq!((median.value, median.low, median.high), (5.5, 2.0, 9.0));
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn ratios_are_of_pairs() {
-        // The machine slows down tenfold half-way: the ratio of medians would be off, that of pairs is not.
+        // The machine slows down tenfold half-way. This changes the ratio of medians but not the median of ratios.
         let ours: Vec<f64> = (0..12).map(|i| if i < 6 { 1.0 } else { 10.0 }).collect();
         let theirs: Vec<f64> = ours.iter().map(|seconds| 1.5 * seconds).collect();
         let ratio = Median::of_ratios(&theirs, &ours).unwrap();

@@ -1,42 +1,42 @@
-//! Taking turns: A B A B, so that whatever slows the machine down slows all of them down.
+//! Interleaves runners (A B A B), so that a temporary slowdown of the machine affects all of them.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::plan::Effort;
 use super::statistics::FEWEST_SAMPLES;
-use crate::implementation::SideError;
+use crate::implementation::ImplementationError;
 
-/// More samples narrow the interval by less than is worth the time.
+/// Maximal number of samples. More would narrow the interval only a little.
 const MOST_SAMPLES: usize = 400;
 
-/// Calls that one sample may take.
+/// Maximal number of calls in a sample.
 const MOST_CALLS: usize = 1 << 16;
 
-/// Somebody whose time is taken: executes the calls of these numbers, one after the other.
-pub(super) type Runner<'a> = Box<dyn FnMut(Range<usize>) -> Result<(), SideError> + 'a>;
+/// A timed participant. Executes the calls with these numbers one after the other.
+pub(super) type Runner<'a> = Box<dyn FnMut(Range<usize>) -> Result<(), ImplementationError> + 'a>;
 
 /// The times of one runner.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Times {
-    /// Seconds a call, one figure a sample.
+    /// Seconds per call, one value for each sample.
     pub(super) seconds: Vec<f64>,
-    /// Calls that each sample took together.
+    /// Number of calls in each sample.
     pub(super) calls: usize,
 }
 
-/// Lets the runners take turns until the time of a case is over, and never less than [`FEWEST_SAMPLES`] times.
+/// Samples the runners in turn until the time of a case is over, at least [`FEWEST_SAMPLES`] times.
 ///
-/// Calls are numbered across all runners: where buffers rotate, none of them finds in the cache what another has just
-/// read.
+/// Calls are numbered across all runners. If buffers rotate, a runner never finds the data of another runner in the
+/// cache.
 ///
 /// # Errors
 ///
-/// What a runner says.
+/// The first error of a runner.
 pub(super) fn take_turns(
     runners: &mut [Runner<'_>],
     effort: &Effort,
-) -> Result<Vec<Times>, SideError> {
+) -> Result<Vec<Times>, ImplementationError> {
     let mut next = 0;
     let mut timed = |runner: &mut Runner<'_>, calls: usize| {
         let numbers = next..next + calls;
@@ -47,7 +47,7 @@ pub(super) fn take_turns(
     };
     let mut times = Vec::new();
     for runner in runners.iter_mut() {
-        // The first call finds cold caches and starts threads; the second tells how long one takes.
+        // The first call warms the caches and starts threads. The second measures the time of a call.
         timed(runner, 1)?;
         let calls = calls_of(timed(runner, 1)?, effort.sample);
         times.push(Times {
@@ -70,7 +70,7 @@ pub(super) fn take_turns(
     Ok(times)
 }
 
-/// How many calls fill a sample.
+/// Number of calls that fill a sample.
 fn calls_of(one: Duration, sample: Duration) -> usize {
     let calls = sample.as_secs_f64() / one.as_secs_f64().max(1e-9);
     (calls.ceil() as usize).clamp(1, MOST_CALLS)
@@ -88,7 +88,7 @@ mod tests {
     };
 
     #[test]
-    fn runners_take_turns_on_numbered_calls() {
+    fn runners_alternate_on_numbered_calls() {
         let log = RefCell::new(Vec::new());
         let runner = |name: char| -> Runner<'_> {
             let log = &log;
@@ -112,15 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn who_fails_ends_the_turns() {
-        let error = SideError::Failed {
-            side: "B".into(),
-            operation: "products",
-            reason: "no".into(),
-        };
-        let told = error.clone();
-        let runners: &mut [Runner<'_>] =
-            &mut [Box::new(|_| Ok(())), Box::new(move |_| Err(told.clone()))];
+    fn a_failing_runner_ends_the_sampling() {
+        let error = ImplementationError::failed("B", "products", "no");
+        let printed = error.clone();
+        let runners: &mut [Runner<'_>] = &mut [
+            Box::new(|_| Ok(())),
+            Box::new(move |_| Err(printed.clone())),
+        ];
         assert_eq!(take_turns(runners, &EFFORT), Err(error));
     }
 

@@ -1,5 +1,5 @@
-//! Failures as annotations of a GitHub Actions run: workflow commands on standard error, which the runner reads too, so
-//! that standard output stays what was asked for.
+//! Prints failures as annotations of a GitHub Actions run. The workflow commands go to standard error, which the runner
+//! reads too, so that standard output holds only the requested result.
 
 use std::env;
 use std::fmt;
@@ -8,10 +8,10 @@ use std::io::Write;
 use super::terminal;
 use crate::printable;
 
-/// What GitHub shows of one step; more would be dropped without a word.
+/// Maximal number of annotations that GitHub shows for a step. It drops more silently.
 const MOST: usize = 10;
 
-/// A failure, in a few words.
+/// A short description of a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Annotation {
     title: String,
@@ -34,11 +34,11 @@ impl fmt::Display for Annotation {
     }
 }
 
-/// Prints annotations, if this is a step of GitHub Actions.
+/// Prints annotations if the process runs in GitHub Actions.
 pub(super) fn print(annotations: &[Annotation], out: &mut dyn Write) {
     let enabled = env::var_os("GITHUB_ACTIONS").is_some_and(|value| !value.is_empty());
     if enabled {
-        // Who cannot be told is not told: the exit code says the same.
+        // A write error is ignored: the exit code reports the failure too.
         let _ = write(annotations, out);
     }
 }
@@ -61,7 +61,7 @@ fn write(annotations: &[Annotation], out: &mut dyn Write) -> std::io::Result<()>
     }
 }
 
-/// Text after `::`, which ends with its line.
+/// Escapes the text after `::`, which ends with its line.
 fn data(text: &str) -> String {
     let plain = terminal::plain(text);
     printable::text(&plain)
@@ -69,7 +69,7 @@ fn data(text: &str) -> String {
         .replace('\n', "%0A")
 }
 
-/// Text of a property, which ends at a colon or a comma.
+/// Escapes the text of a property, which ends at a colon or a comma.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_a_command_is_escaped() {
+    fn characters_that_end_a_command_are_escaped() {
         let annotation = Annotation::new("a: b, 100 %", "one\r\n::error::two 5 %\x07\x1b[31m");
         assert_eq!(
             annotation.to_string(),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_github_shows_and_the_rest_is_counted() {
+    fn annotations_are_limited_and_the_rest_is_counted() {
         let printed = |n: usize| {
             let mut out = Vec::new();
             write(&vec![Annotation::new("t", "m"); n], &mut out).unwrap();

@@ -1,4 +1,4 @@
-//! `harness baseline`: what receipts have to cover from now on.
+//! `harness baseline`: creates and updates the baseline that receipts must cover.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::gate::{Accepted, Refusal, Status, accept};
 use crate::printable;
 use crate::wording::seconds;
 
-/// What `harness gate` holds receipts to
+/// Manage the baseline of `harness gate`
 #[derive(Debug, Args)]
 pub(super) struct BaselineArgs {
     #[command(subcommand)]
@@ -28,23 +28,24 @@ enum BaselineCommand {
     Accept(AcceptArgs),
 }
 
-/// Make a baseline of receipts, and say what changes by that
+/// Make a baseline from receipts and print the changes
 ///
-/// Receipts have to be green by themselves, of one commit, and of everything that is to be covered: checks of several
-/// models, a campaign of a number of cases, the mistakes, benches. What their machines cannot tell (another
-/// architecture, kernels of an instruction set that they lack, times on another CPU) is kept as it was. A baseline that
-/// covers less than before is written with --allow-loss alone, and never of sources that were not committed.
+/// The receipts must pass the gate without a baseline, belong to one commit, and contain everything to be covered:
+/// checks of several models, a fuzz campaign with a number of cases, the mutants, and benches. Entries that their
+/// machines cannot produce (another architecture, kernels of an instruction set that they lack, times on another CPU)
+/// are kept from the old baseline. A baseline that covers less than the old one requires --allow-loss and receipts of
+/// committed sources.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  harness baseline accept check.json fuzz.json mistakes.json
+  harness baseline accept check.json fuzz.json mutants.json
   harness baseline accept receipts/ --dry-run
   harness baseline accept receipts/ --allow-loss -o reports/baseline.json")]
 struct AcceptArgs {
-    /// Receipts, folders of them, or `-` for standard input
+    /// Receipts, folders of receipts, or `-` for standard input
     #[arg(required = true, value_name = "RECEIPT")]
     receipts: Vec<PathBuf>,
-    /// The baseline
+    /// Path of the baseline
     #[arg(
         short,
         long,
@@ -52,10 +53,10 @@ struct AcceptArgs {
         default_value = "reports/baseline.json"
     )]
     output: PathBuf,
-    /// Say what would change, and write nothing
+    /// Print the changes without writing the file
     #[arg(long)]
     dry_run: bool,
-    /// Cover less than before
+    /// Allow the new baseline to cover less than the old one
     #[arg(long)]
     allow_loss: bool,
 }
@@ -68,7 +69,7 @@ pub(super) fn run(args: &BaselineArgs, out: &mut Output<'_>) -> Result<Exit, Cli
         false => Some(destinations.file(&args.output)?),
     };
     out.share(&destinations)?;
-    // One that is there and cannot be read is not written over.
+    // An existing file that cannot be read is not overwritten.
     let old = args
         .output
         .exists()
@@ -124,7 +125,7 @@ pub(super) fn run(args: &BaselineArgs, out: &mut Output<'_>) -> Result<Exit, Cli
     }
 }
 
-/// What became of the file.
+/// Whether the file was changed.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum FileChange {
@@ -143,19 +144,19 @@ impl FileChange {
     }
 }
 
-/// A baseline that was accepted or refused, for programs.
+/// JSON output of `harness baseline accept`.
 #[derive(Serialize)]
 struct AcceptResult<'a> {
     path: &'a Path,
     change: FileChange,
     refusal: Option<String>,
-    /// What makes the receipts red.
+    /// Failures of the receipts without a baseline.
     failures: Vec<String>,
     lost: &'a [Group],
     gained: &'a [Group],
     kept: &'a [String],
     speed: Vec<SpeedChange<'a>>,
-    /// Rows of a bench whose times are in doubt.
+    /// Rows of a bench with doubts, which are not in the baseline.
     left_out: Vec<LeftOut<'a>>,
 }
 
@@ -232,7 +233,7 @@ fn write(
     Ok(FileChange::Written)
 }
 
-/// The ratio, and the times that it is of.
+/// The ratio and both times.
 fn absolute(speed: &Speed) -> String {
     let (own, oracle) = (seconds(speed.seconds), seconds(speed.oracle_seconds));
     format!("{:.3}x ({own}, oracle {oracle})", speed.ratio.value)
@@ -244,12 +245,12 @@ fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {
             let Group {
                 arch,
                 what,
-                facts,
+                entries,
                 was,
                 is,
                 commands: _,
             } = group;
-            let counts = match (was, is, facts) {
+            let counts = match (was, is, entries) {
                 (0, _, 1) | (_, 0, 1) => String::new(),
                 (0, _, n) | (_, 0, n) => format!(" ({n} items)"),
                 _ => format!(": {was} before, {is} now"),

@@ -1,4 +1,4 @@
-//! `harness check` for kernels that are not in the registry: those of a program of one's own.
+//! `harness check` for kernels that are not in the registry but in the user's own program.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,32 +6,34 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
-use super::select::{OracleSelection, RUNGS_OF_KERNELS, open_model};
+use super::select::{LEVELS_OF_KERNELS, OracleSelection, open_model};
 use super::{CliError, Output, outcomes, style, watched};
+use crate::check::{self, CheckReport, LevelReport};
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::ladder::{self, Climb, RungReport};
-use crate::outcome::Rung;
+use crate::levels::Level;
+use crate::participant::{Candidate, Participants, reference_layout};
+use crate::rerun::Rerun;
 use crate::shard::Shard;
-use crate::side::{Candidate, Sides, reference_layout};
 use crate::task::Task;
 use crate::verdict::Verdict;
 
-/// The options of a check of one's own kernels, to be flattened into the arguments of the program that has them.
+/// The options of a check of the user's own kernels. Flatten them into the arguments of the program that contains the
+/// kernels.
 #[derive(Debug, Args)]
 pub struct CandidateCheck {
     /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors [default: a synthetic model with all of them]
     model: Option<PathBuf>,
-    /// Rungs to climb, separated by commas: `lut`, `block`, `tensor`
+    /// Levels to run, separated by commas: `lut`, `block`, `tensor`
     #[arg(
-        long = "rung",
-        value_name = "RUNG",
+        long = "level",
+        value_name = "LEVEL",
         hide_possible_values = true,
         value_enum,
         value_delimiter = ',',
-        default_value = RUNGS_OF_KERNELS.as_str()
+        default_value = LEVELS_OF_KERNELS.as_str()
     )]
-    rungs: Vec<Rung>,
+    levels: Vec<Level>,
     #[command(flatten)]
     oracles: OracleSelection,
     /// Seed of pseudo-random inputs
@@ -39,30 +41,30 @@ pub struct CandidateCheck {
     seed: u64,
 }
 
-/// What such a check came to, for programs: the part of a receipt that has to do with it.
+/// JSON output of such a check: the applicable part of a receipt.
 #[derive(Serialize)]
 struct CandidateResult<'a> {
     verdict: Verdict,
-    rungs: &'a [RungReport],
+    levels: &'a [LevelReport],
 }
 
 impl CandidateCheck {
-    /// Climbs the rungs of kernels with these candidates against every oracle, and prints what `harness check` would.
-    /// A finding's command is that of this process.
+    /// Runs the kernel levels with these candidates against every oracle, and prints the same output as `harness
+    /// check`. The command in a finding is that of this process.
     ///
     /// # Errors
     ///
-    /// [`CliError`] if there is nothing to climb on or with, and if the run was interrupted.
+    /// [`CliError`] if there is no model or no oracle, or if the run was interrupted.
     pub fn run(&self, candidates: Vec<Candidate>, out: &mut Output<'_>) -> Result<Exit, CliError> {
-        if let Some(rung) = self.rungs.iter().find(|r| Rung::OF_MODELS.contains(r)) {
+        if let Some(level) = self.levels.iter().find(|r| Level::OF_MODELS.contains(r)) {
             return Err(CliError::Usage(format!(
-                "rung {rung} runs a whole model; kernels climb lut, block and tensor"
+                "level {level} runs a whole model; kernels run lut, block and tensor"
             )));
         }
         watched(interrupt::watch_steps(interrupt::GRACE))?;
         let oracles = self.oracles.load()?;
         let open = open_model(self.model.as_ref())?;
-        let sides = Sides {
+        let participants = Participants {
             references: oracles.references,
             candidates,
             engines: Vec::new(),
@@ -75,32 +77,34 @@ impl CandidateCheck {
             shard: Shard::WHOLE,
             progress: style::progress(),
         };
-        let mut climb = ladder::climb(&self.rungs, &sides, &task);
+        let mut check = check::run(&self.levels, &participants, &task);
         open.model.require_unchanged()?;
-        name_this_command(&mut climb);
-        outcomes::print(&climb, &oracles.skipped, out)?;
-        if !climb.not_done.is_empty() {
+        name_this_command(&mut check);
+        outcomes::print(&check, &oracles.skipped, out)?;
+        if !check.not_done.is_empty() {
             return Err(CliError::Interrupted(interrupt::message()));
         }
         out.document(|| CandidateResult {
-            verdict: climb.verdict,
-            rungs: &climb.rungs,
+            verdict: check.verdict,
+            levels: &check.levels,
         })?;
-        if climb.verdict == Verdict::Skipped {
-            outcomes::say_why(&climb, out);
+        if check.verdict == Verdict::Skipped {
+            outcomes::record_omissions(&check, out);
         }
-        Ok(climb.verdict.into())
+        Ok(check.verdict.into())
     }
 }
 
-/// `harness check` has no such candidates: this process shows its findings again.
-fn name_this_command(climb: &mut Climb) {
-    let command = env::args().collect::<Vec<_>>().join(" ");
-    let outcomes = climb
-        .rungs
+/// Replaces the commands in findings by that of this process, because `harness check` does not have these candidates.
+fn name_this_command(check: &mut CheckReport) {
+    let program = Rerun::Program {
+        arguments: env::args().collect(),
+    };
+    let outcomes = check
+        .levels
         .iter_mut()
         .flat_map(|report| &mut report.outcomes);
     for finding in outcomes.flat_map(|outcome| &mut outcome.findings) {
-        finding.reproduce.clone_from(&command);
+        finding.reproduce.clone_from(&program);
     }
 }

@@ -1,4 +1,4 @@
-//! `harness check`: climbs the ladder and says what it comes to.
+//! `harness check`: runs the levels and prints the verdicts.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,49 +10,50 @@ use qk256::format::Format;
 use super::decoding::DecodingSelection;
 use super::recording::ReceiptOption;
 use super::select::{
-    ALL_RUNGS, KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
+    ALL_LEVELS, KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
 };
 use super::{CliError, Output, outcomes, style};
+use crate::check::{self, CheckReport, levels_of};
 use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::fuzz;
 use crate::interrupt;
-use crate::ladder::{self, Climb, rungs_of};
+use crate::levels::Level;
 use crate::model::TernaryTensor;
 use crate::non_finite;
-use crate::outcome::{Outcome, Rung};
-use crate::probe::{Lut, ProbeError, derive};
+use crate::outcome::Outcome;
+use crate::participant::{Candidate, Forward, Participants, reference_format, reference_layout};
+use crate::probe::{Lut, ProbeError};
 use crate::receipt::{
-    CheckParameters, CheckSection, DECLARED, InferenceInfo, LayoutRecord, ModelInfo, Receipt,
+    CheckParameters, CheckSection, DECLARED, FormatLut, InferenceInfo, ModelInfo, Receipt,
     Recorder, Section, Work,
 };
 use crate::shard::Shard;
-use crate::side::{Candidate, Forward, Sides, reference_format, reference_layout};
 use crate::task::Task;
 
-/// Compare kernels and forward pass with every oracle, rung by rung, on the tensors of a model and on the whole of it
+/// Compare kernels and forward pass with every oracle, level by level, on the tensors of a model and on the whole model
 ///
 /// Without MODEL the default synthetic model is generated and checked. A kernel or an oracle that this machine cannot
-/// run is skipped, with its reason; skips never add up to agreement. Where kernels are named, the forward pass
-/// multiplies with those. Oracles run the model in processes of their own: one that dies or hangs differs, and the run
-/// goes on.
+/// run is skipped with a reason. Skips never count as agreement. If kernels are selected, the forward pass uses them.
+/// Oracles run the model in separate processes. An oracle that dies or hangs counts as a divergence, and the run
+/// continues.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   harness check
   harness check tiny-llama-tq2_0
   harness check model.gguf --receipt receipt.json --findings findings
-  harness check model.gguf --rung node,logits --tokens 1,5,7,9 --threads 2
-  harness check model.gguf --rung logits --prompt \"The capital of France is\"
+  harness check model.gguf --level node,logits --tokens 1,5,7,9 --threads 2
+  harness check model.gguf --level logits --prompt \"The capital of France is\"
   harness check model.gguf --shard 1/4 --receipt part-1.json
-  harness check model.gguf --rung block,tensor --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict")]
+  harness check model.gguf --level block,tensor --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict")]
 pub(super) struct CheckArgs {
-    /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors, or the recipe of one (see `harness synth --list`), which is written
-    /// to a temporary file
+    /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors, or a recipe (see `harness synth --list`) whose model is written to
+    /// a temporary file
     model: Option<PathBuf>,
-    /// Rungs to climb, separated by commas
-    #[arg(long = "rung", value_name = "RUNG", value_enum, value_delimiter = ',', default_value = ALL_RUNGS.as_str())]
-    rungs: Vec<Rung>,
+    /// Levels to run, separated by commas
+    #[arg(long = "level", value_name = "LEVEL", value_enum, value_delimiter = ',', default_value = ALL_LEVELS.as_str())]
+    levels: Vec<Level>,
     #[command(flatten)]
     oracles: OracleSelection,
     #[command(flatten)]
@@ -61,10 +62,11 @@ pub(super) struct CheckArgs {
     decoding: DecodingSelection,
     #[command(flatten)]
     receipt: ReceiptOption,
-    /// Write the input of each finding in blocks and tensors, made as small as it will go, for `harness replay`
+    /// Write the input of each finding of the levels block and tensor to this folder, made as small as possible, for
+    /// `harness replay`
     #[arg(long, value_name = "DIR")]
     findings: Option<PathBuf>,
-    /// Do the i-th of n parts of the work; receipts of all of them add up with `harness merge`
+    /// Run shard i of n; `harness merge` unites the receipts of all shards
     #[arg(long, value_name = "i/n", default_value_t)]
     shard: Shard,
     /// Seed of pseudo-random inputs
@@ -72,18 +74,18 @@ pub(super) struct CheckArgs {
     seed: u64,
 }
 
-/// What a check came to.
+/// The result of a check.
 pub(super) struct Checked {
-    climb: Climb,
+    check: CheckReport,
     not_available: Vec<String>,
-    /// Why no kernel took part, if none did.
+    /// The reason why no kernel was checked, if none was.
     unread: Option<String>,
-    /// If it was asked for, and the work was done.
+    /// The receipt, if it was requested and the run was not interrupted.
     pub(super) receipt: Option<Receipt>,
 }
 
 pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
-    interrupt::not_done(rungs_of(&args.rungs()));
+    interrupt::not_done(levels_of(&args.levels()));
     if let Some(folder) = &args.findings {
         Destinations::folder(folder)?;
     }
@@ -91,27 +93,27 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
         .receipt
         .prepare(Destinations::of_reading(&args.model), out)?;
     let checked = check(args, args.receipt.is_wanted() || out.is_json())?;
-    outcomes::print(&checked.climb, &checked.not_available, out)?;
+    outcomes::print(&checked.check, &checked.not_available, out)?;
     out.receipt(checked.receipt.as_ref())?;
-    // A signal after the last rung has interrupted nothing.
-    if !checked.climb.not_done.is_empty() {
+    // A signal after the last level interrupts nothing.
+    if !checked.check.not_done.is_empty() {
         args.receipt
-            .require_done(|| rungs_of(&checked.climb.not_done))?;
+            .require_done(|| levels_of(&checked.check.not_done))?;
     }
     recording.write(checked.receipt.as_ref())?;
-    if checked.climb.verdict.is_omission() {
+    if checked.check.verdict.is_omission() {
         let unread = checked.unread.iter().cloned();
         unread.for_each(|reason| out.nothing_compared(reason));
-        outcomes::say_why(&checked.climb, out);
+        outcomes::record_omissions(&checked.check, out);
     }
-    Ok(checked.climb.verdict.into())
+    Ok(checked.check.verdict.into())
 }
 
-/// Climbs the ladder, and makes a receipt of it if one is wanted.
+/// Runs the levels, and makes a receipt if `wants_receipt`.
 ///
 /// # Errors
 ///
-/// [`CliError`] if there is nothing to climb on or with.
+/// [`CliError`] if there is no model, no participant or no work.
 pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, CliError> {
     let recorder = Recorder::start();
     let candidates = args.kernels.candidates()?;
@@ -130,24 +132,27 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         .filter(|candidate| tensors.iter().any(|tensor| is_of(tensor, candidate.format)))
         .collect();
     let unread = candidates.is_empty().then(|| {
-        let types: BTreeSet<&str> = tensors.iter().map(|t| t.weights.format().type_name).collect();
+        let types: BTreeSet<&str> = tensors
+            .iter()
+            .map(|t| t.weights.format().type_name)
+            .collect();
         let path = open.model.path().display();
         match Vec::from_iter(types)[..] {
             [] => format!("{path} has no ternary tensor"),
             ref types => format!(
-                "no kernel that was asked for reads a tensor of {path}, whose ternary tensors are of {}",
+                "no requested kernel reads a tensor of {path}, whose ternary tensors are of {}",
                 types.join(", ")
             ),
         }
     });
-    let rungs = args.rungs();
-    let decoding = if rungs.iter().any(|rung| Rung::OF_MODELS.contains(rung)) {
+    let levels = args.levels();
+    let decoding = if levels.iter().any(|level| Level::OF_MODELS.contains(level)) {
         Ok(args.decoding.of(&open.model, &oracles.references)?)
     } else {
         args.decoding.require_nothing()?;
-        Err("no rung that runs the model was asked for".into())
+        Err("no requested level runs the model".into())
     };
-    let sides = Sides {
+    let participants = Participants {
         references: oracles.references,
         candidates,
         engines: vec![Box::new(Forward::new(args.kernels.named()?))],
@@ -160,79 +165,83 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         shard: args.shard,
         progress: style::progress(),
     };
-    let mut climb = ladder::climb(&rungs, &sides, &task);
-    if let Some(limit) = climb.limit() {
+    let mut check = check::run(&levels, &participants, &task);
+    if let Some(limit) = check.limit() {
         return Err(CliError::Setup(limit.to_owned()));
     }
-    if climb.model_disagrees()
+    if check.model_disagrees()
         && let Some(fault) = non_finite::first(&open.model, reference_layout())?
     {
-        climb.blame_input(fault.to_string());
+        check.attribute_to_input(fault.to_string());
     }
     open.model.require_unchanged()?;
-    keep_findings(&mut climb, &sides, args.findings.as_deref())?;
+    keep_findings(&mut check, &participants, args.findings.as_deref())?;
     let mut receipt = None;
-    if wants_receipt && climb.not_done.is_empty() {
+    if wants_receipt && check.not_done.is_empty() {
         let run = recorder.finish(
             Section::Check,
             args.shard,
             Some(task.model.clone()),
-            oracle_ids(&sides.references),
-            climb.timings.clone(),
+            oracle_ids(&participants.references),
+            check.timings.clone(),
         );
         let section = CheckSection {
             parameters: args.parameters(),
             shards: args.shard.into(),
-            input_fault: climb.input_fault.clone(),
-            verdict: climb.verdict,
-            rungs: climb.rungs.clone(),
+            input_fault: check.input_fault.clone(),
+            verdict: check.verdict,
+            levels: check.levels.clone(),
             parts: Vec::new(),
-            inference: rungs
+            inference: levels
                 .iter()
-                .any(|rung| Rung::OF_MODELS.contains(rung))
+                .any(|level| Level::OF_MODELS.contains(level))
                 .then(|| InferenceInfo::of(&task)),
-            layouts: if rungs.contains(&Rung::Lut) {
-                layouts(&sides, args.shard)?
+            layouts: if levels.contains(&Level::Lut) {
+                layouts(&participants, args.shard)?
             } else {
                 Vec::new()
             },
             not_available: oracles.skipped.clone(),
         };
         let model = ModelInfo::of(&open.model, &task)?;
-        let oracles = oracle_infos(&sides.references);
+        let oracles = oracle_infos(&participants.references);
         let work = Work::Check(section);
         receipt = Some(Receipt::new(run, work, Some(model), oracles)?);
     }
     Ok(Checked {
-        climb,
+        check,
         not_available: oracles.skipped,
         unread,
         receipt,
     })
 }
 
-/// Makes the cases of all findings as small as they will go, and writes them into the folder, if one is given.
-fn keep_findings(climb: &mut Climb, sides: &Sides, folder: Option<&Path>) -> Result<(), CliError> {
-    let reports = climb.rungs.iter_mut();
+/// Shrinks the cases of all findings and writes them to the folder, if one is given.
+fn keep_findings(
+    check: &mut CheckReport,
+    participants: &Participants,
+    folder: Option<&Path>,
+) -> Result<(), CliError> {
+    let reports = check.levels.iter_mut();
     let outcomes = reports.flat_map(|report| &mut report.outcomes);
     let outcomes: Vec<&mut Outcome> = outcomes.filter(|o| !o.findings.is_empty()).collect();
     if outcomes.is_empty() {
         return Ok(());
     }
-    let progress = style::progress();
+    let progress = style::bar();
     progress.set_length(outcomes.len() as u64);
     progress.set_message("shrink");
     for outcome in progress.wrap_iter(outcomes.into_iter()) {
-        fuzz::keep(outcome, sides, folder)?;
+        fuzz::keep(outcome, participants, folder)?;
     }
     progress.finish_and_clear();
     Ok(())
 }
 
-/// What the formats of the candidates mean, as declared and as each oracle has it: the shard's part of them.
-fn layouts(sides: &Sides, shard: Shard) -> Result<Vec<LayoutRecord>, CliError> {
+/// The declared and derived tables of the candidates' formats that belong to the shard.
+fn layouts(participants: &Participants, shard: Shard) -> Result<Vec<FormatLut>, CliError> {
     let mut formats: Vec<&Format> = Vec::new();
-    for candidate in &sides.candidates {
+    for candidate in &participants.candidates {
         let format = reference_format(candidate.format);
         if !formats.contains(&format) {
             formats.push(format);
@@ -241,35 +250,62 @@ fn layouts(sides: &Sides, shard: Shard) -> Result<Vec<LayoutRecord>, CliError> {
     let mut records = Vec::new();
     for format in shard.part(formats) {
         let declared = Lut::declared(format).map_err(ProbeError::from)?;
-        records.push(LayoutRecord::new(format.id, DECLARED, &declared));
-        for reference in sides
+        let record = |implementation: &str, lut| FormatLut {
+            format: format.id.into(),
+            implementation: implementation.into(),
+            lut,
+        };
+        records.push(record(DECLARED, declared));
+        for reference in participants
             .references
             .iter()
             .filter(|reference| reference.compared)
         {
-            let side = reference.side.as_ref();
-            // An oracle that has no such format, or fails at it, has its outcome on the rung.
-            if let Ok(lut) = derive(side, side, format) {
-                records.push(LayoutRecord::new(format.id, side.id(), &lut));
+            // If an oracle does not support the format or fails, its outcome on the level reports that.
+            if let Ok(lut) = reference.lut(format).as_ref() {
+                records.push(record(reference.implementation.id(), lut.clone()));
             }
         }
     }
-    records.sort_by(|a, b| (&a.format, &a.side).cmp(&(&b.format, &b.side)));
+    records.sort_by(|a, b| (&a.format, &a.implementation).cmp(&(&b.format, &b.implementation)));
     Ok(records)
 }
 
 impl CheckArgs {
-    /// Each rung once, the lowest first.
-    fn rungs(&self) -> Vec<Rung> {
-        let mut rungs = self.rungs.clone();
-        rungs.sort_unstable();
-        rungs.dedup();
-        rungs
+    /// The levels, sorted and without duplicates.
+    fn levels(&self) -> Vec<Level> {
+        let mut levels = self.levels.clone();
+        levels.sort_unstable();
+        levels.dedup();
+        levels
+    }
+
+    /// The arguments of one shard of a check recorded in a receipt, on `model` and without outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`] for parameters that the command line does not accept.
+    pub(super) fn recorded(
+        parameters: &CheckParameters,
+        shard: Shard,
+        model: Option<PathBuf>,
+    ) -> Result<CheckArgs, CliError> {
+        Ok(CheckArgs {
+            model,
+            levels: parameters.levels.clone(),
+            oracles: OracleSelection::of(&parameters.oracles),
+            kernels: KernelSelection::of(&parameters.kernels),
+            decoding: DecodingSelection::recorded(parameters)?,
+            receipt: ReceiptOption::default(),
+            findings: None,
+            shard,
+            seed: parameters.seed,
+        })
     }
 
     fn parameters(&self) -> CheckParameters {
         CheckParameters {
-            rungs: self.rungs(),
+            levels: self.levels(),
             oracles: self.oracles.ids(),
             kernels: self.kernels.ids(),
             tokens: self.decoding.tokens(),

@@ -1,4 +1,4 @@
-//! `harness completions` and `harness man`: the command line, for shells and for `man`.
+//! `harness completions` and `harness man`: shell completions and manual pages.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use super::{CliError, Output, command};
 use crate::exit::Exit;
 
-/// Print a script with which a shell completes the commands and options of `harness`
+/// Print a completion script for a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -16,23 +16,23 @@ Examples:
   harness completions zsh > \"${fpath[1]}/_harness\"
   harness completions fish > ~/.config/fish/completions/harness.fish")]
 pub(super) struct CompletionsArgs {
-    /// The shell
+    /// Shell to generate the script for
     shell: Shell,
 }
 
 pub(super) fn run(args: &CompletionsArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     out.require_text()?;
-    // Into memory first: the generator panics where the output cannot be written.
+    // Written to memory first, because the generator panics if the output cannot be written.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command(), "harness", &mut script);
     out.verdict().write_all(&script)?;
     Ok(Exit::Agreement)
 }
 
-/// Write the manual pages of all commands into a folder, for packages
+/// Write the manual pages of all commands into a folder
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// The folder, which is made where there is none
+    /// Folder to write to; created if missing
     folder: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! Options that say what a model decodes.
+//! Options for the tokens that a model decodes.
 
 use std::num::NonZeroUsize;
 
@@ -8,14 +8,16 @@ use super::isolation::Isolation;
 use super::{CliError, threads};
 use crate::decoding::{Decoding, default_tokens};
 use crate::inference::{Inference, InferenceParams};
+use crate::levels::Level;
 use crate::model::Model;
-use crate::outcome::Rung;
-use crate::side::Reference;
+use crate::participant::Reference;
+use crate::receipt::CheckParameters;
 
-/// What a model decodes, and how.
+/// The tokens that a model decodes and the number of threads.
 #[derive(Debug, Args)]
 pub(super) struct DecodingSelection {
-    /// Tokens that the model decodes, separated by commas: most in one go, the last two alone [default: eight that fit]
+    /// Tokens that the model decodes, separated by commas: the last two one at a time, the others at once [default:
+    /// eight tokens of the vocabulary]
     #[arg(
         long,
         value_name = "IDS",
@@ -24,10 +26,10 @@ pub(super) struct DecodingSelection {
         conflicts_with = "prompt"
     )]
     tokens: Option<Vec<u32>>,
-    /// Text that the model decodes, tokenized with the oracle's own vocabulary
+    /// Text that the model decodes, tokenized with the oracle's vocabulary
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Threads that each side decodes with, at most 64 for each core
+    /// Number of threads for decoding, at most 64 per core
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads::parse)]
     threads: NonZeroUsize,
     #[command(flatten)]
@@ -35,22 +37,36 @@ pub(super) struct DecodingSelection {
 }
 
 impl DecodingSelection {
-    /// The tokens that were asked for.
+    /// The selection recorded in the receipt of a check.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`] for a number of threads that this machine does not support.
+    pub(super) fn recorded(parameters: &CheckParameters) -> Result<DecodingSelection, CliError> {
+        Ok(DecodingSelection {
+            tokens: parameters.tokens.clone(),
+            prompt: parameters.prompt.clone(),
+            threads: threads::checked(parameters.threads).map_err(CliError::Usage)?,
+            isolation: Isolation::default(),
+        })
+    }
+
+    /// The requested tokens.
     pub(super) fn tokens(&self) -> Option<Vec<u32>> {
         self.tokens.clone()
     }
 
-    /// The text that was asked for.
+    /// The requested text.
     pub(super) fn prompt(&self) -> Option<String> {
         self.prompt.clone()
     }
 
-    /// Threads of each side.
+    /// Number of threads of each implementation.
     pub(super) fn threads(&self) -> usize {
         self.threads.get()
     }
 
-    /// The references, running models in processes of their own: what these do to a model, or it to them, is survived.
+    /// Wraps the oracles so that they run models in worker processes. The run survives a crash of a worker.
     pub(super) fn isolate(&self, references: Vec<Reference>) -> Vec<Reference> {
         let workers = self.isolation.workers();
         let references = references.into_iter();
@@ -59,12 +75,12 @@ impl DecodingSelection {
             .collect()
     }
 
-    /// What is decoded, or why nothing can be.
+    /// The tokens to decode, or the reason why nothing can be decoded.
     ///
     /// # Errors
     ///
-    /// [`CliError::Usage`] for tokens outside the model's vocabulary, and for a prompt without tokens;
-    /// [`CliError::Setup`] if nobody can tokenize the prompt.
+    /// [`CliError::Usage`] for tokens outside the model's vocabulary and for a prompt without tokens.
+    /// [`CliError::Setup`] if no oracle can tokenize the prompt.
     pub(super) fn of(&self, model: &Model, references: &[Reference]) -> Result<Decoding, CliError> {
         let vocabulary = vocabulary(model);
         let tokens = match (&self.tokens, &self.prompt) {
@@ -79,7 +95,7 @@ impl DecodingSelection {
         Ok(Decoding::new(path, tokens, self.threads.get()))
     }
 
-    /// An error for what was asked to be decoded, where nothing is.
+    /// Returns an error if tokens or a prompt were requested although nothing is decoded.
     ///
     /// # Errors
     ///
@@ -90,14 +106,14 @@ impl DecodingSelection {
             (None, Some(_)) => "--prompt",
             (None, None) => return Ok(()),
         };
-        let rungs = Rung::OF_MODELS.map(Rung::name).join(" or ");
+        let levels = Level::OF_MODELS.map(Level::name).join(" or ");
         Err(CliError::Usage(format!(
-            "{option} says what the model decodes, which it does on the rungs {rungs} alone: ask for one of them too"
+            "{option} is used only on the levels {levels}: request one of them too"
         )))
     }
 }
 
-/// An error for the first token that the vocabulary does not have.
+/// Returns an error for the first token outside the vocabulary.
 ///
 /// # Errors
 ///
@@ -114,25 +130,26 @@ pub(super) fn require_tokens(tokens: &[u32], vocabulary: Option<usize>) -> Resul
     }
 }
 
-/// Tokens in the vocabulary, if the file has an embedding for each.
+/// Size of the vocabulary, if the file has an embedding for each token.
 pub(super) fn vocabulary(model: &Model) -> Option<usize> {
     let embedding = model.gguf().find_tensor("token_embd.weight")?;
     Some(embedding.rows())
 }
 
-/// The tokens of a text in the vocabulary of the model, by the first oracle that runs models.
+/// Tokenizes a text with the vocabulary of the model, using the first oracle that runs models.
 ///
 /// # Errors
 ///
-/// [`CliError::Setup`] if there is no vocabulary, or nobody to read it; [`CliError::Usage`] if the text has no tokens.
+/// [`CliError::Setup`] if there is no vocabulary or no oracle that can read it. [`CliError::Usage`] if the text has no
+/// tokens.
 fn tokenize(text: &str, model: &Model, references: &[Reference]) -> Result<Vec<u32>, CliError> {
     let failed =
         |reason: String| CliError::Setup(format!("--prompt cannot be tokenized: {reason}"));
     let engine = references
         .iter()
         .find_map(|reference| reference.engine.as_deref())
-        .ok_or_else(|| failed("no oracle that runs models is here".into()))?;
-    // Only the vocabulary is wanted.
+        .ok_or_else(|| failed("no available oracle runs models".into()))?;
+    // Only the vocabulary is used.
     let params = InferenceParams {
         n_ctx: 1,
         n_ubatch: 1,

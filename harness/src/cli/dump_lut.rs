@@ -1,4 +1,4 @@
-//! `harness dump-lut`: what the bytes of a model mean, as the running oracles have it.
+//! `harness dump-lut`: shows the encoding of a model's tensors, as derived from the running oracles.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,18 +11,19 @@ use super::select::{OracleSelection, open_model};
 use super::terminal::bold;
 use super::{CliError, Output, slots, style};
 use crate::destination::{Destination, Destinations};
-use crate::dump::{FormatDump, LutDump, OracleLut, TensorDump, scale_offset};
+use crate::dump::{FormatDump, LutDump, OracleDump, TensorDump};
 use crate::exit::Exit;
 use crate::model::{ModelError, TernaryTensor};
+use crate::participant::{Reference, reference_layout};
 use crate::printable;
 use crate::probe::{Lut, ProbeError, derive};
 use crate::report::{LayoutMap, ReportError, draw_maps};
-use crate::side::{Reference, reference_layout};
 use crate::verdict::Verdict;
 
-/// Show what each code of a model's ternary tensors means, where each weight sits, and where the scale is
+/// Show the value of each code of a model's ternary tensors, the slot of each weight, and the place of the scale
 ///
-/// Everything is re-derived from the running oracle with one-hot probes and set beside what the Rust side declares.
+/// All tables are derived from the running oracle with one-hot probes and compared with the declaration of the Rust
+/// implementation.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,20 +34,20 @@ Examples:
 pub(super) struct DumpLutArgs {
     /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors
     model: PathBuf,
-    /// Show this tensor only
+    /// Show only this tensor
     #[arg(long, value_name = "NAME")]
     tensor: Option<String>,
     #[command(flatten)]
     oracles: OracleSelection,
-    /// Show also where each weight of a block sits, and who reads it there
+    /// Also show the slot of each weight of a block for every participant
     #[arg(long)]
     slots: bool,
-    /// Draw the layouts of both sides into this file
+    /// Draw the declared and derived layouts into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
 
-/// The tables of a format: its declaration, and what each oracle was found to do.
+/// The tables of a format: the declared one and those derived from the oracles.
 struct Tables {
     format: &'static Format,
     declared: Lut,
@@ -55,8 +56,8 @@ struct Tables {
 }
 
 impl Tables {
-    /// Everyone by name, with what it makes of the bytes.
-    fn sides(&self) -> Vec<(&str, &Lut)> {
+    /// All tables with the names of their participants.
+    fn participants(&self) -> Vec<(&str, &Lut)> {
         let derived = self.derived.iter().map(|(id, lut)| (id.as_str(), lut));
         [("rust, declared", &self.declared)]
             .into_iter()
@@ -111,7 +112,7 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     }
     if args.slots {
         for tables in &tables {
-            slots::print(tables.format.type_name, &tables.sides(), out.text())?;
+            slots::print(tables.format.type_name, &tables.participants(), out.text())?;
         }
     }
     print(&result, &oracles.skipped, out.text())?;
@@ -123,7 +124,7 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     for format in &result.formats {
         match format.verdict {
             Verdict::Divergent => out.annotate(
-                format_args!("{} means something else to an oracle", format.format),
+                format_args!("an oracle decodes {} differently", format.format),
                 "codes, layout or scale are not as declared",
             ),
             Verdict::Skipped => {
@@ -151,10 +152,10 @@ fn probe(format: &'static Format, references: &[&Reference]) -> Result<Tables, C
         skipped: Vec::new(),
     };
     for reference in references {
-        let side = reference.side.as_ref();
-        match derive(side, side, format) {
-            Ok(lut) => tables.derived.push((side.id().into(), lut)),
-            Err(ProbeError::Side(error)) if error.is_omission() => {
+        let implementation = reference.implementation.as_ref();
+        match derive(implementation, implementation, format) {
+            Ok(lut) => tables.derived.push((implementation.id().into(), lut)),
+            Err(ProbeError::Implementation(error)) if error.is_omission() => {
                 tables.skipped.push(error.to_string());
             }
             Err(error) => return Err(error.into()),
@@ -170,9 +171,9 @@ fn dump(tables: &Tables, tensors: &[TernaryTensor<'_>]) -> FormatDump {
         derived,
         skipped,
     } = tables;
-    let oracles: Vec<OracleLut> = derived
+    let oracles: Vec<OracleDump> = derived
         .iter()
-        .map(|(id, lut)| OracleLut::new(id, lut, declared, format))
+        .map(|(id, lut)| OracleDump::new(id, lut, declared, format))
         .collect();
     let of_format = tensors
         .par_iter()
@@ -180,10 +181,7 @@ fn dump(tables: &Tables, tensors: &[TernaryTensor<'_>]) -> FormatDump {
     FormatDump {
         format: format.type_name.into(),
         layout: format.layout.name().into(),
-        codebook: declared.codebook.clone(),
-        scale_offset: scale_offset(declared),
-        scale: declared.scale.to_string(),
-        oracle: oracles.first().cloned(),
+        declared: declared.clone(),
         verdict: Verdict::overall(oracles.iter().map(|oracle| oracle.verdict)),
         oracles,
         skipped: skipped.clone(),
@@ -191,7 +189,7 @@ fn dump(tables: &Tables, tensors: &[TernaryTensor<'_>]) -> FormatDump {
     }
 }
 
-/// Draws, for each format, the declaration beside the first oracle.
+/// Draws the declared layout and that of the first oracle for each format.
 fn write_maps(tables: &[Tables], destination: Destination) -> Result<(), CliError> {
     let rows: Vec<Vec<LayoutMap<'_>>> = tables
         .iter()
@@ -228,21 +226,36 @@ fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<()
         let FormatDump {
             format: name,
             layout,
-            codebook,
-            scale,
+            declared,
             verdict,
             ..
         } = format;
         writeln!(out, "{}: {}", bold(name), style::verdict(*verdict))?;
-        let headings = ["side", "codes", "layout", "weights in place", "scale"];
+        let headings = [
+            "implementation",
+            "codes",
+            "layout",
+            "weights in place",
+            "scale",
+        ];
         let mut table = style::table(&headings, 3..4);
-        table.add_row(["rust, declared", &codes(codebook), layout, "256", scale]);
+        let scale = declared.scale.to_string();
+        table.add_row([
+            "rust, declared",
+            &codes(&declared.codebook),
+            layout,
+            "256",
+            &scale,
+        ]);
         for oracle in &format.oracles {
-            let (codes, in_place) = (
-                codes(&oracle.codebook),
-                oracle.slots_as_declared.to_string(),
-            );
-            table.add_row([&oracle.id, &codes, &oracle.layout, &in_place, &oracle.scale]);
+            let in_place = oracle.slots_as_declared.to_string();
+            table.add_row([
+                oracle.id.as_str(),
+                &codes(&oracle.derived.codebook),
+                oracle.layout.as_deref().unwrap_or("unknown"),
+                &in_place,
+                &oracle.derived.scale.to_string(),
+            ]);
         }
         writeln!(out, "{table}\n")?;
         for reason in &format.skipped {
@@ -258,13 +271,20 @@ fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<()
 }
 
 fn print_tensors(format: &FormatDump, out: &mut dyn Write) -> Result<(), CliError> {
-    let value = |code: usize| match format.codebook.get(code) {
+    let value = |code: usize| match format.declared.codebook.get(code) {
         Some(value) => format!("code {code} ({})", signed(*value)),
         None => format!("code {code}"),
     };
-    let mut headings: Vec<String> = ["tensor", "rows", "cols", "flavour", "scale", "scale at"]
-        .map(String::from)
-        .to_vec();
+    let mut headings: Vec<String> = [
+        "tensor",
+        "rows",
+        "cols",
+        "storage variant",
+        "scale",
+        "scale at",
+    ]
+    .map(String::from)
+    .to_vec();
     headings.extend((0..4).map(value));
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let mut table = style::table(&headings, (1..3).chain(4..10));
@@ -274,7 +294,7 @@ fn print_tensors(format: &FormatDump, out: &mut dyn Write) -> Result<(), CliErro
             printable::line(&tensor.name).into_owned(),
             tensor.rows.to_string(),
             tensor.cols.to_string(),
-            tensor.flavour.clone(),
+            tensor.variant.clone(),
             tensor
                 .scale
                 .map_or(format!("{low:?}..{high:?}"), |scale| format!("{scale:?}")),
@@ -287,13 +307,13 @@ fn print_tensors(format: &FormatDump, out: &mut dyn Write) -> Result<(), CliErro
     Ok(())
 }
 
-/// The values of codes 0, 1, ... in order.
+/// The values of the codes 0, 1, ... in order.
 fn codes(codebook: &[i8]) -> String {
     let values: Vec<String> = codebook.iter().map(|&value| signed(value)).collect();
     values.join(" ")
 }
 
-/// Zero has no sign.
+/// A value with its sign, except zero.
 fn signed(value: i8) -> String {
     if value == 0 {
         "0".into()

@@ -1,12 +1,12 @@
-//! Times on the command line.
+//! Parses durations on the command line.
 
 use std::time::Duration;
 
-/// A time above zero: a number of seconds, or numbers with units such as `90s`, `10m` and `1h 30m`.
+/// Parses a positive duration: a number of seconds, or numbers with units such as `90s`, `10m` and `1h 30m`.
 ///
 /// # Errors
 ///
-/// What is wrong with it, and how a time looks.
+/// A message with the reason and an example of a duration.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     const FORM: &str = "a time is a number of seconds, or has units: 5, 90s, 10m, 1h30m";
     let time = match text.trim().parse::<f64>() {
@@ -14,8 +14,8 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
         Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
     };
     match time {
-        Ok(Duration::ZERO) => Err("nothing can be done in no time; give more than zero".into()),
-        // What no clock of this machine can add to the present is no limit.
+        Ok(Duration::ZERO) => Err("the time must be more than zero".into()),
+        // Limited, because the clock cannot add larger durations to the present time.
         Ok(time) => Ok(time.min(Duration::from_secs(u32::MAX.into()))),
         Err(error) => Err(format!("{error}; {FORM}")),
     }
@@ -49,7 +49,7 @@ mod tests {
         }
         let words = parse("soon").unwrap_err();
         assert!(words.contains("90s"), "{words}");
-        // However long: what waits for it adds it to the time of day.
+        // The longest duration can still be added to the present time.
         let longest = parse("99999999999y").unwrap_or(Duration::from_secs(1));
         assert!(std::time::Instant::now().checked_add(longest).is_some());
     }

@@ -1,6 +1,7 @@
-//! `harness fuzz`: random cases through all sides.
+//! `harness fuzz`: runs random cases on all participants.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -11,22 +12,22 @@ use super::select::{KernelSelection, OracleSelection, oracle_ids, oracle_infos};
 use super::{CliError, Output, duration, style};
 use crate::case_record::CaseRecord;
 use crate::destination::Destinations;
-use crate::diagnose::Examinations;
+use crate::diagnose::Diagnosis;
 use crate::exit::Exit;
 use crate::fuzz::{Campaign, Difference, Limit, Regression, Summary, case_index};
 use crate::interrupt;
+use crate::participant::Participants;
 use crate::receipt::{FuzzParameters, FuzzSection, Receipt, Recorder, Section, Work};
 use crate::shard::Shard;
-use crate::side::Sides;
 
-/// Cases of a campaign without a limit.
+/// Number of cases of a campaign without a limit.
 const DEFAULT_CASES: u64 = 20_000;
 
-/// Try random matrices on every kernel, every oracle that is defined on them, and the arbiter
+/// Run random matrices on every kernel, every oracle that supports them, and the reference model
 ///
-/// A difference is made as small as it will go and written to a file that `harness replay` runs. What an oracle is known
-/// to be wrong about is counted, and is no finding. Case n of a seed is always the same, so that a campaign goes on
-/// where another one ended.
+/// The input of a difference is shrunk and written to a file for `harness replay`. Known divergences of an oracle are
+/// counted and are no findings. Case n of a seed is always the same, so a campaign can continue where another one
+/// ended.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -35,24 +36,24 @@ Examples:
   harness fuzz --shard 2/4 --receipt fuzz-2.json
   harness fuzz --cases 100000 --start 100000 --kernel i2_s.group128.scalar")]
 pub(super) struct FuzzArgs {
-    /// End after so many cases [default: 20000, unless --time is given]
+    /// Stop after this number of cases [default: 20000, unless --time is given]
     #[arg(long, value_name = "N")]
     cases: Option<u64>,
-    /// End after so many seconds, or a time such as 30s or 10m
+    /// Stop after this time: a number of seconds, or for example 30s or 10m
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    time: Option<std::time::Duration>,
+    time: Option<Duration>,
     /// Seed of all cases
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Index of the first case
     #[arg(long, default_value_t = 0, value_name = "INDEX")]
     start: u64,
-    /// Try the i-th of every n cases
+    /// Run shard i of n: every n-th case, starting with the i-th
     #[arg(long, value_name = "i/n", default_value_t)]
     shard: Shard,
     #[command(flatten)]
     receipt: ReceiptOption,
-    /// Where to write what was found
+    /// Folder for the inputs of findings
     #[arg(long, value_name = "DIR", default_value = "corpus/regressions")]
     out: PathBuf,
     #[command(flatten)]
@@ -61,13 +62,13 @@ pub(super) struct FuzzArgs {
     kernels: KernelSelection,
 }
 
-/// What a campaign came to.
+/// The result of a campaign.
 pub(super) struct Fuzzed {
     summary: Summary,
-    /// Of each finding.
+    /// Paths of the written findings.
     files: Vec<PathBuf>,
     not_available: Vec<String>,
-    /// If it was asked for, and the work was done.
+    /// The receipt, if it was requested and the run was not interrupted.
     pub(super) receipt: Option<Receipt>,
 }
 
@@ -115,7 +116,9 @@ pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
         (0, _) => {
             match summary.cases {
                 0 => out.nothing_compared("no case was tried"),
-                n => out.nothing_compared(format!("no two sides are defined on any of {n} cases")),
+                n => out.nothing_compared(format!(
+                    "no two implementations are defined on any of {n} cases"
+                )),
             }
             not_available
                 .iter()
@@ -126,7 +129,7 @@ pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
     })
 }
 
-/// Runs the campaign until `limit`, writes its findings, and makes a receipt of it if one is wanted.
+/// Runs the campaign until `limit`, writes its findings, and makes a receipt if `wants_receipt`.
 ///
 /// # Errors
 ///
@@ -138,28 +141,30 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
     let mut not_available = oracles.skipped;
     let mut can_run = Vec::new();
     for candidate in candidates {
-        match kernel::by_id(candidate.side.id()).map(|kernel| kernel.availability()) {
+        match kernel::by_id(candidate.implementation.id()).map(|kernel| kernel.availability()) {
             Some(Ok(())) => can_run.push(candidate),
-            Some(Err(missing)) => not_available.push(format!("{}: {missing}", candidate.side.id())),
+            Some(Err(missing)) => {
+                not_available.push(format!("{}: {missing}", candidate.implementation.id()))
+            }
             None => {}
         }
     }
-    let sides = Sides {
+    let participants = Participants {
         references: oracles.references,
         candidates: can_run,
         engines: Vec::new(),
     };
     let campaign = Campaign {
-        sides: &sides,
+        participants: &participants,
         seed: args.seed,
         start: args.start,
         shard: args.shard,
         limit,
     };
     let progress = style::progress();
-    progress.set_message("fuzz");
+    progress.set_part("fuzz");
     let mut summary = campaign.run(&progress)?;
-    let mut examinations = Examinations::new(&sides);
+    let mut diagnosis = Diagnosis::new(&participants);
     let mut files = Vec::new();
     for (index, case, difference) in &mut summary.findings {
         let Difference {
@@ -167,17 +172,17 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
             reference,
             finding,
         } = difference;
-        finding.cause = examinations.of_case(finding, candidate, reference, case);
+        finding.cause = diagnosis.of_case(finding, candidate, reference, case);
         finding.input = Some(CaseRecord::from(&*case));
-        let story = format!(
+        let description = format!(
             "{} against {}, shrunk from case {index} of seed {}",
             difference.candidate, difference.reference, args.seed
         );
-        files.push(Regression::new(story, case, Some(difference)).write(&args.out)?);
+        files.push(Regression::new(description, case, Some(difference)).write(&args.out)?);
     }
     let mut receipt = None;
     if wants_receipt && !interrupt::asked() {
-        let ids = oracle_ids(&sides.references);
+        let ids = oracle_ids(&participants.references);
         let run = recorder.finish(Section::Fuzz, args.shard, None, ids, Vec::new());
         let section = FuzzSection::new(
             args.parameters(),
@@ -186,7 +191,7 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
             &files,
             not_available.clone(),
         );
-        let infos = oracle_infos(&sides.references);
+        let infos = oracle_infos(&participants.references);
         receipt = Some(Receipt::new(run, Work::Fuzz(section), None, infos)?);
     }
     Ok(Fuzzed {
@@ -198,7 +203,23 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
 }
 
 impl FuzzArgs {
-    /// An error if the cases have no index.
+    /// The arguments of one shard of a campaign recorded in a receipt. Findings are written to `out`.
+    pub(super) fn recorded(parameters: &FuzzParameters, shard: Shard, out: &Path) -> FuzzArgs {
+        let time = parameters.seconds.map(Duration::try_from_secs_f64);
+        FuzzArgs {
+            cases: parameters.cases,
+            time: time.map(|time| time.unwrap_or(Duration::MAX)),
+            seed: parameters.seed,
+            start: parameters.start,
+            shard,
+            receipt: ReceiptOption::default(),
+            out: out.to_owned(),
+            oracles: OracleSelection::of(&parameters.oracles),
+            kernels: KernelSelection::of(&parameters.kernels),
+        }
+    }
+
+    /// Returns an error if the indices of the cases overflow.
     ///
     /// # Errors
     ///

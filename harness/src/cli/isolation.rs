@@ -1,22 +1,31 @@
-//! Options of commands that run models with oracles, which happens in worker processes.
+//! Options of commands that run models on oracles, which happens in worker processes.
 
 use std::time::Duration;
 
 use clap::Args;
 
 use super::duration;
-use crate::side::worker::WorkerParams;
+use crate::participant::worker::WorkerParams;
 
-/// How long an oracle is waited for.
+/// The time limit of oracles.
 #[derive(Debug, Args)]
 pub(super) struct Isolation {
-    /// Give up an oracle that says nothing for so many seconds, or a time such as 10m, while it runs the model
+    /// Stop waiting for an oracle that runs the model and gives no answer for this time: a number of seconds, or for
+    /// example 10m
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration::parse)]
     patience: Duration,
 }
 
+impl Default for Isolation {
+    fn default() -> Isolation {
+        Isolation {
+            patience: WorkerParams::default().limit,
+        }
+    }
+}
+
 impl Isolation {
-    /// Workers that are this command once more.
+    /// Parameters for workers that run this executable.
     pub(super) fn workers(&self) -> WorkerParams {
         WorkerParams {
             limit: self.patience,

@@ -1,4 +1,4 @@
-//! `harness kernels`: what there is on the Rust side.
+//! `harness kernels`: lists the kernels of the Rust implementation.
 
 use clap::Args;
 use qk256::kernel::{self, Kernel};
@@ -7,22 +7,22 @@ use serde::Serialize;
 use super::{CliError, Output, style};
 use crate::exit::Exit;
 
-/// List the kernels of the Rust side, and which of them this CPU can run
+/// List the kernels of the Rust implementation and which of them this CPU can run
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  harness kernels\n  harness check --kernel i2_s.group128.scalar"
 )]
 pub(super) struct KernelsArgs {}
 
-/// A kernel, for programs.
+/// JSON output for a kernel.
 #[derive(Serialize)]
 struct KernelEntry {
     id: &'static str,
     format: &'static str,
     instruction_set: &'static str,
-    /// Whether it is what this CPU uses for the format.
+    /// Whether this CPU uses the kernel for the format.
     chosen: bool,
-    /// Why this CPU cannot run it, if it cannot.
+    /// The reason why this CPU cannot run the kernel, if it cannot.
     skipped: Option<String>,
 }
 

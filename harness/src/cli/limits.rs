@@ -1,4 +1,4 @@
-//! Limits of the system that a command may run into, as errors instead of signals and panics.
+//! Turns system limits into errors instead of signals and panics.
 
 use std::error::Error;
 use std::io;
@@ -11,18 +11,18 @@ use signal_hook::flag;
 use super::CliError;
 use crate::limit;
 
-/// From now on a write beyond the limit of file sizes is an error of that write, and no signal that ends the process:
-/// with a handler, whatever it does, the write fails as any other does.
+/// Handles SIGXFSZ, so that a write beyond the limit of file sizes returns an error instead of ending the process. Any
+/// handler has this effect.
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// The operating system's error.
 pub(super) fn catch_file_size() -> Result<(), CliError> {
     flag::register(SIGXFSZ, Arc::default())?;
     Ok(())
 }
 
-/// Starts the threads that share the work, which would otherwise start in the midst of it, and panic if they cannot.
+/// Starts the thread pool before the work, because a failure to start it later would panic.
 ///
 /// # Errors
 ///
@@ -37,7 +37,7 @@ pub(super) fn start_threads() -> Result<(), CliError> {
     })
 }
 
-/// An error, and the limit of the system that it comes from, if it is one.
+/// The text of an error, followed by the system limit that explains it, if any.
 pub(super) fn explained(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |&error| error.source());
     let system = causes.filter_map(|error| error.downcast_ref::<io::Error>());

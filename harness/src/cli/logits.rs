@@ -1,4 +1,4 @@
-//! `harness logits`: what a model says after each token, as a file.
+//! `harness logits`: writes the logits of a model to a file.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -17,14 +17,14 @@ use crate::exit::Exit;
 use crate::inference::{Engine, Inference, InferenceParams};
 use crate::interrupt;
 use crate::npy;
-use crate::side::Forward;
+use crate::participant::Forward;
 
-/// Tokens that are decoded in one go: their logits are written before the next are computed.
+/// Number of tokens decoded at once. Their logits are written before the next are computed.
 const CHUNK: usize = 64;
 
 /// Write the logits of a model for every position of a text, as a NumPy array of f32, positions x vocabulary
 ///
-/// The backend `rust` needs no oracle: it is there in builds without any C++.
+/// The backend `rust` needs no oracle and is also available in builds without C++.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -42,16 +42,16 @@ pub(super) struct LogitsArgs {
         required = true
     )]
     tokens: Vec<u32>,
-    /// What computes: `rust`, or the id of an oracle (see `harness oracles`)
+    /// Backend that computes: `rust`, or the id of an oracle (see `harness oracles`)
     #[arg(long, value_name = "ID", default_value = Forward::ID)]
     backend: String,
-    /// The file to write
+    /// File to write
     #[arg(long, value_name = "FILE.npy")]
     out: PathBuf,
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Threads, at most 64 for each core
+    /// Number of threads, at most 64 per core
     #[arg(long, value_name = "N", default_value = "1", value_parser = threads::parse)]
     threads: NonZeroUsize,
     #[command(flatten)]
@@ -68,7 +68,7 @@ pub(super) fn run(args: &LogitsArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
     interrupt::not_written(args.out.display().to_string());
     let mut file = destination.start()?;
     let written = write(args, engine.as_ref(), &mut file);
-    // What may have kept the engine from running is told first.
+    // A changed file explains a failure better than the failure itself, so it is reported first.
     model.require_unchanged()?;
     let vocabulary = written?;
     file.finish()?;
@@ -89,7 +89,7 @@ pub(super) fn run(args: &LogitsArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
     Ok(Exit::Agreement)
 }
 
-/// The file that was written, for programs.
+/// JSON output: the written file.
 #[derive(Serialize)]
 struct LogitsResult<'a> {
     path: &'a Path,
@@ -98,7 +98,7 @@ struct LogitsResult<'a> {
     backend: &'a str,
 }
 
-/// Decodes and writes; gives the size of the vocabulary.
+/// Decodes, writes the logits and returns the size of the vocabulary.
 fn write(args: &LogitsArgs, engine: &dyn Engine, file: &mut Sink) -> Result<usize, CliError> {
     let params = InferenceParams {
         n_ctx: args.tokens.len(),
@@ -109,7 +109,7 @@ fn write(args: &LogitsArgs, engine: &dyn Engine, file: &mut Sink) -> Result<usiz
         path: args.out.clone(),
         source,
     };
-    let progress = style::progress();
+    let progress = style::bar();
     progress.set_message("logits");
     progress.set_length(args.tokens.len() as u64);
     let mut written = None;

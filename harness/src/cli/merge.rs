@@ -1,4 +1,4 @@
-//! `harness merge`: the receipts of shared work as one.
+//! `harness merge`: unites receipts of one run into one.
 
 use std::path::{Path, PathBuf};
 
@@ -11,30 +11,30 @@ use crate::exit::Exit;
 use crate::receipt::{self, Receipt};
 use crate::verdict::Verdict;
 
-/// Unite receipts of shards, and of different commands, into one
+/// Unite receipts of shards and of different commands into one
 ///
-/// The order is of no matter, and merged receipts can be merged again. Refused are receipts of different commits,
-/// oracles, models or parameters, and two of the same shard. The exit code says whether the receipts were united, not
-/// what they came to.
+/// The order does not matter, and merged receipts can be merged again. Receipts of different commits, oracles, models
+/// or parameters are refused, and so are two of the same shard. The exit code reports whether the receipts were united,
+/// not their verdict.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   harness merge part-*.json -o receipt.json
-  harness merge check.json fuzz.json mistakes.json -o receipt.json
+  harness merge check.json fuzz.json mutants.json -o receipt.json
   harness merge part-1.json part-2.json --partial -o so-far.json")]
 pub(super) struct MergeArgs {
     /// Receipts
     #[arg(required = true, value_name = "RECEIPT")]
     files: Vec<PathBuf>,
-    /// Where to write the receipt of all
+    /// File for the merged receipt
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Write it even if shards are missing
+    /// Write the receipt even if shards are missing
     #[arg(long)]
     partial: bool,
 }
 
-/// The receipt that was written, for programs.
+/// JSON output: the written receipt.
 #[derive(Serialize)]
 struct MergeResult<'a> {
     path: &'a Path,
@@ -54,7 +54,9 @@ pub(super) fn run(args: &MergeArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
             None => next,
             Some(others) => receipt::merge(others, next).map_err(|error| {
                 let file = file.display();
-                CliError::Merge(format!("{file} does not go with those before it: {error}"))
+                CliError::Merge(format!(
+                    "{file} cannot be merged with the files before it: {error}"
+                ))
             })?,
         });
     }

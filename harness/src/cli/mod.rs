@@ -1,4 +1,5 @@
-//! The command line: one file a command. Commands write to a given writer and return an [`Exit`]; errors carry theirs.
+//! The command line, with one file for each command. Commands write to a given writer and return an [`Exit`]. Errors
+//! have an exit code too.
 
 mod annotation;
 mod baseline;
@@ -16,7 +17,7 @@ mod kernels;
 mod limits;
 mod logits;
 mod merge;
-mod mistakes;
+mod mutants;
 mod nightly;
 mod oracles;
 mod outcomes;
@@ -41,7 +42,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use thiserror::Error;
 
-use self::terminal::tell_error;
+use self::terminal::print_error;
 
 pub use candidates::CandidateCheck;
 pub use output::{Output, OutputOptions, conclude};
@@ -50,7 +51,7 @@ use crate::baseline::BaselineError;
 use crate::destination::DestinationError;
 use crate::exit::Exit;
 use crate::fuzz::{CaseError, RegressionError};
-use crate::implementation::SideError;
+use crate::implementation::ImplementationError;
 use crate::inference::InferenceError;
 use crate::interrupt;
 use crate::model::ModelError;
@@ -59,7 +60,7 @@ use crate::receipt::ReceiptError;
 use crate::report::ReportError;
 use crate::synth::SynthError;
 
-/// Decides whether a quantized kernel still agrees with llama.cpp, and if not, where, by how much and whose fault it is
+/// Checks whether a quantized kernel still agrees with llama.cpp, and shows where it differs, by how much and why
 #[derive(Debug, Parser)]
 #[command(version, after_help = Exit::HELP, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
@@ -77,7 +78,7 @@ enum Command {
     Synth(synth::SynthArgs),
     Oracles(oracles::OraclesArgs),
     Kernels(kernels::KernelsArgs),
-    Mistakes(mistakes::MistakesArgs),
+    Mutants(mutants::MutantsArgs),
     Fuzz(fuzz::FuzzArgs),
     Replay(replay::ReplayArgs),
     Bench(bench::BenchArgs),
@@ -94,10 +95,10 @@ enum Command {
     Worker(worker::WorkerArgs),
 }
 
-/// Why a command did not get to a verdict.
+/// Why a command ended without a verdict.
 #[derive(Debug, Error)]
 pub enum CliError {
-    /// An id or a combination of options that makes no sense.
+    /// An unknown id or an invalid combination of options.
     #[error("{0}")]
     Usage(String),
     /// No oracle can be used.
@@ -106,22 +107,22 @@ pub enum CliError {
     /// The model cannot be read.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// No model can be generated.
+    /// The model cannot be generated.
     #[error(transparent)]
     Synth(#[from] SynthError),
     /// An oracle cannot be loaded.
     #[error(transparent)]
     Oracle(#[from] cpp_shim::OracleError),
-    /// A side that should answer did not.
+    /// An implementation failed on an input that it supports.
     #[error(transparent)]
-    Side(#[from] SideError),
+    Implementation(#[from] ImplementationError),
     /// A model cannot be opened or run.
     #[error(transparent)]
     Inference(#[from] InferenceError),
-    /// A file holds no case.
+    /// A file does not contain a case.
     #[error(transparent)]
     Regression(#[from] RegressionError),
-    /// No case can be made or packed.
+    /// A case cannot be made or packed.
     #[error(transparent)]
     Case(#[from] CaseError),
     /// An oracle could not be probed.
@@ -130,30 +131,30 @@ pub enum CliError {
     /// A file cannot be written.
     #[error("cannot write {path}: {source}")]
     Write {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// An output cannot be written, or would destroy an input.
+    /// An output cannot be written or would overwrite an input.
     #[error(transparent)]
     Destination(#[from] DestinationError),
-    /// A receipt cannot be written, read or believed.
+    /// A receipt cannot be written or read, or is invalid.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
-    /// A baseline cannot be read, believed or written.
+    /// A baseline cannot be read or written, or is invalid.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
-    /// Receipts do not become a report.
+    /// A report cannot be made.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// Receipts are not of the same work, or some are missing.
+    /// Receipts cannot be merged, or some are missing.
     #[error("{0}")]
     Merge(String),
-    /// Ctrl-C.
+    /// The run was interrupted.
     #[error("{0}")]
     Interrupted(String),
-    /// A worker process cannot go on.
+    /// A worker process failed.
     #[error("worker: {0}")]
     Worker(io::Error),
     /// The output cannot be written.
@@ -180,7 +181,7 @@ impl CliError {
     }
 }
 
-/// The table of exit codes after the examples, also of the commands of a command.
+/// Appends the table of exit codes to the help of a command and its subcommands.
 fn with_exit_codes(command: clap::Command) -> clap::Command {
     let examples = command.get_after_help().map(ToString::to_string);
     let help: Vec<String> = examples.into_iter().chain([Exit::HELP.into()]).collect();
@@ -189,25 +190,25 @@ fn with_exit_codes(command: clap::Command) -> clap::Command {
         .mut_subcommands(with_exit_codes)
 }
 
-/// The command line of `harness`, as it is parsed, completed and documented.
+/// The definition of the command line, for parsing, completions and manual pages.
 pub fn command() -> clap::Command {
     Cli::command().mut_subcommands(with_exit_codes)
 }
 
-/// Prints the help that was asked for, or what is wrong with the command line, and ends the process.
+/// Prints the requested help or the error of the command line, and ends the process.
 fn end_with(error: &clap::Error, color: clap::ColorChoice) -> ! {
     if error.use_stderr() {
-        // An argument may have come from anywhere, such as a file's name from a pattern of the shell.
+        // Arguments are untrusted: a shell pattern may expand to any file name.
         output::apply(color);
         let words = error.render().to_string();
-        tell_error(&words.strip_prefix("error: ").unwrap_or(&words).trim_end());
+        print_error(&words.strip_prefix("error: ").unwrap_or(&words).trim_end());
     } else {
         error.print().ok();
     }
     std::process::exit(error.exit_code())
 }
 
-/// What keeps signals from being waited for, as an error.
+/// Converts an error of installing the signal handling.
 fn watched(watch: io::Result<()>) -> Result<(), CliError> {
     watch.map_err(|error| {
         let error = limits::explained(&error);
@@ -216,18 +217,20 @@ fn watched(watch: io::Result<()>) -> Result<(), CliError> {
 }
 
 impl Command {
-    /// Whether the command waits for signals itself, or never does: a worker has nothing to tidy up, and dies of them.
+    /// Whether the command installs its own signal handling or needs none. A worker has nothing to clean up, so a
+    /// signal may end it.
     fn watches_steps(&self) -> bool {
-        use Command::{Bench, Check, Fuzz, Mistakes, Nightly, Worker};
+        use Command::{Bench, Check, Fuzz, Mutants, Nightly, Worker};
         matches!(
             self,
-            Bench(_) | Check(_) | Fuzz(_) | Mistakes(_) | Nightly(_) | Worker(_)
+            Bench(_) | Check(_) | Fuzz(_) | Mutants(_) | Nightly(_) | Worker(_)
         )
     }
 }
 
 impl Cli {
-    /// The command line of this process. Where it makes no sense or asks for help, this prints so and ends the process.
+    /// Parses the command line of this process. If it is invalid or requests help, prints the message and ends the
+    /// process.
     pub fn of_this_process() -> Cli {
         let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into());
         let color = output::color_of(arguments);
@@ -236,8 +239,8 @@ impl Cli {
         parsed.unwrap_or_else(|error| end_with(&error, color))
     }
 
-    /// Runs the command as [`conclude`] does, and gives its exit code. A worker has a supervisor already: the process that
-    /// started it.
+    /// Runs the command as [`conclude`] does and returns its exit code. A worker runs without a supervisor, because the
+    /// process that started it supervises it.
     pub fn conclude(&self) -> Exit {
         match self.command {
             Command::Worker(_) => output::conclude_here(&self.output, |out| self.run(out)),
@@ -245,11 +248,11 @@ impl Cli {
         }
     }
 
-    /// Runs the command, writing its result to `out`. Progress goes to standard error.
+    /// Runs the command and writes its result to `out`. Progress goes to standard error.
     ///
     /// # Errors
     ///
-    /// [`CliError`], with its own exit code.
+    /// [`CliError`], which has an exit code.
     pub fn run(&self, out: &mut Output<'_>) -> Result<Exit, CliError> {
         if !self.command.watches_steps() {
             watched(interrupt::watch())?;
@@ -261,7 +264,7 @@ impl Cli {
             Command::Synth(args) => synth::run(args, out),
             Command::Oracles(args) => oracles::run(args, out),
             Command::Kernels(args) => kernels::run(args, out),
-            Command::Mistakes(args) => mistakes::run(args, out),
+            Command::Mutants(args) => mutants::run(args, out),
             Command::Fuzz(args) => fuzz::run(args, out),
             Command::Replay(args) => replay::run(args, out),
             Command::Bench(args) => bench::run(args, out),

@@ -1,4 +1,4 @@
-//! `harness nightly`: everything once, each step a command of its own with a receipt of its own, and a report of them.
+//! `harness nightly`: runs all commands and writes a report. Each step is a command with its own receipt.
 
 mod plan;
 mod step;
@@ -24,47 +24,50 @@ use crate::report::FINDINGS;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
 
-/// Check every recipe on every rung with every oracle, fuzz, plant mistakes and time, then report
+/// Check every recipe on every level with every oracle, run the fuzzer, the mutants and the benches, then write a
+/// report
 ///
-/// Each step is a command of its own, so that one that fails, or dies, does not stop the others, and leaves its receipt
-/// in the folder as soon as it is done: check-RECIPE.json, fuzz.json, mistakes.json, bench.json, bench-model.json. What
-/// they printed is beside them in logs/, and inputs that show a difference in findings/. The exit code is the worst of all: 1 if anything differs, then 3 if a step
-/// failed, then 4 if nothing was compared. Ctrl-C leaves finished receipts whole and says what was not done.
+/// Each step is a separate command, so a step that fails or dies does not stop the others. Each receipt is written as
+/// soon as its step is done: check-RECIPE.json, fuzz.json, mutants.json, bench.json, bench-model.json. Outputs of the
+/// steps are in logs/, and inputs of findings in findings/. The exit code is the worst of all steps: 1 if anything
+/// differs, then 3 if a step failed, then 4 if nothing was compared. Ctrl-C keeps finished receipts and prints what was
+/// not done.
 ///
-/// The recipes 2b-4t and 2b-4t-small-vocab write models of 1.2 and 0.5 GB to the temporary folder, take about as much
-/// memory again on each side, and minutes; all others take seconds. Name recipes to leave these out.
+/// The recipes 2b-4t and 2b-4t-small-vocab write models of 1.2 and 0.5 GB to the temporary folder. Each participant
+/// takes about as much memory again, and they run for minutes. All other recipes take seconds. Name recipes to exclude
+/// the large ones.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   harness nightly
   harness nightly --out reports/nightly/2026-01-31 --fuzz-time 30m
-  harness nightly --recipe tiny-llama-tq2_0 --fuzz-cases 500 --no-mistakes --no-bench
+  harness nightly --recipe tiny-llama-tq2_0 --fuzz-cases 500 --no-mutants --no-bench
   harness nightly --shard 1/4 --out parts
   harness report parts -o report")]
 pub(super) struct NightlyArgs {
-    /// Folder of the receipts and the report [default: reports/nightly/DATE, of today in UTC]
+    /// Folder for the receipts and the report [default: reports/nightly/DATE, with the date of today in UTC]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Do the i-th of n parts: whole steps, but for the random cases, of which every part tries its own; without a
-    /// report, which `harness report` makes of all parts
+    /// Run shard i of n: a part of the steps, and a part of the random cases; `harness report` makes the report from
+    /// the receipts of all shards
     #[arg(long, value_name = "i/n", default_value_t)]
     shard: Shard,
-    /// Check this recipe only (see `harness synth --list`); may be given several times
+    /// Check only this recipe (see `harness synth --list`); may be given several times
     #[arg(long = "recipe", value_name = "NAME")]
     recipes: Vec<String>,
-    /// Fuzz for so many seconds, or a time such as 30m
+    /// Time limit of the fuzzer: a number of seconds, or for example 30m
     #[arg(long, value_name = "TIME", value_parser = duration::parse, default_value = "10m")]
     fuzz_time: Duration,
-    /// Fuzz so many cases instead
+    /// Number of random cases instead of a time limit
     #[arg(long, value_name = "N", conflicts_with = "fuzz_time")]
     fuzz_cases: Option<u64>,
-    /// Leave planted mistakes out
+    /// Do not run the mutants
     #[arg(long)]
-    no_mistakes: bool,
-    /// Leave times out
+    no_mutants: bool,
+    /// Do not run the benches
     #[arg(long)]
     no_bench: bool,
-    /// Time a few shapes and the smallest of the models, for a short time
+    /// Time only a few shapes and the smallest model, briefly
     #[arg(long, conflicts_with = "no_bench")]
     quick_bench: bool,
 }
@@ -74,11 +77,11 @@ pub(super) fn run(args: &NightlyArgs, out: &mut Output<'_>) -> Result<Exit, CliE
         recipes: &args.recipes,
         fuzz_time: args.fuzz_time,
         fuzz_cases: args.fuzz_cases,
-        mistakes: !args.no_mistakes,
+        mutants: !args.no_mutants,
         bench: !args.no_bench,
         quick_bench: args.quick_bench,
     };
-    let folder = args.out.clone().unwrap_or_else(tonight);
+    let folder = args.out.clone().unwrap_or_else(today);
     let steps = plan(&extent, args.shard, &folder.join(FINDINGS))?;
     receipt::built_from().ok_or(ReceiptError::CommitUnknown)?;
     watched(interrupt::watch_steps(interrupt::GRACE_OF_A_COMMAND))?;
@@ -87,7 +90,7 @@ pub(super) fn run(args: &NightlyArgs, out: &mut Output<'_>) -> Result<Exit, CliE
         source,
     })?;
 
-    let progress = style::progress();
+    let progress = style::bar();
     progress.set_length(steps.len() as u64);
     let mut ended: Vec<(&Step, Ended)> = Vec::new();
     let not_done = |ended: usize| {
@@ -139,12 +142,12 @@ pub(super) fn run(args: &NightlyArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     Ok(exit)
 }
 
-/// What a night came to, for programs.
+/// JSON output of a nightly run.
 #[derive(Serialize)]
 struct NightlyResult<'a> {
     verdict: Verdict,
     steps: Vec<StepResult<'a>>,
-    /// The page, where one was made.
+    /// Path of the report, if one was made.
     report: Option<PathBuf>,
 }
 
@@ -153,7 +156,7 @@ struct StepResult<'a> {
     name: &'a str,
     verdict: Option<Verdict>,
     seconds: Option<f64>,
-    /// Why it left no receipt, if it left none.
+    /// The reason why there is no receipt, if there is none.
     failure: Option<&'a str>,
 }
 
@@ -172,7 +175,7 @@ impl<'a> StepResult<'a> {
     }
 }
 
-/// A line for a step.
+/// Prints the result of a step.
 fn print(step: &Step, ended: &Ended, out: &mut dyn Write) -> io::Result<()> {
     let name = &step.name;
     match ended {
@@ -184,11 +187,11 @@ fn print(step: &Step, ended: &Ended, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "{}: {reason}", bad(format_args!("{name}: failed")))?;
         }
     }
-    // Whoever watches a long run sees each line when it is true.
+    // Flushed so that the line appears while the run continues.
     out.flush()
 }
 
-/// A difference is worse than a step that failed, and that than nothing to compare.
+/// The worst exit code: a divergence is worse than a failed step, which is worse than nothing compared.
 fn exit<'a>(ended: impl Iterator<Item = &'a Ended>) -> Exit {
     let (mut verdicts, mut failed) = (Vec::new(), false);
     for end in ended {
@@ -202,7 +205,7 @@ fn exit<'a>(ended: impl Iterator<Item = &'a Ended>) -> Exit {
     }
 }
 
-fn tonight() -> PathBuf {
+fn today() -> PathBuf {
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let date = now.split('T').next().unwrap_or(&now);
     PathBuf::from("reports/nightly").join(date)

@@ -1,4 +1,4 @@
-//! `harness oracles`: what there is to compare with.
+//! `harness oracles`: lists the oracles.
 
 use clap::Args;
 use cpp_shim::Build;
@@ -13,11 +13,11 @@ use crate::exit::Exit;
 #[command(after_help = "Examples:\n  harness oracles\n  harness check --oracle bitnet.cpp/strict")]
 pub(super) struct OraclesArgs {}
 
-/// An oracle, for programs.
+/// JSON output for an oracle.
 #[derive(Serialize)]
 struct OracleEntry {
     id: &'static str,
-    /// Why it cannot be used here, if it cannot.
+    /// The reason why the oracle is unavailable, if it is.
     unavailable: Option<String>,
     upstream: &'static str,
     version: &'static str,
@@ -45,7 +45,7 @@ impl OracleEntry {
     }
 }
 
-/// Why an oracle cannot be used here: this CPU lacks something, or it fails its own test.
+/// The reason why an oracle is unavailable: this CPU lacks a feature, or the oracle fails its self-test.
 fn unavailable(build: &Build) -> Option<String> {
     if let Err(missing) = build.availability() {
         return Some(format!("skipped: {missing}"));

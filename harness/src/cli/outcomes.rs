@@ -1,39 +1,41 @@
-//! How the outcomes of a run are printed: a table, what was omitted, what was found, and the verdicts.
+//! Prints the outcomes of a run: a table, omissions, findings and verdicts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use super::{CliError, Output, style};
-use crate::ladder::{Climb, RungReport};
+use crate::check::{CheckReport, LevelReport};
+use crate::levels::Level;
 use crate::measure::Measures;
-use crate::outcome::{Omission, OmissionKind, Outcome, Rung};
+use crate::outcome::{Omission, OmissionKind, Outcome};
 use crate::verdict::Verdict;
+use crate::wording::command;
 
-/// Prints the table of outcomes, what was omitted, what was found, and the verdicts. Kernels of one type that agree share
-/// a row, and omissions of the same reason a line, unless the output is to be verbose.
+/// Prints the table of outcomes, omissions, findings and verdicts. Unless the output is verbose, kernels of one type
+/// that agree share a row, and omissions with the same reason share a line.
 ///
 /// # Errors
 ///
 /// [`CliError::Output`].
 pub(super) fn print(
-    climb: &Climb,
+    check: &CheckReport,
     not_available: &[String],
     out: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let verbose = out.is_verbose();
-    print_text(climb, not_available, verbose, out.text())?;
-    let verdict = style::verdict(climb.verdict);
+    print_text(check, not_available, verbose, out.text())?;
+    let verdict = style::verdict(check.verdict);
     writeln!(out.verdict(), "{:>8}: {verdict}", "verdict")?;
-    for outcome in climb.outcomes().filter(|o| o.verdict == Verdict::Divergent) {
+    for outcome in check.outcomes().filter(|o| o.verdict == Verdict::Divergent) {
         annotate(outcome, out);
     }
     Ok(())
 }
 
-/// Why a check ends without agreement although nothing differs: each level that compared nothing or did not come to its
-/// end, with each reason once.
-pub(super) fn say_why(climb: &Climb, out: &mut Output<'_>) {
-    let omitted = climb
+/// Records why a check ends without agreement although nothing differs: each level that compared nothing or was not
+/// completed, with its distinct reasons.
+pub(super) fn record_omissions(check: &CheckReport, out: &mut Output<'_>) {
+    let omitted = check
         .outcomes()
         .filter(|outcome| outcome.verdict.is_omission());
     let reasons: BTreeSet<String> = omitted
@@ -43,14 +45,14 @@ pub(super) fn say_why(climb: &Climb, out: &mut Output<'_>) {
     for reason in reasons {
         out.nothing_compared(reason);
     }
-    if let Some(fault) = &climb.input_fault {
+    if let Some(fault) = &check.input_fault {
         out.nothing_compared(fault);
     }
 }
 
 fn annotate(outcome: &Outcome, out: &mut Output<'_>) {
     let Outcome {
-        rung,
+        level,
         candidate,
         reference,
         findings,
@@ -62,28 +64,30 @@ fn annotate(outcome: &Outcome, out: &mut Output<'_>) {
         let cause = cause.unwrap_or_default();
         format!(
             "{}, {}{cause}\n{}",
-            finding.subject, finding.place, finding.reproduce
+            finding.subject,
+            finding.place,
+            command(&finding.reproduce)
         )
     });
     out.annotate(
-        format_args!("{rung}: {candidate} against {reference} differs"),
+        format_args!("{level}: {candidate} against {reference} differs"),
         first.unwrap_or_default(),
     );
 }
 
 fn print_text(
-    climb: &Climb,
+    check: &CheckReport,
     not_available: &[String],
     verbose: bool,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    let outcomes: Vec<&Outcome> = climb.outcomes().collect();
+    let outcomes: Vec<&Outcome> = check.outcomes().collect();
     print_table(&outcomes, verbose, out)?;
     for reason in not_available {
         writeln!(out, "skipped: {reason}")?;
     }
     print_omissions(&outcomes, verbose, out)?;
-    if let Some(fault) = &climb.input_fault {
+    if let Some(fault) = &check.input_fault {
         writeln!(
             out,
             "input: {fault}; no result that is computed from it can be right"
@@ -108,21 +112,21 @@ fn print_text(
             style::logits(outcome, logits, out)?;
         }
     }
-    for report in &climb.rungs {
+    for report in &check.levels {
         let verdict = style::verdict(report.verdict);
         let compared = style::count(report.measures.comparisons);
         let exact = exact_with(report);
         writeln!(
             out,
             "{:>8}: {verdict} ({compared} comparisons{exact})",
-            report.rung
+            report.level
         )?;
     }
     Ok(())
 }
 
-/// Whom the candidates of a level equal to the bit, where its verdict alone does not say so.
-fn exact_with(report: &RungReport) -> String {
+/// The oracles to which the candidates of a level are identical, if the verdict of the level does not imply it.
+fn exact_with(report: &LevelReport) -> String {
     let held = || {
         report
             .outcomes
@@ -156,7 +160,7 @@ struct Row<'a> {
 
 fn print_table(outcomes: &[&Outcome], verbose: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let headings = [
-        "rung",
+        "level",
         "candidate",
         "reference",
         "verdict",
@@ -169,7 +173,7 @@ fn print_table(outcomes: &[&Outcome], verbose: bool, out: &mut dyn Write) -> Res
     let mut rows: Vec<Row<'_>> = Vec::new();
     for &outcome in outcomes {
         let is_printed =
-            verbose || !outcome.verdict.is_omission() || Rung::OF_MODELS.contains(&outcome.rung);
+            verbose || !outcome.verdict.is_omission() || Level::OF_MODELS.contains(&outcome.level);
         if !is_printed {
             continue;
         }
@@ -200,7 +204,7 @@ fn print_table(outcomes: &[&Outcome], verbose: bool, out: &mut dyn Write) -> Res
             _ => outcome.candidate.clone(),
         };
         let mut cells = vec![
-            outcome.rung.name().to_owned(),
+            outcome.level.name().to_owned(),
             candidate,
             outcome.reference.clone(),
             outcome.verdict.name().to_owned(),
@@ -221,17 +225,17 @@ fn print_table(outcomes: &[&Outcome], verbose: bool, out: &mut dyn Write) -> Res
     Ok(())
 }
 
-/// Whether both are kernels of one type that agree with the same reference, in the same way, on the same level.
+/// Whether both are kernels of one type that agree with the same oracle on the same level with the same verdict.
 fn share_a_row(a: &Outcome, b: &Outcome) -> bool {
     let key = |outcome: &Outcome| {
         let Outcome {
-            rung,
+            level,
             verdict,
             reference,
             ..
         } = outcome;
         (
-            *rung,
+            *level,
             *verdict,
             reference.clone(),
             family(outcome).map(String::from),
@@ -241,30 +245,30 @@ fn share_a_row(a: &Outcome, b: &Outcome) -> bool {
     agrees && family(a).is_some() && key(a) == key(b)
 }
 
-/// The type of a kernel: its format's id without the layout.
+/// The type of a kernel: the id of its format without the layout.
 fn family(outcome: &Outcome) -> Option<&str> {
     let format = outcome.format.as_deref()?;
     Some(format.split_once('.').map_or(format, |(family, _)| family))
 }
 
-/// A line for each reason, with how many it concerns.
+/// Prints a line for each reason with the number of candidates that it concerns.
 fn print_omissions(
     outcomes: &[&Outcome],
     verbose: bool,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     type Key<'a> = (OmissionKind, &'a str, bool);
-    let mut reasons: BTreeMap<Key<'_>, (BTreeSet<&str>, BTreeSet<Rung>)> = BTreeMap::new();
+    let mut reasons: BTreeMap<Key<'_>, (BTreeSet<&str>, BTreeSet<Level>)> = BTreeMap::new();
     for outcome in outcomes {
         if let Some(Omission { kind, who, reason }) = &outcome.omitted {
             let in_part = !outcome.verdict.is_omission();
-            let (concerned, rungs) = reasons.entry((*kind, reason, in_part)).or_default();
+            let (concerned, levels) = reasons.entry((*kind, reason, in_part)).or_default();
             concerned.extend(who.as_deref());
-            rungs.insert(outcome.rung);
+            levels.insert(outcome.level);
         }
     }
-    for ((kind, reason, in_part), (concerned, rungs)) in reasons {
-        let rungs: Vec<&str> = rungs.into_iter().map(Rung::name).collect();
+    for ((kind, reason, in_part), (concerned, levels)) in reasons {
+        let levels: Vec<&str> = levels.into_iter().map(Level::name).collect();
         let concerned: Vec<&str> = concerned.into_iter().collect();
         let of = match concerned.as_slice() {
             [] => String::new(),
@@ -276,7 +280,7 @@ fn print_omissions(
             out,
             "{}: {of}{reason} ({}{in_part})",
             kind.name(),
-            rungs.join(", ")
+            levels.join(", ")
         )?;
         if verbose && concerned.len() > 1 {
             writeln!(out, "  {}", concerned.join(", "))?;
@@ -290,7 +294,7 @@ fn print_findings(outcome: &Outcome, out: &mut dyn Write) -> Result<(), CliError
         return Ok(());
     }
     let Outcome {
-        rung,
+        level,
         candidate,
         reference,
         measures,
@@ -304,12 +308,12 @@ fn print_findings(outcome: &Outcome, out: &mut dyn Write) -> Result<(), CliError
     };
     writeln!(
         out,
-        "\n{rung}: {candidate} against {reference}: {} of {} differ{lost}",
+        "\n{level}: {candidate} against {reference}: {} of {} differ{lost}",
         style::count(measures.mismatches),
         style::count(measures.comparisons)
     )?;
     for finding in findings {
-        style::finding(finding, &finding.reproduce, out)?;
+        style::finding(finding, &command(&finding.reproduce), out)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! How results are printed: the options that every command has, and the one place that acts on them.
+//! Prints results according to the options that every command has.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,24 +10,24 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::annotation::{self, Annotation};
-use super::terminal::{Terminal, tell, tell_error};
+use super::terminal::{Terminal, print_error, print_message};
 use super::{CliError, limits};
 use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::receipt::Receipt;
-use crate::supervisor;
+use crate::{inherited, supervisor};
 
-/// How a command prints its result; flattened into the arguments of a program.
+/// Options for printing the result. Flatten them into the arguments of a program.
 #[derive(Debug, Clone, Copy, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputOptions {
-    /// List what is otherwise counted, such as each kernel that was skipped
+    /// List items that are otherwise only counted, such as each skipped kernel
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Print no more than the verdict
+    /// Print only the verdict
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// How to print the result
+    /// Format of the result
     #[arg(
         long,
         global = true,
@@ -36,17 +36,17 @@ pub struct OutputOptions {
         default_value_t
     )]
     format: Format,
-    /// When to use colours; `auto` looks at the terminal and at NO_COLOR
+    /// When to use colours; `auto` depends on the terminal and on NO_COLOR
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     color: Color,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Format {
-    /// For people
+    /// Text for people
     #[default]
     Text,
-    /// For programs: one JSON document
+    /// One JSON document for programs
     Json,
 }
 
@@ -68,7 +68,7 @@ impl From<Color> for ColorChoice {
     }
 }
 
-/// Whether progress bars stay away.
+/// Whether progress bars are hidden.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Whether the process was started with `--quiet`.
@@ -77,20 +77,20 @@ pub(super) fn is_quiet() -> bool {
 }
 
 impl OutputOptions {
-    /// Sets what holds for the whole process: colours, and whether progress is shown.
+    /// Sets the global state of the process: colours and the visibility of progress bars.
     fn apply(self) {
         ColorChoice::from(self.color).write_global();
         QUIET.store(self.quiet, Ordering::Relaxed);
     }
 }
 
-/// Runs a command on standard output, prints its error and its annotations on standard error, and gives the exit code.
+/// Runs a command with standard output, prints its error and annotations on standard error, and returns the exit code.
 ///
-/// The command runs in a child process, which a crash or a limit of the system may end: see
-/// [`supervisor`]. To be called before this process starts threads.
+/// The command runs in a child process, which a crash or a system limit may end: see [`supervisor`]. Call this before
+/// the process starts threads.
 ///
-/// The command never sees its output fail, and goes on to its end whoever reads. A reader that has gone changes nothing;
-/// output that is lost for another reason, such as a full disk, is an error in place of an agreement.
+/// Writes of the command never fail, and it always runs to its end. A reader that closed the pipe changes nothing.
+/// Output that is lost for another reason, such as a full disk, is an error instead of agreement.
 pub fn conclude(
     options: &OutputOptions,
     command: impl FnOnce(&mut Output<'_>) -> Result<Exit, CliError>,
@@ -104,7 +104,7 @@ pub fn conclude(
     })
 }
 
-/// As [`conclude`], in this process.
+/// Like [`conclude`], but in this process.
 pub(super) fn conclude_here(
     options: &OutputOptions,
     command: impl FnOnce(&mut Output<'_>) -> Result<Exit, CliError>,
@@ -116,28 +116,28 @@ pub(super) fn conclude_here(
         .and_then(|()| command(&mut out))
         .and_then(|exit| out.finish(exit));
     let mut annotations = out.annotations;
-    // What was printed stands before its error, and what was lost is known before the exit code.
+    // Flushed here, so that the output precedes the error and lost output affects the exit code.
     let lost = stdout.finish().err().map(CliError::from);
     let error = match result {
         Ok(Exit::Agreement) => lost.map_or(Ok(Exit::Agreement), Err),
-        // A difference that could not be printed is one all the same.
+        // A divergence remains one, even if it could not be printed.
         result => result,
     };
     let exit = error.unwrap_or_else(|error| {
         let words = limits::explained(&error);
-        tell_error(&words);
+        print_error(&words);
         let exit = error.exit();
         annotations.push(Annotation::new("harness", words));
         exit
     });
-    annotation::print(&annotations, &mut supervisor::terminal());
+    annotation::print(&annotations, &mut inherited::terminal());
     exit
 }
 
-/// Where a command puts its result: text for people, or one document for programs.
+/// The output of a command: text for people or one document for programs.
 pub struct Output<'o> {
     out: &'o mut dyn Write,
-    /// Where text goes instead while a document of another option takes standard output.
+    /// Destination of the text while another option's document uses standard output.
     aside: Option<Terminal<Box<dyn Write>>>,
     nowhere: io::Sink,
     options: OutputOptions,
@@ -155,7 +155,7 @@ impl fmt::Debug for Output<'_> {
 }
 
 impl<'o> Output<'o> {
-    /// An output with these options.
+    /// Creates an output with these options.
     pub fn new(options: &OutputOptions, out: &'o mut dyn Write) -> Output<'o> {
         Output {
             out,
@@ -173,12 +173,12 @@ impl<'o> Output<'o> {
         self.options.format == Format::Json
     }
 
-    /// Whether text lists what it would otherwise count.
+    /// Whether text lists items that are otherwise counted.
     pub(super) fn is_verbose(&self) -> bool {
         self.options.verbose
     }
 
-    /// Text for people. It goes nowhere if they asked for less, or for a document.
+    /// The writer for text. Text is discarded with `--quiet` and with a document as the result.
     pub(super) fn text(&mut self) -> &mut dyn Write {
         if self.is_json() || self.options.quiet {
             &mut self.nowhere
@@ -187,7 +187,7 @@ impl<'o> Output<'o> {
         }
     }
 
-    /// The text that `--quiet` leaves: what the result comes to.
+    /// The writer for the verdict, which `--quiet` does not discard.
     pub(super) fn verdict(&mut self) -> &mut dyn Write {
         if self.is_json() {
             &mut self.nowhere
@@ -203,11 +203,11 @@ impl<'o> Output<'o> {
         }
     }
 
-    /// Leaves standard output to a document that goes there, if one does: text goes to standard error from now on.
+    /// Reserves standard output for a document of another option, if there is one. Text then goes to standard error.
     ///
     /// # Errors
     ///
-    /// [`CliError::Usage`] if the result is a document for standard output too.
+    /// [`CliError::Usage`] if the result itself is a document for standard output.
     pub(super) fn share(&mut self, destinations: &Destinations) -> Result<(), CliError> {
         if !destinations.takes_stdout() {
             return Ok(());
@@ -220,7 +220,8 @@ impl<'o> Output<'o> {
         Ok(())
     }
 
-    /// The result as a document, made and printed only if one was asked for. A command calls this once.
+    /// Prints the result as a document if one was requested. `document` is not called otherwise. A command calls this
+    /// once.
     ///
     /// # Errors
     ///
@@ -237,11 +238,11 @@ impl<'o> Output<'o> {
         Ok(())
     }
 
-    /// The receipt of a run as its document. An interrupted run has none.
+    /// Prints the receipt of a run as its document. An interrupted run has none.
     ///
     /// # Errors
     ///
-    /// [`CliError::Receipt`] for a receipt with a figure that JSON cannot hold.
+    /// [`CliError::Receipt`] for a receipt with a number that JSON cannot represent.
     pub(super) fn receipt(&mut self, receipt: Option<&Receipt>) -> Result<(), CliError> {
         if let (true, Some(receipt)) = (self.is_json(), receipt) {
             self.documents += 1;
@@ -251,11 +252,11 @@ impl<'o> Output<'o> {
         Ok(())
     }
 
-    /// For commands whose output is made for another program already.
+    /// Checks that no document was requested, for commands whose output is already for programs.
     ///
     /// # Errors
     ///
-    /// [`CliError::Usage`] if a document was asked for.
+    /// [`CliError::Usage`] if a document was requested.
     pub(super) fn require_text(&self) -> Result<(), CliError> {
         if self.is_json() {
             return Err(CliError::Usage(
@@ -265,17 +266,17 @@ impl<'o> Output<'o> {
         Ok(())
     }
 
-    /// Marks a failure in the log of a CI run.
+    /// Adds an annotation of a failure for a CI run.
     pub(super) fn annotate(&mut self, title: impl fmt::Display, message: impl fmt::Display) {
         self.annotations.push(Annotation::new(title, message));
     }
 
-    /// Why something that was requested was not compared, for a command that ends with [`Exit::NothingCompared`].
+    /// Records why something requested was not compared, for a command that ends with [`Exit::NothingCompared`].
     pub(super) fn nothing_compared(&mut self, reason: impl Into<String>) {
         self.nothing_compared.push(reason.into());
     }
 
-    /// Completes the output of a command that ended with `exit`: no code but 0 comes without a word.
+    /// Completes the output of a command that ended with `exit`. Every code except 0 is explained.
     fn finish(&mut self, exit: Exit) -> Result<Exit, CliError> {
         if exit == Exit::NothingCompared {
             let reasons = match &self.nothing_compared[..] {
@@ -284,14 +285,14 @@ impl<'o> Output<'o> {
             };
             let words = format!("no agreement: {reasons}");
             if self.is_json() {
-                tell(&words);
+                print_message(&words);
             } else {
                 writeln!(self.people(), "{words}")?;
             }
             self.annotate("harness", words);
         }
         if exit == Exit::Divergence && self.annotations.is_empty() {
-            self.annotate("harness", "something differs, as the output above says");
+            self.annotate("harness", "something differs, see the output above");
         }
         debug_assert_eq!(self.documents, usize::from(self.is_json()));
         self.out.flush()?;
@@ -299,7 +300,7 @@ impl<'o> Output<'o> {
     }
 }
 
-/// Sets colours for the whole process, where its command line made no sense.
+/// Sets colours for the whole process if its command line is invalid.
 pub(super) fn apply(color: clap::ColorChoice) {
     let color = match color {
         clap::ColorChoice::Auto => ColorChoice::Auto,
@@ -309,7 +310,7 @@ pub(super) fn apply(color: clap::ColorChoice) {
     color.write_global();
 }
 
-/// What `--color` says on a command line that may not be well-formed, for the help and the errors of clap.
+/// The value of `--color` on a command line that may be invalid, for the help and the errors of clap.
 pub(super) fn color_of(arguments: impl Iterator<Item = String>) -> clap::ColorChoice {
     let mut choice = clap::ColorChoice::Auto;
     let mut arguments = arguments.take_while(|argument| argument != "--");
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn each_option_leaves_what_it_says() {
+    fn each_option_selects_its_output() {
         let text = OutputOptions::default();
         let quiet = OutputOptions {
             quiet: true,
@@ -369,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_of_a_wrong_command_line_are_those_asked_for() {
+    fn errors_of_the_command_line_have_the_requested_colours() {
         let of = |line: &str| color_of(line.split(' ').map(String::from));
         assert_eq!(of("harness --color=never chekc"), clap::ColorChoice::Never);
         assert_eq!(of("harness --color always"), clap::ColorChoice::Always);

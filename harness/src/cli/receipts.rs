@@ -1,4 +1,4 @@
-//! Receipts as they are named on the command line: files, folders, standard input.
+//! Reads the receipts named on the command line: files, folders or standard input.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use rayon::prelude::*;
 use super::CliError;
 use crate::receipt::{MOST_BYTES, Receipt, ReceiptError};
 
-/// What stands for standard input.
+/// Path that means standard input.
 const STDIN: &str = "-";
 
-/// Reads and verifies receipts; of folders every `.json` file, of their folders too.
+/// Reads and verifies receipts. A folder stands for every `.json` file in it, at any depth.
 ///
 /// # Errors
 ///
-/// [`CliError::Receipt`] for the first file that is no receipt to believe; [`CliError::Setup`] for a folder without any.
+/// [`CliError::Receipt`] for the first file that is no valid receipt. [`CliError::Setup`] for a folder without any.
 pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Receipt>, CliError> {
     let files = files(named)?;
     let read: Vec<Result<Receipt, ReceiptError>> =
@@ -23,11 +23,11 @@ pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Receipt>, CliError> {
     Ok(read.into_iter().collect::<Result<_, _>>()?)
 }
 
-/// The files of receipts: those named, and of folders every `.json` file, of their folders too.
+/// Paths of the receipts: the named files, and for folders every `.json` file at any depth.
 ///
 /// # Errors
 ///
-/// [`CliError`] for a folder that cannot be read or has none.
+/// [`CliError`] for a folder that cannot be read or contains no receipt.
 pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in named {
@@ -55,7 +55,7 @@ fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     entries.sort_by_key(std::fs::DirEntry::path);
     for entry in entries {
         let path = entry.path();
-        // Folders behind links may hold each other.
+        // Links are not followed, because folders behind them may form a cycle.
         if entry.file_type()?.is_dir() {
             in_folder(&path, files)?;
         } else if path

@@ -1,4 +1,4 @@
-//! Runs that leave a receipt, and runs that end early.
+//! Runs that write a receipt, and their interruption.
 
 use std::path::PathBuf;
 
@@ -9,28 +9,27 @@ use crate::destination::{Destination, Destinations};
 use crate::interrupt;
 use crate::receipt::{self, Receipt, ReceiptError};
 
-/// Where the receipt goes.
-#[derive(Debug, Args)]
+/// The option for the receipt.
+#[derive(Debug, Default, Args)]
 pub(super) struct ReceiptOption {
-    /// Write what ran, on what, and what came out to this file, as JSON; `-` is standard output
+    /// Write a receipt (what ran, its inputs and its results) to this file as JSON; `-` means standard output
     #[arg(long = "receipt", value_name = "FILE")]
     path: Option<PathBuf>,
 }
 
-/// A run whose receipt has a place to go, if one is wanted.
+/// A prepared run with the destination of its receipt, if one was requested.
 #[derive(Debug)]
 pub(super) struct Recording {
     destination: Option<Destination>,
 }
 
 impl ReceiptOption {
-    /// Whether one is wanted.
+    /// Whether a receipt was requested.
     pub(super) fn is_wanted(&self) -> bool {
         self.path.is_some()
     }
 
-    /// Before the work: what would keep the receipt from being written after it, and from here on Ctrl-C ends the work
-    /// between two steps.
+    /// Prepares a run: checks that the receipt can be written later, and makes Ctrl-C end the work between two steps.
     ///
     /// # Errors
     ///
@@ -40,7 +39,7 @@ impl ReceiptOption {
         mut destinations: Destinations,
         out: &mut Output<'_>,
     ) -> Result<Recording, CliError> {
-        // Before the first signal can come.
+        // Before the signal handling is installed, which reports this file.
         if let Some(path) = &self.path {
             interrupt::not_written(path.display().to_string());
         }
@@ -54,7 +53,7 @@ impl ReceiptOption {
         Ok(Recording { destination })
     }
 
-    /// An error that says what was not done, if the work was interrupted.
+    /// Returns an error that names the missing work, if the run was interrupted.
     ///
     /// # Errors
     ///
@@ -69,7 +68,7 @@ impl ReceiptOption {
 }
 
 impl Recording {
-    /// Writes the receipt, if one was made.
+    /// Writes the receipt if one was made.
     ///
     /// # Errors
     ///

@@ -1,24 +1,21 @@
-//! The work of a receipt once more, from its parameters.
+//! Repeats the work of a receipt from its parameters.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{Args, Parser};
 use serde_json::Value;
 
 use super::CliError;
 use super::bench::BenchArgs;
 use super::check::CheckArgs;
 use super::fuzz::FuzzArgs;
-use super::mistakes::MistakesArgs;
-use super::{bench, check, fuzz, mistakes};
+use super::mutants::MutantsArgs;
+use super::{bench, check, fuzz, mutants};
 use crate::fuzz::Limit;
 use crate::interrupt;
-use crate::receipt::{self, Flaw, Receipt, Section};
+use crate::receipt::{self, Receipt, Run, Section, ValidationError};
 use crate::scratch::ScratchFolder;
-use crate::shard::Shard;
 
-/// What is never the same twice: times, places, and who did it. What is left has to be.
+/// Fields that differ between repetitions, such as times, paths and the environment. All others must be equal.
 const NOT_REPEATED: [&str; 17] = [
     "timestamp",
     "environment",
@@ -29,7 +26,7 @@ const NOT_REPEATED: [&str; 17] = [
     "model",
     "path",
     "reproduce",
-    "seal",
+    "digest",
     "call_costs",
     "last_level_cache",
     "time",
@@ -39,54 +36,15 @@ const NOT_REPEATED: [&str; 17] = [
     "residence",
 ];
 
-/// Options of one command alone.
-#[derive(Debug, Parser)]
-struct Only<A: Args> {
-    #[command(flatten)]
-    args: A,
-}
-
-/// Options as a command line has them.
-struct Line(Vec<String>);
-
-impl Line {
-    fn new() -> Line {
-        Line(vec!["harness".into()])
-    }
-
-    fn option(mut self, name: &str, values: impl IntoIterator<Item = impl ToString>) -> Line {
-        for value in values {
-            self.0.push(format!("--{name}={}", value.to_string()));
-        }
-        self
-    }
-
-    fn parse<A: Args>(self) -> Result<A, CliError> {
-        let parsed = Only::<A>::try_parse_from(self.0);
-        let usage = |error: clap::Error| CliError::Usage(error.to_string());
-        Ok(parsed.map_err(usage)?.args)
-    }
-}
-
-/// Runs all work of a receipt again, a check on the model at `model` if one is given, and makes a receipt of that.
+/// Repeats all work of a receipt and makes a new receipt. A check uses the model at `model` if that is given.
 ///
 /// # Errors
 ///
-/// [`CliError`] if it cannot be run here.
+/// [`CliError`] if the work cannot be repeated on this machine.
 pub(super) fn repeat(receipt: &Receipt, model: Option<&PathBuf>) -> Result<Receipt, CliError> {
     let mut repeated: Option<Receipt> = None;
     for run in &receipt.harness.runs {
-        let again = match run.section {
-            Section::Check => {
-                let given = model.map(|path| path.display().to_string());
-                let recorded = run.model.clone().filter(|path| !path.is_empty());
-                again_check(receipt, run.shard, given.or(recorded))?
-            }
-            Section::Fuzz => again_fuzz(receipt, run.shard)?,
-            Section::Mistakes => again_mistakes(receipt)?,
-            Section::Bench => again_bench(receipt)?,
-            Section::BenchModel => again_bench_model(receipt)?,
-        };
+        let again = again(receipt, run, model)?;
         let again = again.ok_or_else(|| {
             interrupt::not_done(format!("{} {}", run.section, run.shard));
             CliError::Interrupted(interrupt::message())
@@ -100,21 +58,21 @@ pub(super) fn repeat(receipt: &Receipt, model: Option<&PathBuf>) -> Result<Recei
     repeated.ok_or_else(|| CliError::Setup("the receipt has no run to repeat".into()))
 }
 
-/// Where two receipts of the same work differ, times and places aside.
-pub(super) fn difference(receipt: &Receipt, repeated: &Receipt) -> Option<Flaw> {
+/// The first difference between two receipts of the same work, except in [`NOT_REPEATED`].
+pub(super) fn difference(receipt: &Receipt, repeated: &Receipt) -> Option<ValidationError> {
     let without_times = |receipt: &Receipt| {
         let mut value = serde_json::to_value(receipt).expect("receipts become JSON");
         strip(&mut value);
         value
     };
     let words = |was: &str, is: &str| format!("was {was}, and is {is} now");
-    Flaw::between(&without_times(receipt), &without_times(repeated), &words)
+    ValidationError::between(&without_times(receipt), &without_times(repeated), &words)
 }
 
 fn strip(value: &mut Value) {
     match value {
         Value::Object(fields) => {
-            // How often a kernel is timed depends on how fast it is.
+            // The number of timed calls depends on the speed of the kernel.
             let timed = fields.get("section").and_then(Value::as_str);
             if timed.is_some_and(|section| section.starts_with(Section::Bench.name())) {
                 fields.remove("calls");
@@ -129,96 +87,53 @@ fn strip(value: &mut Value) {
     }
 }
 
-fn again_check(
+/// Repeats the work of one run. None if it was interrupted or if the receipt lacks its section.
+fn again(
     receipt: &Receipt,
-    shard: Shard,
-    model: Option<String>,
+    run: &Run,
+    model: Option<&PathBuf>,
 ) -> Result<Option<Receipt>, CliError> {
-    let Some(section) = &receipt.harness.check else {
-        return Ok(None);
-    };
-    let parameters = &section.parameters;
-    let tokens = parameters.tokens.as_ref().map(|tokens| {
-        let tokens: Vec<String> = tokens.iter().map(ToString::to_string).collect();
-        tokens.join(",")
-    });
-    let mut line = Line::new()
-        .option("rung", &parameters.rungs)
-        .option("oracle", &parameters.oracles)
-        .option("kernel", &parameters.kernels)
-        .option("tokens", tokens)
-        .option("prompt", &parameters.prompt)
-        .option("threads", [parameters.threads])
-        .option("seed", [parameters.seed])
-        .option("shard", [shard]);
-    line.0.push("--".into());
-    line.0.extend(model);
-    let args: CheckArgs = line.parse()?;
-    Ok(check::check(&args, true)?.receipt)
-}
-
-fn again_fuzz(receipt: &Receipt, shard: Shard) -> Result<Option<Receipt>, CliError> {
-    let Some(section) = &receipt.harness.fuzz else {
-        return Ok(None);
-    };
-    let parameters = &section.parameters;
-    let time = parameters.seconds.map(|seconds| {
-        let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        humantime::format_duration(time).to_string()
-    });
-    let scratch = ScratchFolder::new()?;
-    let args: FuzzArgs = Line::new()
-        .option("seed", [parameters.seed])
-        .option("start", [parameters.start])
-        .option("cases", parameters.cases)
-        .option("time", time)
-        .option("oracle", &parameters.oracles)
-        .option("kernel", &parameters.kernels)
-        .option("shard", [shard])
-        .option("out", [scratch.path().display()])
-        .parse()?;
-    // As many cases as there were, however long they take now.
-    let part = section.parts.iter().find(|part| part.shard == shard.index);
-    let limit = Limit {
-        cases: part.map(|part| part.cases),
-        time: None,
-    };
-    Ok(fuzz::fuzz(&args, limit, true)?.receipt)
-}
-
-fn again_mistakes(receipt: &Receipt) -> Result<Option<Receipt>, CliError> {
-    let Some(section) = &receipt.harness.mistakes else {
-        return Ok(None);
-    };
-    let args: MistakesArgs = Line::new()
-        .option("oracle", &section.parameters.oracles)
-        .option("seed", [section.parameters.seed])
-        .parse()?;
-    Ok(mistakes::plant(&args, true)?.receipt)
-}
-
-fn again_bench(receipt: &Receipt) -> Result<Option<Receipt>, CliError> {
-    let Some(section) = &receipt.harness.bench else {
-        return Ok(None);
-    };
-    let parameters = &section.parameters;
-    let mut line = Line::new()
-        .option("oracle", &parameters.oracles)
-        .option("kernel", &parameters.kernels)
-        .option("threads", &parameters.threads);
-    line.0.extend(parameters.quick.then(|| "--quick".into()));
-    bench::receipt(&line.parse::<BenchArgs>()?)
-}
-
-fn again_bench_model(receipt: &Receipt) -> Result<Option<Receipt>, CliError> {
-    let Some(section) = &receipt.harness.bench_model else {
-        return Ok(None);
-    };
-    let parameters = &section.parameters;
-    let mut line = Line::new()
-        .option("oracle", &parameters.oracles)
-        .option("model", [&parameters.name])
-        .option("threads", &parameters.threads);
-    line.0.extend(parameters.quick.then(|| "--quick".into()));
-    bench::receipt(&line.parse::<BenchArgs>()?)
+    let harness = &receipt.harness;
+    Ok(match run.section {
+        Section::Check => {
+            let Some(section) = &harness.check else {
+                return Ok(None);
+            };
+            let recorded = run.model.as_ref().filter(|path| !path.is_empty());
+            let model = model.cloned().or(recorded.map(PathBuf::from));
+            let args = CheckArgs::recorded(&section.parameters, run.shard, model)?;
+            check::check(&args, true)?.receipt
+        }
+        Section::Fuzz => {
+            let Some(section) = &harness.fuzz else {
+                return Ok(None);
+            };
+            let scratch = ScratchFolder::new()?;
+            let args = FuzzArgs::recorded(&section.parameters, run.shard, scratch.path());
+            // The same number of cases, without a time limit.
+            let part = section
+                .parts
+                .iter()
+                .find(|part| part.shard == run.shard.index);
+            let limit = Limit {
+                cases: part.map(|part| part.cases),
+                time: None,
+            };
+            fuzz::fuzz(&args, limit, true)?.receipt
+        }
+        Section::Mutants => match &harness.mutants {
+            Some(section) => {
+                mutants::run_mutants(&MutantsArgs::recorded(&section.parameters), true)?.receipt
+            }
+            None => None,
+        },
+        Section::Bench => match &harness.bench {
+            Some(section) => bench::receipt(&BenchArgs::recorded(&section.parameters)?)?,
+            None => None,
+        },
+        Section::BenchModel => match &harness.bench_model {
+            Some(section) => bench::receipt(&BenchArgs::recorded_model(&section.parameters)?)?,
+            None => None,
+        },
+    })
 }

@@ -1,4 +1,4 @@
-//! `harness replay`: cases again.
+//! `harness replay`: runs recorded cases again.
 
 use std::path::{Path, PathBuf};
 
@@ -8,25 +8,25 @@ use serde::Serialize;
 use super::select::{KernelSelection, OracleSelection};
 use super::{CliError, Output, style};
 use crate::case::Case;
-use crate::diagnose::Examinations;
+use crate::diagnose::Diagnosis;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::fuzz::{Difference, Regression, RegressionError, try_case};
+use crate::participant::Participants;
 use crate::printable;
 use crate::receipt::{Receipt, ReceiptError};
-use crate::side::Sides;
 
-/// Run a case that was kept on every kernel, every oracle and the arbiter
+/// Run a recorded case on every kernel, every oracle and the reference model
 ///
-/// FILE is a case as `harness fuzz` and `harness check --findings` write it, or a receipt: then the input of each of its
-/// findings is run that has one.
+/// FILE is a case written by `harness fuzz` or `harness check --findings`, or a receipt. For a receipt, the inputs of
+/// all its findings are run.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   harness replay corpus/regressions/i2_s.group128-dots-int16-wrap.json
   harness replay receipt.json --kernel i2_s.group128.scalar")]
 pub(super) struct ReplayArgs {
-    /// A file of corpus/regressions, or a receipt
+    /// File with a case, such as those in corpus/regressions, or a receipt
     file: PathBuf,
     #[command(flatten)]
     oracles: OracleSelection,
@@ -34,7 +34,7 @@ pub(super) struct ReplayArgs {
     kernels: KernelSelection,
 }
 
-/// What a replay came to, for programs.
+/// JSON output of a replay.
 #[derive(Default, Serialize)]
 struct ReplayResult {
     comparisons: u64,
@@ -50,35 +50,35 @@ struct ReplayDifference {
     finding: Finding,
 }
 
-/// A case with what it shows, in words.
-type Told = (String, Case);
+/// A description and its case.
+type DescribedCase = (String, Case);
 
 pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let candidates = args.kernels.candidates()?;
     let cases = cases(&args.file)?;
     let oracles = args.oracles.load()?;
-    let sides = Sides {
+    let participants = Participants {
         references: oracles.references,
         candidates,
         engines: Vec::new(),
     };
     let command = format!("harness replay {}", args.file.display());
-    let mut examinations = Examinations::new(&sides);
+    let mut diagnosis = Diagnosis::new(&participants);
     let mut result = ReplayResult::default();
-    for (story, case) in &cases {
-        let mut trial = try_case(case, &sides.candidates, &sides.references)?;
-        writeln!(out.text(), "{}", printable::line(story))?;
+    for (description, case) in &cases {
+        let mut trial = try_case(case, &participants.candidates, &participants.references)?;
+        writeln!(out.text(), "{}", printable::line(description))?;
         for difference in &mut trial.differences {
             let Difference {
                 candidate,
                 reference,
                 finding,
             } = difference;
-            finding.cause = examinations.of_case(finding, candidate, reference, case);
+            finding.cause = diagnosis.of_case(finding, candidate, reference, case);
             let pair = format!("{candidate} against {reference}");
             writeln!(out.text(), "{pair}")?;
             style::finding(finding, &command, out.text())?;
-            out.annotate(format_args!("{pair} differs"), story);
+            out.annotate(format_args!("{pair} differs"), description);
         }
         result.comparisons += trial.comparisons;
         result.known += trial.known;
@@ -86,7 +86,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
         result
             .differences
             .extend(differences.map(|difference| ReplayDifference {
-                case: story.clone(),
+                case: description.clone(),
                 candidate: difference.candidate,
                 reference: difference.reference,
                 finding: difference.finding,
@@ -106,7 +106,9 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
             let file = args.file.display();
             out.nothing_compared(match cases.len() {
                 0 => format!("{file} holds no case"),
-                n => format!("no two sides are defined on any of the {n} cases of {file}"),
+                n => {
+                    format!("no two implementations are defined on any of the {n} cases of {file}")
+                }
             });
             Exit::NothingCompared
         }
@@ -114,19 +116,22 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
     })
 }
 
-/// The case of a file, or all that a receipt has.
-fn cases(file: &Path) -> Result<Vec<Told>, CliError> {
+/// The case of a file, or all cases of a receipt.
+fn cases(file: &Path) -> Result<Vec<DescribedCase>, CliError> {
     let harness = match Receipt::read(file) {
         Ok(receipt) => receipt.harness,
         Err(ReceiptError::Foreign { .. }) => {
             let regression = Regression::read(file)?;
             let case = regression.case(file)?;
-            return Ok(vec![(regression.story, case)]);
+            return Ok(vec![(regression.description, case)]);
         }
         Err(error) => return Err(error.into()),
     };
     let of_check = harness.outcomes().flat_map(|o| {
-        let pair = format!("{} against {} on rung {}", o.candidate, o.reference, o.rung);
+        let pair = format!(
+            "{} against {} on level {}",
+            o.candidate, o.reference, o.level
+        );
         o.findings
             .iter()
             .map(move |finding| (pair.clone(), finding))
@@ -145,12 +150,12 @@ fn cases(file: &Path) -> Result<Vec<Told>, CliError> {
         .collect()
 }
 
-fn told(pair: String, finding: &Finding, file: &Path) -> Option<Result<Told, CliError>> {
+fn told(pair: String, finding: &Finding, file: &Path) -> Option<Result<DescribedCase, CliError>> {
     let input = finding.input.as_ref()?;
-    let story = format!("{pair}: {}, {}", finding.subject, finding.place);
+    let description = format!("{pair}: {}, {}", finding.subject, finding.place);
     let case = input.case().map_err(|source| RegressionError::Case {
         path: file.into(),
         source,
     });
-    Some(case.map(|case| (story, case)).map_err(CliError::from))
+    Some(case.map(|case| (description, case)).map_err(CliError::from))
 }

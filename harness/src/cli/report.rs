@@ -1,4 +1,4 @@
-//! `harness report`: receipts as a page for people.
+//! `harness report`: writes a report of receipts as a web page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use crate::exit::Exit;
 use crate::report::{Collection, ReportError, html, markdown, page_of};
 use crate::verdict::Verdict;
 
-/// Write a report of receipts: one HTML file that needs nothing else, and the same in Markdown
+/// Write a report of receipts as a self-contained HTML file and as Markdown
 ///
-/// Receipts are files, or folders with `*.json` at any depth. Each is verified before anything is written. Where several
-/// hold the same work, the newest counts, and the others show in the trend. The exit code says whether the report was
-/// written, not what it says.
+/// Receipts are files, or folders with `*.json` at any depth. All are verified before anything is written. If several
+/// receipts hold the same work, the newest one counts, and the others appear in the trend. The exit code reports
+/// whether the report was written, not the verdicts in it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,7 +24,7 @@ Examples:
   harness report check.json fuzz.json bench.json -o report
   harness report reports/nightly -o trend")]
 pub(super) struct ReportArgs {
-    /// Receipts, or folders of them
+    /// Receipts or folders of receipts
     #[arg(required = true, value_name = "RECEIPT")]
     paths: Vec<PathBuf>,
     /// Folder for index.html and report.md
@@ -53,7 +53,7 @@ pub(super) fn run(args: &ReportArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
     Ok(Exit::Agreement)
 }
 
-/// The report that was written, for programs.
+/// JSON output: the written report.
 #[derive(Serialize)]
 struct ReportResult<'a> {
     receipts: usize,
@@ -61,17 +61,17 @@ struct ReportResult<'a> {
     files: &'a [PathBuf],
 }
 
-/// What a report was written of.
+/// The contents of the written report.
 pub(super) struct Written {
     receipts: usize,
     pub(super) verdict: Verdict,
 }
 
-/// Writes the report of these receipts into a folder, which is made where there is none.
+/// Writes the report of these receipts to a folder, which is created if missing.
 ///
 /// # Errors
 ///
-/// [`ReportError`]; nothing is written if a receipt is not to be believed.
+/// [`ReportError`]. Nothing is written if a receipt is invalid.
 pub(super) fn report(paths: &[PathBuf], folder: &Path) -> Result<Written, ReportError> {
     Destinations::folder(folder)?;
     let mut destinations = Destinations::of_reading(paths);

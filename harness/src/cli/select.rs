@@ -1,64 +1,82 @@
-//! Options that several commands share: which model, which oracles, which kernels.
+//! Options that several commands share: the selection of model, oracles and kernels.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 use qk256::kernel::{self, Kernel};
 
 use super::{CliError, style};
 use crate::inference::Engine;
+use crate::levels::Level;
 use crate::model::Model;
 use crate::nearest;
-use crate::outcome::Rung;
+use crate::participant::worker::{WorkerParams, Workers};
+use crate::participant::{Candidate, Forward, OracleImplementation, Reference};
 use crate::printable;
 use crate::receipt::OracleInfo;
-use crate::side::worker::{WorkerParams, Workers};
-use crate::side::{Candidate, Forward, OracleSide, Reference};
 use crate::synth::{self, SynthError, TemporaryModel};
 
-/// Every rung, as an option takes a list.
-pub(super) static ALL_RUNGS: LazyLock<String> = LazyLock::new(|| list(&Rung::ALL));
+/// All levels as the default value of an option.
+pub(super) static ALL_LEVELS: LazyLock<String> = LazyLock::new(|| list(&Level::ALL));
 
-/// The rungs that compare kernels, likewise.
-pub(super) static RUNGS_OF_KERNELS: LazyLock<String> = LazyLock::new(|| list(&Rung::OF_KERNELS));
+/// The kernel levels as the default value of an option.
+pub(super) static LEVELS_OF_KERNELS: LazyLock<String> = LazyLock::new(|| list(&Level::OF_KERNELS));
 
-fn list(rungs: &[Rung]) -> String {
-    rungs
+fn list(levels: &[Level]) -> String {
+    levels
         .iter()
-        .map(|rung| rung.name())
+        .map(|level| level.name())
         .collect::<Vec<_>>()
         .join(",")
 }
 
-/// Which oracles to compare with.
+impl ValueEnum for Level {
+    fn value_variants<'a>() -> &'a [Level] {
+        &Level::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(self.compared()))
+    }
+}
+
+/// The selection of oracles.
 #[derive(Debug, Args)]
 pub(super) struct OracleSelection {
-    /// Compare with this oracle only (see `harness oracles`); may be given several times
+    /// Compare only with this oracle (see `harness oracles`); may be given several times
     #[arg(long = "oracle", value_name = "ID")]
     oracle_ids: Vec<String>,
 }
 
-/// Oracles that were loaded, and those that this machine cannot run.
+/// Loaded oracles and those that this machine cannot run.
 pub(super) struct LoadedOracles {
-    /// The first available oracle is always here, for the noise floor, compared with or not.
+    /// Loaded oracles. The first available oracle is always included for the noise floor, even if it is not selected.
     pub(super) references: Vec<Reference>,
     /// One line for each oracle that cannot run.
     pub(super) skipped: Vec<String>,
 }
 
 impl OracleSelection {
+    /// Selects these oracles, or all available ones if there are none.
+    pub(super) fn of(ids: &[String]) -> OracleSelection {
+        OracleSelection {
+            oracle_ids: ids.to_vec(),
+        }
+    }
+
     /// The ids that were given.
     pub(super) fn ids(&self) -> Vec<String> {
         self.oracle_ids.clone()
     }
 
-    /// Loads what was selected: everything that can run, unless ids were given.
+    /// Loads the selected oracles, or all available ones if no ids were given.
     ///
     /// # Errors
     ///
-    /// [`CliError::Usage`] for an unknown id; [`CliError::Setup`] if a selected oracle, or each of them, cannot run;
-    /// [`CliError::Oracle`] if one is there but not fit for use.
+    /// [`CliError::Usage`] for an unknown id. [`CliError::Setup`] if a selected oracle cannot run or no oracle can.
+    /// [`CliError::Oracle`] if an oracle exists but fails its checks.
     pub(super) fn load(&self) -> Result<LoadedOracles, CliError> {
         let builds = cpp_shim::builds();
         if let Some(unknown) = self
@@ -92,8 +110,10 @@ impl OracleSelection {
                 Ok(()) => {
                     let compared = self.oracle_ids.is_empty() || named;
                     if compared || loaded.references.is_empty() {
-                        let side = OracleSide::new(build.load()?);
-                        loaded.references.push(Reference::oracle(side, compared));
+                        let implementation = OracleImplementation::new(build.load()?);
+                        loaded
+                            .references
+                            .push(Reference::oracle(implementation, compared));
                     }
                 }
             }
@@ -108,23 +128,25 @@ impl OracleSelection {
     }
 }
 
-/// Ids of references, for the receipt.
+/// Ids of the oracles for the receipt.
 pub(super) fn oracle_ids(references: &[Reference]) -> Vec<String> {
-    let ids = references.iter().map(|reference| reference.side.id());
+    let ids = references
+        .iter()
+        .map(|reference| reference.implementation.id());
     ids.map(String::from).collect()
 }
 
-/// What references say of themselves, for the receipt.
+/// Provenance of the oracles for the receipt.
 pub(super) fn oracle_infos(references: &[Reference]) -> Vec<OracleInfo> {
     let descriptions = references.iter().filter_map(|r| r.description.as_ref());
     descriptions.map(OracleInfo::from).collect()
 }
 
-/// The engine of this name: the forward pass in Rust, or an oracle in such workers.
+/// The engine of this name: the forward pass in Rust, or an oracle in worker processes.
 ///
 /// # Errors
 ///
-/// [`CliError::Usage`] for an unknown name; [`CliError::Setup`] if the oracle cannot run.
+/// [`CliError::Usage`] for an unknown name. [`CliError::Setup`] if the oracle cannot run.
 pub(super) fn engine(name: &str, workers: WorkerParams) -> Result<Box<dyn Engine>, CliError> {
     if name == Forward::ID {
         return Ok(Box::new(Forward::new(Vec::new())));
@@ -142,21 +164,28 @@ pub(super) fn engine(name: &str, workers: WorkerParams) -> Result<Box<dyn Engine
     Ok(Box::new(Workers::new(name, workers)))
 }
 
-/// Which kernels to check.
+/// The selection of kernels.
 #[derive(Debug, Args)]
 pub(super) struct KernelSelection {
-    /// Check this kernel only (see `harness kernels`); may be given several times
+    /// Check only this kernel (see `harness kernels`); may be given several times
     #[arg(long = "kernel", value_name = "ID")]
     kernel_ids: Vec<String>,
 }
 
 impl KernelSelection {
+    /// Selects these kernels, or all if there are none.
+    pub(super) fn of(ids: &[String]) -> KernelSelection {
+        KernelSelection {
+            kernel_ids: ids.to_vec(),
+        }
+    }
+
     /// The ids that were given.
     pub(super) fn ids(&self) -> Vec<String> {
         self.kernel_ids.clone()
     }
 
-    /// The kernels that were selected, all of them unless ids were given.
+    /// The selected kernels, or all if no ids were given.
     ///
     /// # Errors
     ///
@@ -169,7 +198,7 @@ impl KernelSelection {
         Ok(Candidate::kernels(wanted))
     }
 
-    /// The kernels whose ids were given.
+    /// The kernels with the given ids.
     ///
     /// # Errors
     ///
@@ -179,7 +208,7 @@ impl KernelSelection {
     }
 }
 
-/// The kernel of this id.
+/// The kernel with this id.
 ///
 /// # Errors
 ///
@@ -192,10 +221,10 @@ pub(super) fn kernel_of(id: &str) -> Result<&'static Kernel, CliError> {
     })
 }
 
-/// A model, and the file that goes with it if it was generated.
+/// An open model, and its temporary file if it was generated.
 pub(super) struct OpenModel {
     pub(super) model: Model,
-    /// How a command line names it: nothing for the default model.
+    /// The model as named on a command line; empty for the default model.
     pub(super) argument: String,
     _generated: Option<TemporaryModel>,
 }
@@ -204,7 +233,7 @@ pub(super) struct OpenModel {
 ///
 /// # Errors
 ///
-/// [`CliError::Model`] if it cannot be read, [`CliError::Synth`] if it cannot be generated.
+/// [`CliError::Model`] if the model cannot be read, and [`CliError::Synth`] if it cannot be generated.
 pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> {
     if let Some(path) = path {
         let argument = path.display().to_string();
@@ -212,9 +241,7 @@ pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> 
         if let unused @ 1.. = model.unused_bytes() {
             let path = path.display().to_string();
             let (path, unused) = (printable::line(&path), style::count(unused));
-            anstream::eprintln!(
-                "note: {path}: {unused} bytes belong to no tensor and are not looked at"
-            );
+            anstream::eprintln!("note: {path}: {unused} bytes belong to no tensor and are ignored");
         }
         return Ok(OpenModel {
             model,
@@ -227,7 +254,7 @@ pub(super) fn open_model(path: Option<&PathBuf>) -> Result<OpenModel, CliError> 
     Ok(model)
 }
 
-/// Opens the file of this name, or else generates the model of the recipe.
+/// Opens the file with this name, or generates the model of the recipe with this name.
 ///
 /// # Errors
 ///
@@ -245,8 +272,7 @@ pub(super) fn open_named(path: &Path) -> Result<OpenModel, CliError> {
     }
 }
 
-/// Whether a model is named by its recipe. What is there is a file, whatever it is called; but for a folder, which
-/// happens to have the name of a recipe.
+/// Whether the name is that of a recipe. An existing path is a file, except for a folder with the name of a recipe.
 fn is_recipe(path: &Path, name: &str) -> bool {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("gguf") => false,
@@ -257,13 +283,13 @@ fn is_recipe(path: &Path, name: &str) -> bool {
     }
 }
 
-/// Generates the model of a recipe, by name or path, for as long as it is open.
+/// Generates the model of a recipe, given by name or path. The file exists as long as the model is open.
 ///
 /// # Errors
 ///
 /// As [`open_model`].
 pub(super) fn generate(recipe: &str) -> Result<OpenModel, CliError> {
-    let generated = TemporaryModel::create(recipe)?;
+    let generated = TemporaryModel::create(recipe, &style::byte_progress())?;
     Ok(OpenModel {
         model: Model::open(generated.path())?,
         argument: recipe.into(),
@@ -276,14 +302,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_file_is_a_recipe() {
-        for (name, told) in [
+    fn a_name_without_a_file_is_a_recipe() {
+        for (name, printed) in [
             ("no-such-model.gguf", "no-such-model.gguf"),
             ("no-such-recipe", "no file and no recipe"),
             ("tiny-lama", "`tiny-llama-i2_s`"),
             ("no-such-recipe.toml", "no-such-recipe.toml"),
             ("no/such/model", "no/such/model: cannot be opened"),
-            // Files and folders of this crate, in which its tests run.
+            // Files and folders of this crate, which is the working directory of its tests.
             ("Cargo.toml", "Cargo.toml"),
             ("src", "src: "),
             ("build.rs", "not a GGUF file"),
@@ -292,7 +318,7 @@ mod tests {
                 .err()
                 .expect("there is no such model")
                 .to_string();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(printed), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the weights of a block sit, in runs of neighbours.
+//! Prints the slots of a block's weights as runs of consecutive ones.
 
 use std::io::{self, Write};
 
@@ -7,28 +7,32 @@ use qk256::format::{Digit, Slot};
 use super::style;
 use crate::probe::{Lut, SlotReading};
 
-/// Weights that follow each other in bytes that do.
+/// Consecutive weights in consecutive bytes.
 struct Run {
-    /// The first weight, and how many there are.
+    /// The first weight.
     weight: usize,
     weights: usize,
     slot: SlotReading,
 }
 
-/// Prints the slots of all sides, those that have the same ones together.
-pub(super) fn print(format: &str, sides: &[(&str, &Lut)], out: &mut dyn Write) -> io::Result<()> {
+/// Prints the slots of all implementations. Implementations with the same slots share a table.
+pub(super) fn print(
+    format: &str,
+    participants: &[(&str, &Lut)],
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut distinct: Vec<(Vec<&str>, &Lut)> = Vec::new();
-    for &(side, lut) in sides {
+    for &(implementation, lut) in participants {
         match distinct
             .iter_mut()
             .find(|(_, other)| other.slots == lut.slots)
         {
-            Some((sides, _)) => sides.push(side),
-            None => distinct.push((vec![side], lut)),
+            Some((participants, _)) => participants.push(implementation),
+            None => distinct.push((vec![implementation], lut)),
         }
     }
-    for (sides, lut) in distinct {
-        writeln!(out, "slots of {format}: {}", sides.join("; "))?;
+    for (participants, lut) in distinct {
+        writeln!(out, "slots of {format}: {}", participants.join("; "))?;
         let mut table = style::table(&["weights", "bytes", "digit"], 0..2);
         for run in runs(&lut.slots) {
             let (bytes, digit) = match run.slot {
@@ -57,7 +61,7 @@ fn runs(slots: &[SlotReading]) -> Vec<Run> {
     runs
 }
 
-/// Whether a slot is where the next weight of the run would be.
+/// Whether a slot continues the run.
 fn continues(run: &Run, slot: SlotReading) -> bool {
     match (run.slot, slot) {
         (SlotReading::At(first), SlotReading::At(next)) => {
@@ -69,7 +73,7 @@ fn continues(run: &Run, slot: SlotReading) -> bool {
     }
 }
 
-/// `0..31`: both ends are there.
+/// A range such as `0..31`, which includes both ends.
 fn range(first: usize, length: usize) -> String {
     match length {
         1 => first.to_string(),
@@ -92,7 +96,7 @@ mod tests {
         let lut = Lut {
             slots,
             codebook: Vec::new(),
-            scale: crate::probe::ScaleSite::None,
+            scale: crate::probe::ScaleSite::None {},
         };
         let mut out = Vec::new();
         print("f", &[("a", &lut), ("b", &lut)], &mut out).unwrap();
@@ -100,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_make_a_run_and_sides_that_agree_one_table() {
+    fn consecutive_slots_form_runs_and_equal_tables_are_joined() {
         let at = |byte, shift| {
             let digit = Digit::Bits { shift };
             SlotReading::At(Slot { byte, digit })

@@ -1,22 +1,26 @@
-//! How results look. Colours are always written; [`terminal`](super::terminal) drops them where there is no terminal.
+//! Formats results. Colours are always written, and [`terminal`](super::terminal) drops them if the output is not a
+//! terminal.
 
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table, TableComponent};
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::output;
 use super::terminal::{Styled, bold, coloured, indented};
 use crate::finding::{Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{LogitMeasures, Measures, TOP_K};
 use crate::outcome::{LogitComparison, Outcome};
+use crate::progress::{Event, Progress};
 use crate::verdict::Verdict;
 pub(super) use crate::wording::{count, measure, or_dash};
-use crate::{printable, supervisor};
+use crate::{inherited, printable};
 
-/// A table with these headings; the columns of `numbers` are right-aligned.
+/// A table with these headings. The columns `numbers` are right-aligned.
 pub(super) fn table(headings: &[&str], numbers: impl IntoIterator<Item = usize>) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(headings);
@@ -47,13 +51,15 @@ pub(super) fn verdict(verdict: Verdict) -> Styled<Verdict> {
     coloured(code, verdict)
 }
 
-/// A difference in four lines: where, what, why, and the command that shows it again.
+/// Prints a finding in four lines: the place, the values, the cause and the command that reproduces it.
 pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -> io::Result<()> {
     let bits = |observed: &Observed| match &observed.bits {
         Some(bits) => format!("{} (0x{bits})", observed.value),
         None => observed.value.clone(),
     };
-    let truth = finding.truth.map(|truth| format!(", arbiter {truth}"));
+    let truth = finding
+        .truth
+        .map(|truth| format!(", reference model {truth}"));
     let (expected, actual) = (bits(&finding.expected), bits(&finding.actual));
     let (expected, actual) = (indented(&expected), indented(&actual));
     writeln!(
@@ -61,7 +67,7 @@ pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -
         "  {}, {}: {}",
         printable::line(&finding.subject),
         printable::line(&finding.place),
-        bold(finding.blame)
+        bold(finding.attribution)
     )?;
     writeln!(
         out,
@@ -78,7 +84,7 @@ pub(super) fn finding(finding: &Finding, reproduce: &str, out: &mut dyn Write) -
     writeln!(out, "    {}", printable::line(reproduce))
 }
 
-/// Where in the graph, how far apart, and what the inputs say.
+/// Prints the place in the graph, the measures and the agreement of the inputs.
 fn located(node: &NodeFinding, out: &mut dyn Write) -> io::Result<()> {
     let NodeFinding {
         op,
@@ -88,18 +94,18 @@ fn located(node: &NodeFinding, out: &mut dyn Write) -> io::Result<()> {
         inputs,
         ..
     } = node;
-    let op = op.as_deref().unwrap_or("an operation that is not told");
+    let op = op.as_deref().unwrap_or("an unknown operation");
     let layer = layer.map_or("no layer".into(), |layer| format!("layer {layer}"));
     let which = match node.occurrence {
         0 => String::new(),
         n => format!(", occurrence {n}"),
     };
-    let blamed = if node.op_blamed {
-        ": its inputs agree, the operation is to blame"
+    let attributed = if node.op_attributed {
+        ": its inputs agree, the operation is wrong"
     } else {
         ""
     };
-    writeln!(out, "    {op}, {layer}, decode {decode}{which}{blamed}")?;
+    writeln!(out, "    {op}, {layer}, decode {decode}{which}{attributed}")?;
     writeln!(
         out,
         "    {} of {} differ, cosine {}, nmse {}, max ulp {}",
@@ -111,7 +117,7 @@ fn located(node: &NodeFinding, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let input = |input: &NodeInput| format!("{} {}", input.name, input.agreement.name());
     match &inputs[..] {
-        [] => writeln!(out, "    inputs are not told"),
+        [] => writeln!(out, "    inputs are unknown"),
         inputs => {
             let inputs: Vec<String> = inputs.iter().map(input).collect();
             writeln!(out, "    inputs: {}", inputs.join(", "))
@@ -119,7 +125,7 @@ fn located(node: &NodeFinding, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// What only logits have, in a line for the pair and one for the noise floor.
+/// Prints the measures of logits: one line for the pair and one for the noise floor.
 pub(super) fn logits(
     outcome: &Outcome,
     logits: &LogitComparison,
@@ -157,7 +163,7 @@ pub(super) fn logits(
     Ok(())
 }
 
-/// `0: 2,500 1: 40 2..4: 12`: how many values are how far apart.
+/// A histogram of distances, such as `0: 2,500 1: 40 2..4: 12`.
 fn histogram(counts: &[u64]) -> String {
     let bucket = |(bucket, &n): (usize, &u64)| {
         let range = match bucket {
@@ -170,8 +176,67 @@ fn histogram(counts: &[u64]) -> String {
     buckets.join(" ")
 }
 
-/// A run of work on standard error: a bar where that is a terminal and `--quiet` was not given, nothing elsewhere.
-pub(super) fn progress() -> ProgressBar {
+/// Draws the progress of some work on standard error: a bar on a terminal without `--quiet`, otherwise nothing.
+pub(super) fn progress() -> Progress {
+    drawn(bar())
+}
+
+/// Like [`progress`], and redrawn while a long step runs.
+pub(super) fn ticking_progress() -> Progress {
+    let bar = bar();
+    bar.enable_steady_tick(TICK);
+    drawn(bar)
+}
+
+/// Like [`progress`], with bytes as steps. Drawn for files of [`SHOW_BYTES_FROM`] or more.
+pub(super) fn byte_progress() -> Progress {
+    let bar = bar();
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}")
+        .expect("the template is well-formed");
+    bar.set_style(style);
+    Progress::new(move |event| {
+        if matches!(event, Event::Length(bytes) if bytes < SHOW_BYTES_FROM) {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        draw(&bar, event);
+    })
+}
+
+/// Smallest file size in bytes for which progress is shown.
+const SHOW_BYTES_FROM: u64 = 64 << 20;
+
+/// Redraws of a bar per second.
+const BAR_HZ: u8 = 20;
+
+/// The terminal of the command; hidden if it is not a terminal.
+fn draw_target() -> ProgressDrawTarget {
+    match (inherited::descriptor(), inherited::descriptor()) {
+        (Ok(read), Ok(write)) => {
+            ProgressDrawTarget::term(Term::read_write_pair(read, write), BAR_HZ)
+        }
+        _ => ProgressDrawTarget::hidden(),
+    }
+}
+
+/// Interval at which a ticking bar is redrawn.
+const TICK: Duration = Duration::from_millis(200);
+
+fn drawn(bar: ProgressBar) -> Progress {
+    Progress::new(move |event| draw(&bar, event))
+}
+
+fn draw(bar: &ProgressBar, event: Event<'_>) {
+    match event {
+        Event::Length(steps) => bar.set_length(steps),
+        Event::Part(part) => bar.set_message(printable::line(part).into_owned()),
+        Event::Steps(steps) => bar.inc(steps),
+        Event::Position(steps) => bar.set_position(steps),
+        Event::Finished => bar.finish_and_clear(),
+    }
+}
+
+/// The bar of [`progress`].
+pub(super) fn bar() -> ProgressBar {
     if output::is_quiet() {
         return ProgressBar::hidden();
     }
@@ -180,15 +245,14 @@ pub(super) fn progress() -> ProgressBar {
         .with_key(
             "steps",
             |state: &ProgressState, out: &mut dyn fmt::Write| {
-                // Nobody reads the bar of a terminal that takes no text.
+                // Write errors are ignored, because a terminal that rejects text cannot show a bar.
                 let _ = out.write_str(&steps(state.pos(), state.len()));
             },
         );
-    ProgressBar::with_draw_target(Some(0), supervisor::progress())
-        .with_style(style.progress_chars("=> "))
+    ProgressBar::with_draw_target(Some(0), draw_target()).with_style(style.progress_chars("=> "))
 }
 
-/// `3/17 `, or nothing before it is known how many steps there are.
+/// The position, such as `3/17 `. Empty as long as the number of steps is unknown.
 fn steps(position: u64, length: Option<u64>) -> String {
     match length {
         None | Some(0) => String::new(),
@@ -200,53 +264,49 @@ fn steps(position: u64, length: Option<u64>) -> String {
 mod tests {
     use super::*;
     use crate::finding::Agreement;
-    use crate::measure::Meter;
-    use crate::verdict::Blame;
+    use crate::measure::Counter;
 
     #[test]
-    fn a_finding_in_a_model_says_what_its_inputs_say() {
+    fn a_finding_in_a_model_lists_its_inputs() {
         let input = |name: &str, occurrence, agreement| NodeInput {
             name: name.into(),
             occurrence,
             agreement,
         };
-        let mut meter = Meter::default();
-        meter.add(&[1.0, 2.0], &[1.0, 2.5]);
+        let mut counter = Counter::default();
+        counter.add(&[1.0, 2.0], &[1.0, 2.5]);
         let mut node = NodeFinding {
             name: "kq-3".into(),
             occurrence: 1,
             decode: 0,
             layer: Some(3),
             op: Some("MUL_MAT".into()),
-            measures: meter.measures(),
+            measures: counter.measures(),
             inputs: vec![
                 input("Kcur-3", Some(0), Agreement::Identical),
                 input("KQ_mask", None, Agreement::Given),
             ],
-            op_blamed: true,
+            op_attributed: true,
         };
         let print = |node: &NodeFinding| {
             let finding = Finding {
-                subject: node.name.clone(),
-                place: "element [1, 0, 0, 0] of [2, 1, 1, 1]".into(),
-                expected: Observed::from(2.0f32),
-                actual: Observed::from(2.5f32),
-                truth: None,
-                blame: Blame::Unjudged,
                 node: Some(node.clone()),
-                cause: None,
-                input: None,
-                case: None,
-                reproduce: String::new(),
+                ..Finding::new(
+                    node.name.clone(),
+                    "element [1, 0, 0, 0] of [2, 1, 1, 1]",
+                    Observed::from(2.0f32),
+                    Observed::from(2.5f32),
+                    &crate::rerun::Rerun::of_level(crate::levels::Level::Node),
+                )
             };
             let mut out = Vec::new();
-            super::finding(&finding, "harness check --rung node", &mut out).unwrap();
+            super::finding(&finding, "harness check --level node", &mut out).unwrap();
             crate::cli::terminal::plain(str::from_utf8(&out).unwrap())
         };
-        insta::assert_snapshot!("node_blamed", print(&node));
+        insta::assert_snapshot!("node_attributed", print(&node));
         node.inputs[0].agreement = Agreement::Differs;
-        node.op_blamed = false;
-        insta::assert_snapshot!("node_not_blamed", print(&node));
+        node.op_attributed = false;
+        insta::assert_snapshot!("node_not_attributed", print(&node));
     }
 
     #[test]
@@ -256,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_easy_to_read() {
+    fn numbers_are_formatted_for_people() {
         assert_eq!(
             [0, 999, 1000, 1234567].map(count),
             ["0", "999", "1,000", "1,234,567"]

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::interrupt;
 use crate::synth::{Content, Existing, Plan, SynthError, embedded, find, write_file};
 
-/// Write a synthetic model, made from a recipe: the same bytes on every machine
+/// Write a synthetic model made from a recipe, with the same bytes on every machine
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,11 +25,11 @@ pub(super) struct SynthArgs {
     #[arg(value_name = "RECIPE", required_unless_present = "list")]
     pub recipe: Option<String>,
 
-    /// The GGUF file to write
+    /// GGUF file to write
     #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
     pub output: Option<PathBuf>,
 
-    /// Draw from this seed instead of the recipe's
+    /// Use this seed instead of the recipe's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
 
@@ -57,7 +57,7 @@ pub(super) fn run(args: &SynthArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
     })?;
     out.share(&destinations)?;
     interrupt::not_written(output.display().to_string());
-    let written = write_file(&plan, destination)?;
+    let written = write_file(&plan, destination, &style::byte_progress())?;
     interrupt::written();
     out.document(|| &written)?;
     let out = out.text();
@@ -67,7 +67,7 @@ pub(super) fn run(args: &SynthArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
     Ok(Exit::Agreement)
 }
 
-/// A recipe, for programs.
+/// JSON output for a recipe.
 #[derive(Serialize)]
 struct RecipeEntry {
     recipe: &'static str,
@@ -130,7 +130,7 @@ fn list(out: &mut Output<'_>) -> Result<Exit, CliError> {
     Ok(Exit::Agreement)
 }
 
-/// The format ids of a model, each once, in the order of the file.
+/// The distinct format ids of a model in file order.
 fn formats(plan: &Plan) -> Vec<&'static str> {
     let mut ids = Vec::new();
     for tensor in plan.tensors() {

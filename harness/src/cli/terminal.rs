@@ -1,14 +1,13 @@
-//! What commands print, on its way to standard output or standard error.
+//! Writes the output of commands to standard output and standard error.
 //!
-//! [`Terminal`] is the one place where three promises are kept, whatever a command prints and whoever reads it:
+//! [`Terminal`] is the only place that handles escaping and write errors:
 //!
-//! - Nothing that came from a file is obeyed by a terminal: everything is [escaped](printable) but line ends and our own
-//!   styles. A [`Styled`] value stands in the text as a mark that only this process can write, since it holds a number
-//!   that no file can know; the marks become colours here.
-//! - A reader that has gone is no reason to stop: what follows is discarded, the work goes on to its end, and the verdict
-//!   decides the exit code.
-//! - Output that is lost for another reason, such as a full disk, does not stop the work either, and is an error at
-//!   its end.
+//! - Everything is [escaped](printable) except line ends and the program's own styles, so text from a file cannot
+//!   control the terminal. A [`Styled`] value is written as a mark that contains a random number, so that no file can
+//!   contain it. Marks are replaced by colours here.
+//! - If the reader closed the pipe, output is discarded, the work continues, and the verdict decides the exit code.
+//! - If output is lost for another reason, such as a full disk, the work continues too, and the loss is an error at the
+//!   end.
 
 use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
@@ -17,41 +16,41 @@ use std::sync::LazyLock;
 
 use anstream::AutoStream;
 
-use crate::{printable, supervisor};
+use crate::{inherited, printable};
 
-/// A value in bold letters or a colour.
+/// A value in bold or in colour.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Styled<T> {
-    /// Parameters of the ANSI sequence that selects it, such as `1;31`.
+    /// Parameters of the ANSI sequence of the style, such as `1;31`.
     code: &'static str,
     value: T,
 }
 
-/// A value that stands out.
+/// A value in bold.
 pub(super) fn bold<T>(value: T) -> Styled<T> {
     coloured("1", value)
 }
 
-/// The word for something that is wrong.
+/// A word for a failure.
 pub(super) fn bad<T>(value: T) -> Styled<T> {
     coloured("1;31", value)
 }
 
-/// The word for something that is as it should be.
+/// A word for a success.
 pub(super) fn good<T>(value: T) -> Styled<T> {
     coloured("1;32", value)
 }
 
-/// A value in the style of these parameters of an ANSI sequence.
+/// A value in the style with these ANSI parameters.
 pub(super) fn coloured<T>(code: &'static str, value: T) -> Styled<T> {
     Styled { code, value }
 }
 
-/// Both are no characters by Unicode's definition: they are for use within a program, and no text has them.
+/// Unicode reserves both as noncharacters for use within a program, so no text contains them.
 const MARK: char = '\u{fdd0}';
 const MARK_END: char = '\u{fdd1}';
 
-/// What the marks of this process begin with. A text that was made to hold marks cannot hold these.
+/// The beginning of all marks of this process. It is random, so that no text can forge a mark.
 static SECRET: LazyLock<String> = LazyLock::new(|| {
     let number = RandomState::new().hash_one(std::process::id());
     format!("{MARK}{number:016x}")
@@ -68,19 +67,19 @@ impl<T: Display> Display for Styled<T> {
     }
 }
 
-/// Text as a terminal gets it: escaped, with the styles as ANSI sequences.
+/// Text for a terminal: escaped, with the styles as ANSI sequences.
 fn shown(text: &str) -> String {
     let mut parts = text.split(SECRET.as_str());
     let mut shown = printable::text(parts.next().unwrap_or_default()).into_owned();
     for part in parts {
-        // All marks are written whole.
+        // Every mark is complete.
         let (code, rest) = part.split_once(MARK_END).unwrap_or(("0", part));
         shown.push_str(&format!("\x1b[{code}m{}", printable::text(rest)));
     }
     shown
 }
 
-/// Text without styles, not escaped, for documents.
+/// Text without styles and without escaping, for documents.
 pub(super) fn plain(text: &str) -> String {
     let mut parts = text.split(SECRET.as_str());
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -90,12 +89,12 @@ pub(super) fn plain(text: &str) -> String {
     plain
 }
 
-/// A stream of text for people: see the [module](self). Writing to it never fails; what it lost, [`finish`] tells.
+/// A stream of text for people, see the [module](self). Writing never fails. [`finish`] returns the first error.
 ///
 /// [`finish`]: Terminal::finish
 pub(super) struct Terminal<W: Write> {
     stream: W,
-    /// What has no line end yet.
+    /// The incomplete last line.
     line: Vec<u8>,
     lost: Option<io::Error>,
 }
@@ -108,9 +107,9 @@ impl Terminal<AutoStream<io::Stdout>> {
 }
 
 impl Terminal<Box<dyn Write>> {
-    /// The standard error that the command was given.
+    /// The original standard error of the command.
     pub(super) fn stderr() -> Self {
-        Terminal::new(supervisor::styled_terminal())
+        Terminal::new(inherited::styled_terminal())
     }
 }
 
@@ -123,11 +122,11 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// Writes what is left.
+    /// Writes the remaining text.
     ///
     /// # Errors
     ///
-    /// The first error that lost output. That the reader has gone is none.
+    /// The first error that lost output, except that the reader closed the pipe.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         match self.lost.take() {
@@ -136,7 +135,7 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// Passes on the first `length` bytes that were kept.
+    /// Writes the first `length` bytes of the buffer.
     fn pass_on(&mut self, length: usize) {
         let rest = self.line.split_off(length);
         let bytes = std::mem::replace(&mut self.line, rest);
@@ -172,18 +171,18 @@ impl<W: Write> Drop for Terminal<W> {
     }
 }
 
-/// Prints something on standard error. Nobody may be there to read it.
-pub(super) fn tell(what: &dyn Display) {
+/// Prints a message on standard error. Write errors are ignored.
+pub(super) fn print_message(what: &dyn Display) {
     writeln!(Terminal::stderr(), "{what}").ok();
 }
 
 /// Prints an error on standard error.
-pub(super) fn tell_error(error: &dyn Display) {
+pub(super) fn print_error(error: &dyn Display) {
     let words = error.to_string();
-    tell(&format_args!("{} {}", bad("error:"), indented(&words)));
+    print_message(&format_args!("{} {}", bad("error:"), indented(&words)));
 }
 
-/// Text of several lines, none of which but the first can pass for a line of our own.
+/// Indents all lines but the first, so that they cannot be taken for lines of the program itself.
 pub(super) fn indented(text: &str) -> String {
     text.replace('\n', "\n      ")
 }
@@ -193,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_own_styles_are_obeyed() {
+    fn only_own_styles_become_escape_sequences() {
         let hostile = "\x1b]0;title\x07\x1b[31mred\u{202e}\u{9b}1m";
         let line = format!("{} {}: {hostile}", bold(hostile), bad("differs"));
         assert_eq!(
@@ -202,13 +201,13 @@ mod tests {
              \\u001b]0;title\\u0007\\u001b[31mred\\u202e\\u009b1m"
         );
         assert_eq!(plain(&line), format!("{hostile} differs: {hostile}"));
-        // A mark that was read from somewhere, and one that was cut off.
+        // A forged mark and an incomplete mark.
         let forged = format!("{MARK}0123456789abcdef1;31{MARK_END}x");
         assert_eq!(shown(&forged), "\\ufdd00123456789abcdef1;31\\ufdd1x");
     }
 
     #[test]
-    fn lines_that_come_in_pieces_are_put_together() {
+    fn lines_written_in_pieces_are_joined() {
         let mut written = Vec::new();
         let mut terminal = Terminal::new(&mut written);
         let text = format!("{}µ\r\n", bold("a"));
@@ -221,7 +220,7 @@ mod tests {
         assert_eq!(written, "\x1b[1ma\x1b[0mµ\\r\nno end");
     }
 
-    /// Fails with the same kind of error each time.
+    /// A writer that always fails with this kind of error.
     struct Failing(io::ErrorKind, usize);
 
     impl Write for Failing {
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_output_stops_nothing_and_only_a_reader_may_go() {
+    fn lost_output_is_an_error_except_for_a_closed_pipe() {
         for (kind, lost) in [
             (io::ErrorKind::BrokenPipe, None),
             (io::ErrorKind::StorageFull, Some(io::ErrorKind::StorageFull)),

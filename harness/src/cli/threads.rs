@@ -1,18 +1,25 @@
-//! Numbers of threads on the command line.
+//! Parses numbers of threads on the command line.
 
 use std::num::NonZeroUsize;
 
 use qk256::threads;
 
-/// A number of threads: 1 or more, and no more than [`threads::most`].
+/// Parses a number of threads from 1 to [`threads::most`].
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// A message with the reason.
 pub(super) fn parse(text: &str) -> Result<NonZeroUsize, String> {
-    let number: usize = text
-        .parse()
-        .map_err(|_| "a number of threads is a whole number, 1 or more".to_owned())?;
+    let number = text.parse();
+    checked(number.map_err(|_| "a number of threads is a whole number, 1 or more".to_owned())?)
+}
+
+/// Checks that the number is from 1 to [`threads::most`].
+///
+/// # Errors
+///
+/// A message with the reason.
+pub(super) fn checked(number: usize) -> Result<NonZeroUsize, String> {
     let most = threads::most();
     if number > most {
         let each = threads::MOST_PER_CORE;
@@ -28,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_of_threads_is_refused_in_plain_words() {
+    fn invalid_numbers_of_threads_are_refused_with_a_clear_message() {
         assert_eq!(parse("2").map(NonZeroUsize::get), Ok(2));
         for wrong in ["0", "-1", "", "two", "1.5", "99999999999999999999999"] {
             let words = parse(wrong).unwrap_err();

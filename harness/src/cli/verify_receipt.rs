@@ -1,4 +1,4 @@
-//! `harness verify-receipt`: whether receipts can be believed.
+//! `harness verify-receipt`: checks the consistency of receipts.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use qk256::kernel;
 use serde::Serialize;
 
 use super::repeat::{difference, repeat};
-use super::terminal::{bad, tell_error};
+use super::terminal::{bad, print_error};
 use super::{CliError, Output, style, watched};
 use crate::exit::Exit;
 use crate::interrupt;
@@ -16,12 +16,12 @@ use crate::printable;
 use crate::receipt::{self, Receipt, ReceiptError};
 use crate::verdict::Verdict;
 
-/// Hold receipts against themselves: fields, counts, verdicts that follow from figures, commit, seal
+/// Check the consistency of receipts: fields, counts, verdicts derived from the numbers, commit, digest
 ///
-/// A receipt that was cut off, edited, made by another project or by a newer harness is an error (exit code 3) that
-/// names the field. What the receipt says of the kernels is another matter: a divergence that is told truthfully
-/// verifies. With --replay all work is done again, from the parameters in the receipt, and has to come to the same but
-/// for times and places; if it does not, that is a divergence (exit code 1).
+/// A receipt that was truncated, edited, made by another project or by a newer harness is an error (exit code 3) that
+/// names the field. The verdicts in the receipt are not judged: a correctly recorded divergence verifies. With --replay
+/// all work is repeated from the parameters in the receipt. Everything except times and paths must be equal; otherwise
+/// it is a divergence (exit code 1).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,10 +33,10 @@ pub(super) struct VerifyReceiptArgs {
     /// Receipts
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Do the work again, and compare
+    /// Repeat the work and compare the results
     #[arg(long)]
     replay: bool,
-    /// Where the model of the receipt is here [default: where it was]
+    /// Path of the receipt's model on this machine [default: the recorded path]
     #[arg(long, value_name = "FILE", requires = "replay")]
     model: Option<PathBuf>,
 }
@@ -60,10 +60,10 @@ pub(super) fn run(args: &VerifyReceiptArgs, out: &mut Output<'_>) -> Result<Exit
             entry.differs = replayed(&receipt, args.model.as_ref())?;
             match &entry.differs {
                 None => writeln!(out.text(), "  replayed: the same")?,
-                Some(flaw) => {
-                    let words = format!("{}: {flaw}", file.display());
+                Some(validation_error) => {
+                    let words = format!("{}: {validation_error}", file.display());
                     writeln!(out.text(), "  {}: {words}", bad("replayed"))?;
-                    out.annotate("the work of a receipt came to something else", words);
+                    out.annotate("the repeated work of a receipt differs", words);
                     exit = Exit::Divergence;
                 }
             }
@@ -71,27 +71,27 @@ pub(super) fn run(args: &VerifyReceiptArgs, out: &mut Output<'_>) -> Result<Exit
         entries.push(entry);
     }
     out.document(|| entries)?;
-    // Each is told; the last one on its way out.
+    // All errors are printed here except the last, which is returned.
     let last = refused.pop();
     for error in refused {
-        tell_error(&error);
+        print_error(&error);
         out.annotate("harness", error);
     }
     last.map_or(Ok(exit), |error: ReceiptError| Err(error.into()))
 }
 
-/// What a file was found to be, for programs.
+/// JSON output for a file.
 #[derive(Serialize)]
 struct VerifiedEntry<'a> {
     path: &'a Path,
-    /// Why it is not to be believed, if it is not.
+    /// The reason why the receipt is invalid, if it is.
     error: Option<String>,
     verdict: Option<Verdict>,
     commit: Option<String>,
     runs: Vec<String>,
     missing: Vec<String>,
     unknown_kernels: Vec<String>,
-    /// Where the work came to something else when it was repeated, if it was and did.
+    /// The first difference of the repeated work, if there is one.
     differs: Option<String>,
 }
 
@@ -165,9 +165,9 @@ fn is_of_this_harness(commit: &str) -> bool {
     receipt::built_from() == Some(commit)
 }
 
-/// Where the work comes to something else when it is repeated, if it does.
+/// Repeats the work and returns the first difference, if there is one.
 fn replayed(receipt: &Receipt, model: Option<&PathBuf>) -> Result<Option<String>, CliError> {
     watched(interrupt::watch_steps(interrupt::GRACE))?;
     let repeated = repeat(receipt, model)?;
-    Ok(difference(receipt, &repeated).map(|flaw| flaw.to_string()))
+    Ok(difference(receipt, &repeated).map(|validation_error| validation_error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! `harness worker`, which only the harness itself calls: see [`side::worker`](crate::side::worker).
+//! `harness worker`, which only the harness itself calls: see [`participant::worker`](crate::participant::worker).
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use clap::Args;
 use super::CliError;
 use crate::exit::Exit;
 use crate::inference::{Inference, InferenceError, InferenceParams};
-use crate::side::OracleSide;
-use crate::side::worker::serve;
+use crate::participant::OracleImplementation;
+use crate::participant::worker::serve;
 
-/// Open a model for another harness process, which speaks through standard input and output
+/// Open a model for another harness process, which communicates through standard input and output
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
     /// Id of that process
@@ -29,11 +29,11 @@ fn open(
     params: &InferenceParams,
 ) -> Result<Box<dyn Inference>, InferenceError> {
     let refused = |reason: String| InferenceError::Refused {
-        side: oracle.to_owned(),
+        implementation: oracle.to_owned(),
         reason,
     };
     let build = cpp_shim::builds().iter().find(|build| build.id() == oracle);
     let build = build.ok_or_else(|| refused("no such oracle is compiled in".into()))?;
     let loaded = build.load().map_err(|error| refused(error.to_string()))?;
-    OracleSide::new(loaded).open_inference(model, params)
+    OracleImplementation::new(loaded).open_inference(model, params)
 }

@@ -1,4 +1,4 @@
-//! What is at a path that a document is to be written to.
+//! Determines what an output path leads to.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,38 +12,38 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::{Identity, STDOUT, identity};
+use crate::inherited;
 use crate::interrupt;
 use crate::scratch::ScratchFile;
-use crate::supervisor;
 
-/// As many links as Linux follows.
+/// Maximal number of links followed, as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// How often a pipe without a reader is tried again.
+/// Interval between attempts to open a pipe without a reader.
 const WAIT: Duration = Duration::from_millis(20);
 
-/// Where a document goes.
+/// The target of an output path.
 #[derive(Debug)]
 pub(super) enum Place {
     /// The standard output of this process.
     Stdout(File),
-    /// A device or a pipe, open.
+    /// An open device or pipe.
     Stream(File),
-    /// A regular file, or none yet, in a folder that can be written.
+    /// A regular file or nothing, in a writable folder.
     File {
-        /// Its path without links.
+        /// Path with links resolved.
         at: PathBuf,
-        /// The file that is there.
+        /// Identity of the existing file, if there is one.
         there: Option<Identity>,
     },
 }
 
 impl Place {
-    /// What is at a path, links followed. A pipe that nobody reads yet is waited for.
+    /// Determines the target of a path and follows links. Waits until a pipe has a reader.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub(super) fn of(path: &Path) -> io::Result<Place> {
         if path == Path::new(STDOUT) {
             return stdout();
@@ -86,7 +86,7 @@ impl Place {
                 return Ok(Place::Stream(OpenOptions::new().write(true).open(&place)?));
             }
             if is_stdout(&metadata)? {
-                // The shell has it open: what it would be replaced by, nobody would ever see.
+                // The shell has the file open and would not see a file that replaces it.
                 return stdout();
             }
             probe(&folder)?;
@@ -99,11 +99,11 @@ impl Place {
     }
 }
 
-/// Looks whether a file can be made in a folder, or the folder itself.
+/// Checks that a file can be created in a folder, or the folder itself.
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// The operating system's error.
 pub(super) fn probe_folder(path: &Path) -> io::Result<()> {
     let mut ancestors = path.ancestors();
     let there =
@@ -111,7 +111,7 @@ pub(super) fn probe_folder(path: &Path) -> io::Result<()> {
     probe(there.unwrap_or(path))
 }
 
-/// Makes a file, which is gone again at once.
+/// Creates a file and removes it at once.
 fn probe(folder: &Path) -> io::Result<()> {
     let folder = match folder.as_os_str().is_empty() {
         true => Path::new("."),
@@ -144,21 +144,20 @@ fn is_stdout(metadata: &fs::Metadata) -> io::Result<bool> {
     Ok(identity(&stdout.metadata()?) == identity(metadata))
 }
 
-/// The number of an open file of a process, if the path is `/proc/N/fd/NUMBER`, which `/dev/stdout` and what a shell
-/// puts in place of `>(command)` lead to.
+/// The descriptor, if the path is `/proc/N/fd/NUMBER`. `/dev/stdout` and a shell's `>(command)` lead to such paths.
 fn descriptor(path: &Path) -> Option<u32> {
     let is_of_process = path.starts_with("/proc") && path.parent()?.ends_with("fd");
     let number = path.file_name()?.to_str()?.parse().ok()?;
     is_of_process.then_some(number)
 }
 
-/// A file that is open already, here or in another process: nothing in it is lost.
+/// Opens a file that this or another process has open, without truncating it.
 fn opened(path: &Path, number: u32) -> io::Result<Place> {
     let own = PathBuf::from(format!("/proc/{}/fd", std::process::id()));
     if path.parent() == Some(own.as_path()) {
         match number {
             1 => return stdout(),
-            2 => return Ok(Place::Stream(supervisor::descriptor()?)),
+            2 => return Ok(Place::Stream(inherited::descriptor()?)),
             _ => {}
         }
     }
@@ -166,7 +165,7 @@ fn opened(path: &Path, number: u32) -> io::Result<Place> {
     Ok(Place::Stream(file))
 }
 
-/// Opens a pipe for writing as soon as somebody reads it.
+/// Opens a pipe for writing as soon as it has a reader.
 fn open_pipe(path: &Path) -> io::Result<File> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     loop {

@@ -1,4 +1,4 @@
-//! A document on its way to where it goes.
+//! Writes a document to its destination.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -9,7 +9,7 @@ use super::{Destination, DestinationError};
 use crate::existing::{Existing, FileExists};
 use crate::whole_file::WholeFile;
 
-/// A document that is being written. Dropped before it is finished, it leaves no file.
+/// An open output document. If it is dropped before it is finished, no file is left.
 #[derive(Debug)]
 pub struct Sink {
     path: PathBuf,
@@ -22,7 +22,7 @@ enum Kind {
         file: WholeFile,
         existing: Existing,
     },
-    /// What stands at its end when all of it is there.
+    /// Appends the complete text at the end.
     Append {
         file: File,
         text: Vec<u8>,
@@ -69,11 +69,12 @@ impl Sink {
             })
     }
 
-    /// Ends the document: from here on it is in its place.
+    /// Completes the document and makes it visible at its path.
     ///
     /// # Errors
     ///
-    /// [`DestinationError::Write`]; [`DestinationError::Exists`] if a file that is not to be replaced has come in between.
+    /// [`DestinationError::Write`], and [`DestinationError::Exists`] if a file that must not be replaced was created
+    /// meanwhile.
     pub fn finish(self) -> Result<(), DestinationError> {
         let Sink { path, kind } = self;
         let finished = match kind {
@@ -92,7 +93,7 @@ impl Sink {
     }
 }
 
-/// All of the text, or nothing of it.
+/// Appends all of the text or nothing.
 fn append(mut file: File, text: &[u8]) -> io::Result<()> {
     let before = file.metadata()?.len();
     let written = file.write_all(text).and_then(|()| file.sync_all());
@@ -120,7 +121,7 @@ impl Write for Sink {
     }
 }
 
-/// A pipe or a device. A reader that has gone has seen enough: the rest is discarded, and that is no error.
+/// A pipe or a device. After the reader closes the pipe, the rest is discarded without an error.
 #[derive(Debug)]
 struct Stream(Option<File>);
 

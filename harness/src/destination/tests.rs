@@ -13,7 +13,7 @@ fn write(path: &Path, text: &str) -> Result<(), DestinationError> {
 }
 
 #[test]
-fn links_stay_and_what_they_lead_to_is_written() {
+fn links_stay_and_their_targets_are_written() {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::create_dir(at("elsewhere")).unwrap();
@@ -59,7 +59,7 @@ fn devices_and_pipes_are_written_to() {
     write(&pipe, "through").unwrap();
     assert_eq!(reader.join().unwrap(), "through");
     assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
-    // A reader that goes has seen enough.
+    // A reader that closes the pipe early is no error.
     let reader = {
         let pipe = pipe.clone();
         thread::spawn(move || {
@@ -114,9 +114,9 @@ fn an_input_is_no_output_under_any_name_and_outputs_differ() {
     assert_eq!(fs::read_to_string(at("model")).unwrap(), "precious");
 }
 
-/// `/proc` has no room for files, not even for root.
+/// Not even root can create files in `/proc`.
 #[test]
-fn what_cannot_be_written_is_found_before_the_work() {
+fn unwritable_outputs_are_found_before_the_work() {
     let folder = tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("file"), "").unwrap();

@@ -1,24 +1,20 @@
-//! A side whose dots are read off its products, so that what probes find in dots they find in products too.
+//! Derives dots from products, so that probes for dots can be applied to products.
 
 use qk256::format::{ScaleRule, Storage, Weights};
 
-use crate::implementation::{Implementation, SideError};
+use crate::implementation::{Implementation, ImplementationError};
 use crate::tolerance::CODE_VALUE;
 
-/// Below this every integer is an f32.
+/// Below this limit every integer is an f32.
 const EXACT: f32 = (1 << 24) as f32;
 
-/// Products under scales of 1, with the sum of the activations added again. Rows of activations have to be such that
-/// their quantization loses nothing, as rows with a single one do.
+/// Computes dots from products with scales of 1 by adding the sum of the activations again. Activation rows must
+/// quantize without loss, as rows with a single 1 do.
 pub(super) struct ByProducts<'a>(pub(super) &'a dyn Implementation);
 
 impl ByProducts<'_> {
-    fn no_integer(&self) -> SideError {
-        SideError::Failed {
-            side: self.id().into(),
-            operation: "products",
-            reason: "a product of integers is none".into(),
-        }
+    fn no_integer(&self) -> ImplementationError {
+        ImplementationError::failed(self.id(), "products", "a product of integers is none")
     }
 }
 
@@ -27,7 +23,7 @@ impl Implementation for ByProducts<'_> {
         self.0.id()
     }
 
-    fn defined_on(&self, storage: &Storage) -> Result<(), SideError> {
+    fn defined_on(&self, storage: &Storage) -> Result<(), ImplementationError> {
         self.0.defined_on(storage)
     }
 
@@ -36,7 +32,7 @@ impl Implementation for ByProducts<'_> {
         weights: &Weights<'_>,
         activations: &[i8],
         out: &mut [i64],
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         let bytes = with_unit_scales(weights);
         let scaled = Weights::new(*weights.storage(), &bytes).expect("as many bytes as before");
         let values: Vec<f32> = activations.iter().map(|&a| f32::from(a)).collect();
@@ -52,7 +48,7 @@ impl Implementation for ByProducts<'_> {
             for (out, &product) in out.iter_mut().zip(products) {
                 let nearest = product.round();
                 let near = CODE_VALUE as f32 * nearest.abs().max(1.0);
-                // A NaN is near to nothing.
+                // A NaN is near no number.
                 if !((product - nearest).abs() <= near && nearest.abs() < EXACT) {
                     return Err(self.no_integer());
                 }
@@ -68,16 +64,16 @@ impl Implementation for ByProducts<'_> {
         activations: &[f32],
         threads: usize,
         out: &mut [f32],
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         self.0.products(weights, activations, threads, out)
     }
 
-    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
+    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, ImplementationError> {
         self.0.quantize(storage, values)
     }
 }
 
-/// The bytes of a tensor, all scales inside it being 1.
+/// The bytes of a tensor with all its scales set to 1.
 fn with_unit_scales(weights: &Weights<'_>) -> Vec<u8> {
     let mut bytes = weights.bytes().to_vec();
     let storage = weights.storage();

@@ -1,62 +1,63 @@
-//! Causes for the findings of a run.
+//! Finds the causes of the findings of a run.
 
 use std::collections::BTreeMap;
 
 use qk256::format::Format;
 use rayon::prelude::*;
 
-use super::examination::Examination;
+use super::diagnosed::Diagnosed;
 use crate::case::Case;
 use crate::cause::{Cause, Fault, six_digits};
 use crate::finding::{Finding, NodeFinding};
 use crate::implementation::Implementation;
+use crate::levels::Level;
 use crate::measure::Measures;
-use crate::outcome::{Outcome, Rung};
-use crate::side::{Sides, reference_format};
+use crate::outcome::Outcome;
+use crate::participant::{Participants, reference_format};
 use crate::tolerance::PROPORTIONAL;
-use crate::verdict::{Blame, Verdict};
+use crate::verdict::{Attribution, Verdict};
 
-/// A side in a format, by their ids.
+/// Ids of an implementation and a format.
 type Key = (String, &'static str);
 
-/// The sides of a run that were examined so far.
-pub struct Examinations<'a> {
-    sides: &'a Sides,
-    done: BTreeMap<Key, Examination<'a>>,
-    /// What was found in the nodes of each pair of engines, candidate and reference.
+/// The implementations of a run that are diagnosed so far.
+pub struct Diagnosis<'a> {
+    participants: &'a Participants,
+    done: BTreeMap<Key, Diagnosed<'a>>,
+    /// The first wrong operation of each pair of engines, by the ids of candidate and oracle.
     operations: BTreeMap<(String, String), Cause>,
 }
 
-/// Who is to be examined for a finding.
-struct Culprit<'a> {
-    side: &'a dyn Implementation,
+/// The implementation to diagnose for a finding.
+struct WrongImplementation<'a> {
+    implementation: &'a dyn Implementation,
     format: &'static Format,
     is_reference: bool,
 }
 
-impl<'a> Examinations<'a> {
-    /// None yet.
-    pub fn new(sides: &'a Sides) -> Examinations<'a> {
-        Examinations {
-            sides,
+impl<'a> Diagnosis<'a> {
+    /// An empty diagnosis.
+    pub fn new(participants: &'a Participants) -> Diagnosis<'a> {
+        Diagnosis {
+            participants,
             done: BTreeMap::new(),
             operations: BTreeMap::new(),
         }
     }
 
-    /// Gives the findings of divergent outcomes their causes, where the evidence shows them.
+    /// Sets the causes of the findings of divergent outcomes, if the evidence shows them.
     pub fn explain(&mut self, outcomes: &mut [Outcome]) {
-        // After a loss what differs may be its consequence.
+        // After the loss of a participant, differences may be a consequence of it.
         let divergent = |outcome: &&mut Outcome| {
             outcome.verdict == Verdict::Divergent && outcome.lost.is_empty()
         };
         let mut divergent: Vec<&mut Outcome> = outcomes.iter_mut().filter(divergent).collect();
-        let culprits = divergent.iter().flat_map(|outcome| {
-            let of = |finding| self.culprit(finding, outcome.names());
+        let wrong_implementations = divergent.iter().flat_map(|outcome| {
+            let of = |finding| self.wrong_implementation(finding, outcome.names());
             outcome.findings.iter().filter_map(of).collect::<Vec<_>>()
         });
-        let culprits = culprits.collect();
-        self.examine(culprits);
+        let wrong_implementations = wrong_implementations.collect();
+        self.examine(wrong_implementations);
         for outcome in &mut divergent {
             self.take_over(outcome);
         }
@@ -70,7 +71,7 @@ impl<'a> Examinations<'a> {
         });
     }
 
-    /// The cause of a finding in a case, `candidate` and `reference` being what differs in it.
+    /// The cause of a finding in a case in which `candidate` and `reference` differ.
     pub fn of_case(
         &mut self,
         finding: &Finding,
@@ -79,93 +80,107 @@ impl<'a> Examinations<'a> {
         case: &Case,
     ) -> Option<Cause> {
         let names = (candidate, reference, Some(case.format));
-        let culprit = self.culprit(finding, names);
-        self.examine(culprit.into_iter().collect());
+        let wrong_implementation = self.wrong_implementation(finding, names);
+        self.examine(wrong_implementation.into_iter().collect());
         self.cause(finding, names, Some(case))
     }
 
-    /// Examines whoever was not yet.
-    fn examine(&mut self, culprits: Vec<Culprit<'a>>) {
-        let mut new: BTreeMap<Key, Culprit<'a>> = BTreeMap::new();
-        for culprit in culprits {
-            if !self.done.contains_key(&culprit.key()) {
-                new.insert(culprit.key(), culprit);
+    /// Diagnoses the implementations that are not diagnosed yet.
+    fn examine(&mut self, wrong_implementations: Vec<WrongImplementation<'a>>) {
+        let mut new: BTreeMap<Key, WrongImplementation<'a>> = BTreeMap::new();
+        for wrong_implementation in wrong_implementations {
+            if !self.done.contains_key(&wrong_implementation.key()) {
+                new.insert(wrong_implementation.key(), wrong_implementation);
             }
         }
-        let examine = |(key, culprit): (Key, Culprit<'a>)| {
-            (key, Examination::of(culprit.side, culprit.format))
+        let examine = |(key, wrong_implementation): (Key, WrongImplementation<'a>)| {
+            (
+                key,
+                Diagnosed::of(
+                    wrong_implementation.implementation,
+                    wrong_implementation.format,
+                ),
+            )
         };
         let examined: Vec<_> = new.into_par_iter().map(examine).collect();
         self.done.extend(examined);
     }
 
     fn cause(&self, finding: &Finding, names: Names<'_>, case: Option<&Case>) -> Option<Cause> {
-        let culprit = self.culprit(finding, names)?;
-        let examination = self.done.get(&culprit.key())?;
+        let wrong_implementation = self.wrong_implementation(finding, names)?;
+        let diagnosed = self.done.get(&wrong_implementation.key())?;
         match case {
-            Some(case) if culprit.is_reference => examination.cause(Some(&case.for_references())),
-            case => examination.cause(case),
+            Some(case) if wrong_implementation.is_reference => {
+                diagnosed.cause(Some(&case.for_references()))
+            }
+            case => diagnosed.cause(case),
         }
     }
 
-    /// Whoever is to blame, if it is a side that multiplies.
-    fn culprit(
+    /// The wrong implementation, if it implements a format.
+    fn wrong_implementation(
         &self,
         finding: &Finding,
         (candidate, reference, format): Names<'_>,
-    ) -> Option<Culprit<'a>> {
+    ) -> Option<WrongImplementation<'a>> {
         let format = format?;
         let of_reference = |id: &str| {
-            let mut references = self.sides.references.iter();
-            let reference = references.find(|reference| reference.side.id() == id)?;
-            Some(Culprit {
-                side: reference.side.as_ref(),
+            let mut references = self.participants.references.iter();
+            let reference = references.find(|reference| reference.implementation.id() == id)?;
+            Some(WrongImplementation {
+                implementation: reference.implementation.as_ref(),
                 format: reference_format(format),
                 is_reference: true,
             })
         };
         let of_candidate = |id: &str| {
-            let mut candidates = self.sides.candidates.iter();
-            let candidate = candidates.find(|c| c.side.id() == id && c.format == format)?;
-            Some(Culprit {
-                side: candidate.side.as_ref(),
+            let mut candidates = self.participants.candidates.iter();
+            let candidate =
+                candidates.find(|c| c.implementation.id() == id && c.format == format)?;
+            Some(WrongImplementation {
+                implementation: candidate.implementation.as_ref(),
                 format,
                 is_reference: false,
             })
         };
-        match finding.blame {
-            Blame::CandidateWrong | Blame::BothWrong => of_candidate(candidate),
-            // An oracle that differs from the arbiter stands where candidates do.
-            Blame::ReferenceWrong => of_reference(reference).or_else(|| of_reference(candidate)),
-            Blame::BothDiffer | Blame::InputWrong | Blame::Unjudged => None,
+        match finding.attribution {
+            Attribution::CandidateWrong | Attribution::BothWrong => of_candidate(candidate),
+            // If an oracle differs from the reference model, the oracle is in the place of the candidate.
+            Attribution::ReferenceWrong => {
+                of_reference(reference).or_else(|| of_reference(candidate))
+            }
+            Attribution::BothDiffer | Attribution::InputWrong | Attribution::Unjudged => None,
         }
     }
 
-    /// Takes over what the rungs that run a model located: the first operation that is to blame explains its own
-    /// findings, and the logits of the same pair.
+    /// Uses the results of the levels that run a model: the first wrong operation explains its own findings and those
+    /// of the logits of the same pair.
     fn take_over(&mut self, outcome: &mut Outcome) {
         let pair = (outcome.candidate.clone(), outcome.reference.clone());
         for finding in &mut outcome.findings {
-            finding.cause = match outcome.rung {
-                Rung::Node => {
-                    // Whoever computed another number than the weights and the inputs say.
-                    let side = match finding.blame {
-                        Blame::ReferenceWrong => &pair.1,
+            finding.cause = match outcome.level {
+                Level::Node => {
+                    // The implementation whose result does not follow from weights and inputs.
+                    let implementation = match finding.attribution {
+                        Attribution::ReferenceWrong => &pair.1,
                         _ => &pair.0,
                     };
-                    finding.node.as_ref().and_then(|n| operation(side, n))
+                    finding
+                        .node
+                        .as_ref()
+                        .and_then(|n| operation(implementation, n))
                 }
-                Rung::Logits => self.operations.get(&pair).cloned(),
-                Rung::Lut | Rung::Block | Rung::Tensor => None,
+                Level::Logits => self.operations.get(&pair).cloned(),
+                Level::Lut | Level::Block | Level::Tensor => None,
             };
-            if let (Rung::Node, Some(cause)) = (outcome.rung, &finding.cause) {
+            if let (Level::Node, Some(cause)) = (outcome.level, &finding.cause) {
                 self.operations.entry(pair.clone()).or_insert(cause.clone());
             }
         }
     }
 }
 
-/// Candidate, reference, and the candidate's format if it is a kernel.
+/// Candidate, oracle, and the candidate's format if it is a kernel.
 type Names<'n> = (&'n str, &'n str, Option<&'static Format>);
 
 impl Outcome {
@@ -175,21 +190,21 @@ impl Outcome {
     }
 }
 
-impl Culprit<'_> {
+impl WrongImplementation<'_> {
     fn key(&self) -> Key {
-        (self.side.id().to_owned(), self.format.id)
+        (self.implementation.id().to_owned(), self.format.id)
     }
 }
 
-/// By what factor all of a node is off, if that is all that is wrong with it.
+/// The factor by which all of a node is off, if nothing else is wrong.
 fn proportion(measures: &Measures) -> Option<f64> {
     let ratio = measures.scale_ratio?;
     let proportional = 1.0 - measures.cosine_similarity? < PROPORTIONAL;
     (proportional && (ratio - 1.0).abs() > PROPORTIONAL.sqrt()).then(|| six_digits(ratio))
 }
 
-/// The operation of a node, if it is to blame for all that differs in the node.
-fn operation(side: &str, node: &NodeFinding) -> Option<Cause> {
+/// The cause of a node's difference, if the operation itself is wrong.
+fn operation(implementation: &str, node: &NodeFinding) -> Option<Cause> {
     let fault = Fault::Operation {
         op: node.op.clone(),
         node: node.name.clone(),
@@ -198,8 +213,8 @@ fn operation(side: &str, node: &NodeFinding) -> Option<Cause> {
         scale_ratio: proportion(&node.measures),
     };
     let wrong = node.measures.mismatches;
-    node.op_blamed.then(|| Cause {
-        side: side.into(),
+    node.op_attributed.then(|| Cause {
+        implementation: implementation.into(),
         fault,
         only_in: None,
         explained: wrong,

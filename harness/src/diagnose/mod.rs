@@ -1,28 +1,29 @@
-//! Diagnosis: from wrong results to their cause.
+//! Finds the causes of wrong results.
 //!
-//! A side with wrong results is probed, and every kind of cause whose marks are found names a **suspect**: a fault with
-//! its figures, from which results of any case follow. The suspect is then held against what the side answered to an
-//! **exam**, cases that show every kind of fault, and to the case of the finding. A suspect that predicts an error where
-//! the side is right is dropped; of the others the one counts that explains the most. It has to explain all of the
-//! finding's own case, or most of the exam where the finding has no case. Otherwise no cause is named.
+//! An implementation with wrong results is probed. Each kind of cause with evidence in the results makes a
+//! **hypothesis**: a fault with its parameters, which predicts the results of any case. The hypothesis is compared with
+//! the results of the **probes**, cases that show every kind of fault, and of the finding's own case. A hypothesis that
+//! predicts an error where the result is right is dropped. Of the remaining ones, the one that explains most counts. It
+//! must explain all wrong results of the finding's case, or most of those of the probes if the finding has no case.
+//! Otherwise no cause is named.
 //!
-//! What suspects predict is computed here once more, from the formats' description. It shares nothing with the planted
-//! mistakes, which would prove nothing if they and the diagnosis had one definition.
+//! Predictions are computed here from the description of the formats. They do not use the definitions of the mutants,
+//! because a common definition would prove nothing.
 //!
-//! Nothing of this runs where nothing diverges. A side is examined once a run, with fixed cases.
+//! The diagnosis runs only after a divergence. It examines an implementation once in a run, with fixed cases.
 
 mod by_products;
-mod exam;
-mod examination;
+mod diagnosed;
 mod explain;
+mod hypothesis;
 mod kind;
 mod number;
 mod paths;
+mod probes;
 mod scope;
 mod steps;
 mod subject;
-mod suspect;
 mod work;
 
-pub use examination::Examination;
-pub use explain::Examinations;
+pub use diagnosed::Diagnosed;
+pub use explain::Diagnosis;

@@ -1,6 +1,6 @@
-//! Numbers that products should be.
+//! Expected products.
 
-/// A number, and how far a rounded result may be off it.
+/// A number with the tolerance for rounded results.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Number {
     pub(super) value: f64,
@@ -8,9 +8,9 @@ pub(super) struct Number {
 }
 
 impl Number {
-    /// Whether a result is this number.
+    /// Whether a result equals this number within the tolerance.
     pub(super) fn is(self, actual: f64) -> bool {
-        // Beyond the range of f32, what comes out of an overflow depends on the order of sums.
+        // Beyond the range of f32, the result of an overflow depends on the order of additions.
         if !self.value.is_finite() || self.value.abs() > f64::from(f32::MAX) {
             return !actual.is_finite();
         }

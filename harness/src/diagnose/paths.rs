@@ -1,32 +1,32 @@
-//! A side that is made to take its path for few activation rows, or that for many: what probes find in one says nothing
-//! of the other.
+//! Forces an implementation to take its code path for small or for large batches. Faults of one path do not show in the
+//! other.
 
 use qk256::format::{Storage, Weights};
 
-use crate::implementation::{Implementation, SideError};
+use crate::implementation::{Implementation, ImplementationError};
 
-/// Activation rows that every kernel takes for few.
+/// Number of activation rows that every kernel treats as a small batch.
 pub(super) const FEW: usize = 2;
 
-/// Activation rows that every kernel takes for many.
+/// Number of activation rows that every kernel treats as a large batch.
 pub(super) const MANY: usize = 16;
 
-/// A side that is given each activation row in a call of its own, `copies` times over; more rows than that as they are,
-/// unless they are to be alone.
+/// Calls an implementation with one activation row at a time, repeated `copies` times. With more than one copy, batches
+/// of at least `copies` rows are passed unchanged.
 pub(super) struct EachRow<'a> {
-    pub(super) side: &'a dyn Implementation,
+    pub(super) implementation: &'a dyn Implementation,
     pub(super) copies: usize,
 }
 
 impl EachRow<'_> {
-    /// Calls the side for each row, and keeps the results of the first copy.
+    /// Calls the implementation for each row and keeps the results of the first copy.
     fn each<A: Copy, R: Copy + Default>(
         &self,
         weights: &Weights<'_>,
         activations: &[A],
         out: &mut [R],
-        call: impl Fn(&[A], &mut [R]) -> Result<(), SideError>,
-    ) -> Result<(), SideError> {
+        call: impl Fn(&[A], &mut [R]) -> Result<(), ImplementationError>,
+    ) -> Result<(), ImplementationError> {
         let (rows, batch) = (weights.rows(), activations.len() / weights.cols());
         if batch == 1 && self.copies == 1 || batch >= self.copies && self.copies > 1 {
             return call(activations, out);
@@ -45,11 +45,11 @@ impl EachRow<'_> {
 
 impl Implementation for EachRow<'_> {
     fn id(&self) -> &str {
-        self.side.id()
+        self.implementation.id()
     }
 
-    fn defined_on(&self, storage: &Storage) -> Result<(), SideError> {
-        self.side.defined_on(storage)
+    fn defined_on(&self, storage: &Storage) -> Result<(), ImplementationError> {
+        self.implementation.defined_on(storage)
     }
 
     fn dots(
@@ -57,9 +57,9 @@ impl Implementation for EachRow<'_> {
         weights: &Weights<'_>,
         activations: &[i8],
         out: &mut [i64],
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         self.each(weights, activations, out, |a, out| {
-            self.side.dots(weights, a, out)
+            self.implementation.dots(weights, a, out)
         })
     }
 
@@ -69,13 +69,13 @@ impl Implementation for EachRow<'_> {
         activations: &[f32],
         threads: usize,
         out: &mut [f32],
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         self.each(weights, activations, out, |a, out| {
-            self.side.products(weights, a, threads, out)
+            self.implementation.products(weights, a, threads, out)
         })
     }
 
-    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, SideError> {
-        self.side.quantize(storage, values)
+    fn quantize(&self, storage: &Storage, values: &[f32]) -> Result<Vec<u8>, ImplementationError> {
+        self.implementation.quantize(storage, values)
     }
 }

@@ -1,10 +1,11 @@
-//! The part of a side that has a fault: kernels have paths of their own for dots and products, for vectors and batches.
+//! The part of an implementation that has a fault. Kernels have separate code paths for dots and products, and for
+//! vectors and batches.
 
 use super::work::Work;
 use crate::case::{DOTS, PRODUCTS};
 use crate::cause::Extent;
 
-/// Operations and batches.
+/// A range of operations and batch sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scope {
     operation: Option<&'static str>,
@@ -13,7 +14,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// Every scope that answers tell apart, the widest first.
+    /// All scopes that the results can distinguish, the widest first.
     pub(super) fn all(works: &[Work]) -> Vec<Scope> {
         let mut batches: Vec<usize> = works.iter().map(|work| work.case.batch).collect();
         batches.sort_unstable();
@@ -35,7 +36,7 @@ impl Scope {
         scopes.collect()
     }
 
-    /// Whether a case is in it.
+    /// Whether the scope contains a case.
     pub(super) fn covers(self, work: &Work) -> bool {
         let batch = work.case.batch;
         let operation = work.case.input.operation();
@@ -44,7 +45,7 @@ impl Scope {
             && self.most_batch.is_none_or(|most| batch <= most)
     }
 
-    /// As a cause shows it; none if it is everywhere.
+    /// The scope as part of a cause. None if it contains everything.
     pub(super) fn extent(self) -> Option<Extent> {
         let extent = Extent {
             operation: self.operation.map(String::from),

@@ -1,4 +1,4 @@
-//! The steps of a product, each of which a fault may change. Computed in integers and f64.
+//! The steps of a product, which faults can change. Computed in integers and f64.
 
 use qk256::format::{Format, ScaleRule, Weights};
 
@@ -6,32 +6,32 @@ use super::number::Number;
 use super::work::Work;
 use crate::tolerance::PREDICTION;
 
-/// The code of the weight in a row and a column; none if none is read there.
+/// The code of the weight in a row and a column. None if none is read there.
 pub(super) type CodeStep = Box<dyn Fn(&Weights<'_>, usize, usize) -> Option<u8> + Send + Sync>;
 
-/// The scale of an index.
+/// The scale with an index.
 pub(super) type ScaleStep = Box<dyn Fn(&Weights<'_>, usize) -> f64 + Send + Sync>;
 
-/// What a suspect does at each step.
+/// The steps of a product under a hypothesis.
 pub(super) struct Steps {
-    /// Where codes are read.
+    /// Reads the code of a weight.
     pub(super) code: CodeStep,
-    /// The number that is multiplied for a code.
+    /// The number multiplied for a code.
     pub(super) raw: Box<dyn Fn(u8) -> i64 + Send + Sync>,
-    /// The number that is multiplied for an activation code.
+    /// The number multiplied for an activation code.
     pub(super) activation: Box<dyn Fn(i8) -> i64 + Send + Sync>,
-    /// How many columns of a row are multiplied.
+    /// Number of multiplied columns in a row.
     pub(super) columns: Box<dyn Fn(usize) -> usize + Send + Sync>,
-    /// Whether the activation sum counts columns that are not multiplied.
+    /// Whether the activation sum includes columns that are not multiplied.
     pub(super) sums_whole_rows: bool,
     /// How many times the activation sum is subtracted.
     pub(super) subtracted: i64,
-    /// What products are multiplied by, beside the scale of the activations.
+    /// The factor of the result, in addition to the scale of the activations.
     pub(super) scale: ScaleStep,
 }
 
 impl Steps {
-    /// As the format defines them.
+    /// The steps that the format defines.
     pub(super) fn right(format: &'static Format) -> Steps {
         Steps {
             code: Box::new(|weights, row, col| Some(weights.code(row, col))),
@@ -50,7 +50,7 @@ impl Steps {
         let (storage, cols) = (work.storage(), work.case.cols);
         let columns = (self.columns)(cols);
         let offset = self.subtracted * i64::from(work.case.format.codebook.offset());
-        // Columns that share a scale, so that what cancels inside leaves nothing.
+        // Columns that share a scale are summed together, so that cancelling terms leave nothing.
         let run = match work.case.format.scale {
             ScaleRule::Tensor => cols,
             ScaleRule::Block { weights } => weights,

@@ -1,4 +1,4 @@
-//! A case with what a side answered and what would have been right.
+//! A case with the results of an implementation and the right results.
 
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,25 +8,25 @@ use qk256::activation::{ActivationKind, Activations};
 use qk256::format::{QK256, Storage, Weights};
 
 use crate::case::{Case, Input};
-use crate::implementation::{Implementation, SideError};
-use crate::side::Arbiter;
+use crate::implementation::{Implementation, ImplementationError};
+use crate::participant::ReferenceModel;
 
-/// A case as every side is asked it.
+/// A packed case, shared by all implementations.
 pub(super) struct Question {
     pub(super) case: Case,
     storage: Storage,
     bytes: Vec<u8>,
-    /// None where activations are not finite.
+    /// None if activations are not finite.
     integers: Option<Integers>,
-    /// What the arbiter says, batch-major, NaN where the case has to be refused, and how far a rounded result may be off.
-    /// Computed when it is first asked for: probes look at what a side answers alone.
+    /// Results of the reference model with the tolerance for rounded results, batch-major, NaN if the case must be
+    /// refused. Computed on first use, because some probes only need the implementation's results.
     truth: OnceLock<Vec<(f64, f64)>>,
 }
 
-/// A case, answered.
+/// A case with the results of an implementation.
 pub(super) struct Work {
     question: Arc<Question>,
-    /// What the side says. NaN where it refused activations that are not finite.
+    /// Results of the implementation, batch-major. NaN if it refused activations that are not finite.
     actual: Vec<f64>,
 }
 
@@ -38,17 +38,17 @@ impl Deref for Work {
     }
 }
 
-/// Activations as the dot product takes them.
+/// The quantized activations.
 struct Integers {
     codes: Vec<i8>,
-    /// What an integer is to be multiplied by, for each run of columns.
+    /// The factor of the integers in each run of columns.
     factors: Vec<f64>,
-    /// Columns that share a factor.
+    /// Number of columns that share a factor.
     run: usize,
 }
 
 impl Question {
-    /// None if the case cannot be packed.
+    /// Packs a case. None if it cannot be packed.
     pub(super) fn new(case: Case) -> Option<Question> {
         let (storage, bytes) = case.pack().ok()?;
         Weights::new(storage, &bytes).ok()?;
@@ -69,7 +69,7 @@ impl Question {
         &self.storage
     }
 
-    /// How many results there are.
+    /// Number of results.
     pub(super) fn len(&self) -> usize {
         self.case.rows * self.case.batch
     }
@@ -96,13 +96,13 @@ impl Question {
         self.truths()[self.index(batch, row)].1
     }
 
-    /// Every place of a result, `(batch, row)`.
+    /// All positions of results, as `(batch, row)`.
     pub(super) fn places(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let rows = self.case.rows;
         (0..self.case.batch).flat_map(move |batch| (0..rows).map(move |row| (batch, row)))
     }
 
-    /// Whether integer dots were asked for, not products.
+    /// Whether the case is one of integer dots, not of products.
     pub(super) fn is_dots(&self) -> bool {
         matches!(self.case.input, Input::Codes(_))
     }
@@ -112,14 +112,14 @@ impl Question {
         self.integers.is_some()
     }
 
-    /// The code of an activation; 0 where there is none.
+    /// The code of an activation; 0 if there is none.
     pub(super) fn activation(&self, batch: usize, col: usize) -> i8 {
         let at = batch * self.case.cols + col;
         let codes = self.integers.as_ref().map(|integers| &integers.codes);
         codes.and_then(|codes| codes.get(at)).copied().unwrap_or(0)
     }
 
-    /// What integers of a column are multiplied by, beside the scale of the weights; 1 for dots.
+    /// The factor of the integers of a column, without the scale of the weights; 1 for dots.
     pub(super) fn factor(&self, batch: usize, col: usize) -> f64 {
         self.integers.as_ref().map_or(1.0, |integers| {
             let runs = self.case.cols.div_ceil(integers.run);
@@ -129,10 +129,10 @@ impl Question {
 }
 
 impl Work {
-    /// Asks a side. None if it does not serve the case or fails at it.
-    pub(super) fn of(side: &dyn Implementation, question: Arc<Question>) -> Option<Work> {
-        side.defined_on(&question.storage).ok()?;
-        let actual = match ask(side, &question.weights(), &question.case) {
+    /// Runs a case on an implementation. None if it does not support the case or fails.
+    pub(super) fn of(implementation: &dyn Implementation, question: Arc<Question>) -> Option<Work> {
+        implementation.defined_on(&question.storage).ok()?;
+        let actual = match ask(implementation, &question.weights(), &question.case) {
             Ok(actual) => actual,
             Err(_) if !question.is_finite() => vec![f64::NAN; question.len()],
             Err(_) => return None,
@@ -144,7 +144,7 @@ impl Work {
         self.actual[self.index(batch, row)]
     }
 
-    /// Whether a result is not what the arbiter says, rounding aside.
+    /// Whether a result differs from the reference model's by more than rounding.
     pub(super) fn is_wrong(&self, batch: usize, row: usize) -> bool {
         let (truth, actual) = (self.truth(batch, row), self.actual(batch, row));
         let off = (actual - truth).abs();
@@ -183,41 +183,44 @@ impl Integers {
     }
 }
 
-/// The results of a side, a panic being a failure like another.
+/// Runs an implementation. A panic counts as a failure.
 fn ask(
-    side: &dyn Implementation,
+    implementation: &dyn Implementation,
     weights: &Weights<'_>,
     case: &Case,
-) -> Result<Vec<f64>, SideError> {
+) -> Result<Vec<f64>, ImplementationError> {
     let n = case.rows * case.batch;
     let run = || match &case.input {
         Input::Codes(codes) => {
             let mut out = vec![0; n];
-            side.dots(weights, codes, &mut out)?;
+            implementation.dots(weights, codes, &mut out)?;
             Ok(out.into_iter().map(|dot| dot as f64).collect())
         }
         Input::Values(values) => {
             let mut out = vec![0.0; n];
-            side.products(weights, values, case.threads, &mut out)?;
+            implementation.products(weights, values, case.threads, &mut out)?;
             Ok(out.into_iter().map(f64::from).collect())
         }
     };
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        Err(SideError::Failed {
-            side: side.id().into(),
-            operation: "a case",
-            reason: "it panicked".into(),
-        })
+        Err(ImplementationError::failed(
+            implementation.id(),
+            "a case",
+            "it panicked",
+        ))
     })
 }
 
-/// A result as the arbiter has it, and how far a rounded one may be off.
+/// A result of the reference model and the tolerance for a rounded one.
 fn truth(weights: &Weights<'_>, case: &Case, index: usize, finite: bool) -> (f64, f64) {
     let (batch, row) = (index / case.rows, index % case.rows);
     let columns = batch * case.cols..(batch + 1) * case.cols;
     match &case.input {
         _ if !finite => (f64::NAN, 0.0),
-        Input::Codes(codes) => (Arbiter.dot(weights, row, &codes[columns]) as f64, 0.0),
-        Input::Values(values) => Arbiter.product(weights, row, &values[columns]),
+        Input::Codes(codes) => (
+            ReferenceModel.dot(weights, row, &codes[columns]) as f64,
+            0.0,
+        ),
+        Input::Values(values) => ReferenceModel.product(weights, row, &values[columns]),
     }
 }

@@ -1,8 +1,7 @@
-//! A campaign: cases one after the other, until enough were tried.
+//! A campaign: runs random cases until a limit is reached.
 
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
 use qk256::format::Format;
 
 use super::draft::Draft;
@@ -10,54 +9,55 @@ use super::shrink::smallest;
 use super::trial::{Difference, Trial, try_case};
 use crate::case::{Case, CaseError};
 use crate::interrupt;
+use crate::participant::Participants;
+use crate::progress::Progress;
 use crate::shard::Shard;
-use crate::side::Sides;
 
-/// When a campaign ends, unless it has found enough.
+/// The limits of a campaign.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limit {
-    /// After so many cases.
+    /// Number of cases.
     pub cases: Option<u64>,
-    /// After so long.
+    /// Time.
     pub time: Option<Duration>,
 }
 
-/// What is tried.
+/// Parameters of a campaign.
 pub struct Campaign<'a> {
-    /// Candidates, references.
-    pub sides: &'a Sides,
+    /// The participants.
+    pub participants: &'a Participants,
     /// Seed of all cases.
     pub seed: u64,
     /// Index of the first case.
     pub start: u64,
-    /// Which of the cases from there on.
+    /// The shard of the cases from `start` on.
     pub shard: Shard,
-    /// When to end.
+    /// The limits.
     pub limit: Limit,
 }
 
-/// What a campaign came to.
+/// The results of a campaign.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// Cases tried.
+    /// Number of cases tried.
     pub cases: u64,
-    /// Index from which the same campaign would go on.
+    /// Index at which the same campaign would continue.
     pub next: u64,
-    /// Block comparisons.
+    /// Number of block comparisons.
     pub comparisons: u64,
-    /// Results of references that a known divergence explains.
+    /// Number of oracle results that a known divergence explains.
     pub known: u64,
-    /// How long it took.
+    /// Duration of the campaign.
     pub elapsed: Duration,
-    /// Shrunk cases, each with the index of the case that it came from and its difference.
+    /// Shrunk cases with their differences and the indices of the original cases.
     pub findings: Vec<(u64, Case, Difference)>,
 }
 
-/// After so many findings a campaign ends: what is broken is broken.
+/// Number of findings after which a campaign ends. More would show little new.
 const MOST_FINDINGS: usize = 8;
 
-/// Index of the `n`th case, from 0, of a shard of a campaign. None if the campaign could not go on after it, since
-/// indices have 64 bits.
+/// Index of the `n`th case, from 0, of a shard of a campaign. None if no index of 64 bits would be left to continue
+/// after it.
 pub fn case_index(start: u64, shard: Shard, n: u64) -> Option<u64> {
     let done = n.checked_mul(shard.count)?.checked_add(start)?;
     done.checked_add(shard.count)?;
@@ -65,13 +65,13 @@ pub fn case_index(start: u64, shard: Shard, n: u64) -> Option<u64> {
 }
 
 impl Campaign<'_> {
-    /// Tries cases until the limit is reached, or until eight pairs of sides have differed. A pair that has differed is
-    /// not shrunk again.
+    /// Runs cases until the limit is reached or eight pairs of implementations differ. Further differences of a pair
+    /// are not shrunk.
     ///
     /// # Errors
     ///
-    /// [`CaseError`] if a case cannot be made; none is known.
-    pub fn run(&self, progress: &ProgressBar) -> Result<Summary, CaseError> {
+    /// [`CaseError`] if a case cannot be made. No such case is known.
+    pub fn run(&self, progress: &Progress) -> Result<Summary, CaseError> {
         let formats = self.formats();
         let begun = Instant::now();
         let mut summary = Summary {
@@ -114,7 +114,7 @@ impl Campaign<'_> {
             }
         }
         summary.elapsed = begun.elapsed();
-        progress.finish_and_clear();
+        progress.finish();
         Ok(summary)
     }
 
@@ -128,7 +128,7 @@ impl Campaign<'_> {
     /// The formats of the candidates that this CPU can run.
     fn formats(&self) -> Vec<&'static Format> {
         let mut formats: Vec<&'static Format> = Vec::new();
-        for candidate in &self.sides.candidates {
+        for candidate in &self.participants.candidates {
             if !formats.contains(&candidate.format) {
                 formats.push(candidate.format);
             }
@@ -137,10 +137,14 @@ impl Campaign<'_> {
     }
 
     fn trial(&self, case: &Case) -> Result<Trial, CaseError> {
-        try_case(case, &self.sides.candidates, &self.sides.references)
+        try_case(
+            case,
+            &self.participants.candidates,
+            &self.participants.references,
+        )
     }
 
-    /// The smallest case in which the same sides differ, and how they do there.
+    /// The smallest case in which the same implementations differ, with its difference.
     fn smallest(&self, case: Case, difference: Difference) -> (Case, Difference) {
         let same = |other: &Difference| {
             other.candidate == difference.candidate && other.reference == difference.reference

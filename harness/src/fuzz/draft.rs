@@ -1,31 +1,31 @@
-//! A draft: the numbers from which a case is made.
+//! A draft: the small numbers from which a case is made.
 
 #[cfg(test)]
 use qk256::format::FORMATS;
-use qk256::format::{Digit, Flavour, Format, QK256, Storage};
+use qk256::format::{Digit, Format, QK256, Storage, StorageVariant};
 
 use super::values;
 use crate::case::{ALIGNMENT, Case, CaseError, Input};
 use crate::probe::Random;
 
-/// Small numbers that name a case. Any will do: each is taken modulo what there is to choose from.
+/// Small numbers that determine a case. All values are valid, because each is reduced modulo the number of choices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Draft {
-    /// Format, among those allowed.
+    /// Index of the format among those allowed.
     pub format: usize,
-    /// Flavour of the format.
-    pub flavour: usize,
-    /// Rows less one, in panels.
+    /// Index of the storage variant.
+    pub variant: usize,
+    /// Number of rows in panels, minus one.
     pub panels: usize,
-    /// Columns less one, in the smallest steps that the storage allows.
+    /// Number of columns in the smallest steps that the storage allows, minus one.
     pub steps: usize,
-    /// Activation rows less one.
+    /// Number of activation rows minus one.
     pub batch: usize,
-    /// Threads less one.
+    /// Number of threads minus one.
     pub threads: usize,
-    /// Offset of the weights from an alignment of 64 bytes.
+    /// Offset of the weights in bytes from an alignment of 64.
     pub weight_shift: usize,
-    /// Offset of the activations.
+    /// Offset of the activations in bytes from an alignment of 64.
     pub activation_shift: usize,
     /// Distribution of codes.
     pub codes: usize,
@@ -33,31 +33,31 @@ pub struct Draft {
     pub activations: usize,
     /// Distribution of scales.
     pub scales: usize,
-    /// f32 activations rather than int8.
+    /// Whether activations are f32 instead of int8.
     pub products: bool,
     /// Seed of the values.
     pub seed: u64,
 }
 
 impl Draft {
-    /// Rows less one, in panels, that a draft has at most.
+    /// Upper limit of the number of rows in panels, minus one.
     pub const MAX_PANELS: usize = 8;
-    /// Columns that a draft has at most.
+    /// Upper limit of the number of columns.
     pub const MAX_COLS: usize = 4608;
-    /// Activation rows less one that a draft has at most.
+    /// Upper limit of the number of activation rows, minus one.
     pub const MAX_BATCH: usize = 32;
-    /// Threads less one that a draft has at most.
+    /// Upper limit of the number of threads, minus one.
     pub const MAX_THREADS: usize = 3;
 
-    /// The draft of an index: the same for the same seed, on every machine.
+    /// The draft with an index. It is the same on every machine for the same seed.
     pub fn of(seed: u64, index: u64) -> Draft {
         let mut random = Random::new(seed, "fuzz");
-        // Streams of neighbours differ in their start, and the generator's mixing does the rest.
+        // Neighbouring indices start the generator at different states, and its mixing makes the streams independent.
         let mut random = Random::new(
             random.bits() ^ index.wrapping_mul(0x9e37_79b9_7f4a_7c15),
             "",
         );
-        // Most rows are short, so that many tails are tried; some are long enough to wrap an accumulator.
+        // Most rows are short, so that many tails are tried. Some are long enough to wrap an accumulator.
         let cols = match random.below(16) {
             0 => random.below(Draft::MAX_COLS),
             1..4 => random.below(1200),
@@ -69,11 +69,11 @@ impl Draft {
             2..8 => random.below(9),
             _ => random.below(3),
         };
-        // One product costs as much as many dots, for the reference's executor has to start.
+        // A product costs as much as many dots, because the oracle's executor must start.
         let products = random.below(16) == 0;
         Draft {
             format: random.below(1 << 16),
-            flavour: random.below(1 << 16),
+            variant: random.below(1 << 16),
             panels: random.below(5) * random.below(3),
             steps: cols,
             batch,
@@ -88,27 +88,27 @@ impl Draft {
         }
     }
 
-    /// The case, of one of these formats.
+    /// Makes the case in one of these formats.
     ///
     /// # Errors
     ///
-    /// [`CaseError`] if a shape is chosen that the format cannot hold; none is known.
+    /// [`CaseError`] if the format cannot hold the shape. No such draft is known.
     ///
     /// # Panics
     ///
-    /// If there is no format.
+    /// If `formats` is empty.
     pub fn case(&self, formats: &[&'static Format]) -> Result<Case, CaseError> {
         let format = formats[self.format % formats.len()];
-        let flavour = format.flavours[self.flavour % format.flavours.len()];
+        let variant = format.variants[self.variant % format.variants.len()];
         let rows = (1 + self.panels % (1 + Draft::MAX_PANELS)) * format.layout.panel_rows();
-        let step = step(format, flavour, rows);
-        // The draft's steps are columns: they are rounded up to what the storage allows.
+        let step = step(format, variant, rows);
+        // The draft's steps are columns, rounded up to what the storage allows.
         let cols = (1 + self.steps % Draft::MAX_COLS).next_multiple_of(step);
-        let storage = Storage::new(*format, flavour, rows, cols)?;
+        let storage = Storage::new(*format, variant, rows, cols)?;
         let batch = 1 + self.batch % (1 + Draft::MAX_BATCH);
         let mut random = Random::new(self.seed, "case");
         let holds_three = !matches!(storage.slot(0, 0).digit, Digit::Trit { .. });
-        // Half of the kinds are the plain one.
+        // Half of the values stand for the plain kind.
         let kind = |kind: usize, kinds: usize| if kind < kinds { kind } else { 0 };
         let codes = values::codes(
             kind(self.codes, values::CODE_KINDS),
@@ -131,7 +131,7 @@ impl Draft {
         };
         Ok(Case {
             format,
-            flavour,
+            variant,
             rows,
             cols,
             batch,
@@ -147,17 +147,17 @@ impl Draft {
     }
 }
 
-/// What the columns must be a multiple of.
-pub(super) fn step(format: &Format, flavour: Flavour, rows: usize) -> usize {
-    let fits = |cols: &usize| Storage::new(*format, flavour, rows, *cols).is_ok();
-    // Whatever fits at 1, 4, 32, 64 or 128 columns and at their sum with a block fits at every multiple.
+/// The smallest step of the number of columns.
+pub(super) fn step(format: &Format, variant: StorageVariant, rows: usize) -> usize {
+    let fits = |cols: &usize| Storage::new(*format, variant, rows, *cols).is_ok();
+    // A step that fits for itself and for its sum with a block fits for every multiple.
     [1, 4, 32, 64, 128, QK256]
         .into_iter()
         .find(|step| fits(step) && fits(&(QK256 + step)))
         .unwrap_or(QK256)
 }
 
-/// Every format.
+/// All formats.
 #[cfg(test)]
 pub(super) fn all_formats() -> Vec<&'static Format> {
     FORMATS.iter().collect()
@@ -182,23 +182,23 @@ mod tests {
     }
 
     #[test]
-    fn drafts_reach_every_format_flavour_operation_and_tail() {
+    fn drafts_reach_every_format_variant_operation_and_tail() {
         use std::collections::HashSet;
         let formats = all_formats();
         let (mut kinds, mut tails, mut batches) = (HashSet::new(), HashSet::new(), HashSet::new());
         for index in 0..40_000 {
             let draft = Draft::of(3, index);
-            // Values are of no interest here: the shapes come from the draft alone.
+            // Only shapes are checked here, which depend on the draft alone.
             let format = formats[draft.format % formats.len()];
-            let flavour = format.flavours[draft.flavour % format.flavours.len()];
-            kinds.insert((format.id, flavour.name(), draft.products));
-            if flavour == Flavour::PaddedRows {
+            let variant = format.variants[draft.variant % format.variants.len()];
+            kinds.insert((format.id, variant.name(), draft.products));
+            if variant == StorageVariant::PaddedRows {
                 tails.insert((1 + draft.steps) % QK256);
             }
             batches.insert(1 + draft.batch);
         }
-        let flavours: usize = formats.iter().map(|format| format.flavours.len()).sum();
-        assert_eq!(kinds.len(), 2 * flavours);
+        let variants: usize = formats.iter().map(|format| format.variants.len()).sum();
+        assert_eq!(kinds.len(), 2 * variants);
         assert_eq!(tails.len(), QK256);
         for batch in (1..=9).chain([16, 32, 33]) {
             assert!(batches.contains(&batch), "batch {batch}");

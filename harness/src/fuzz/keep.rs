@@ -1,4 +1,4 @@
-//! Findings of a climb with small inputs that show them again.
+//! Shrinks the inputs of a run's findings and writes them to files.
 
 use std::path::{Path, PathBuf};
 use std::slice;
@@ -10,36 +10,40 @@ use crate::case::Case;
 use crate::case_record::CaseRecord;
 use crate::finding::Finding;
 use crate::outcome::Outcome;
-use crate::side::{Candidate, Sides};
+use crate::participant::{Candidate, Participants};
+use crate::rerun::Rerun;
 use crate::verdict::Verdict;
 
-/// Makes the cases of an outcome's findings as small as they will go. With a folder they are written there too, and each
-/// finding names the command that replays its file. Gives the files.
+/// Shrinks the cases of an outcome's findings. If a folder is given, writes them there and sets the command of each
+/// finding to replay its file. Returns the paths of the files.
 ///
-/// A finding without a case keeps its command: one of a table of slots, of a whole model, or of activations that have to
-/// be refused, which no case that is compared can hold. So does one whose case alone shows no difference.
+/// Findings without a case keep their command: those of a table of slots, of a whole model, or of activations that must
+/// be refused, which no case can hold. So do findings whose case alone shows no difference.
 ///
 /// # Errors
 ///
 /// [`RegressionError::Io`] if a file cannot be written.
 pub fn keep(
     outcome: &mut Outcome,
-    sides: &Sides,
+    participants: &Participants,
     folder: Option<&Path>,
 ) -> Result<Vec<PathBuf>, RegressionError> {
     let mut files = Vec::new();
     let is_divergent = outcome.verdict == Verdict::Divergent;
-    let (rung, candidate, reference) = (outcome.rung, &outcome.candidate, &outcome.reference);
+    let (level, candidate, reference) = (outcome.level, &outcome.candidate, &outcome.reference);
     for finding in &mut outcome.findings {
         let case = finding.case.take().filter(|_| is_divergent);
-        let shrunk = case.and_then(|case| shrunk(finding, case, candidate, reference, sides));
+        let shrunk =
+            case.and_then(|case| shrunk(finding, case, candidate, reference, participants));
         let Some((case, difference)) = shrunk else {
             continue;
         };
         if let Some(folder) = folder {
-            let story = format!("{candidate} against {reference} on rung {rung}, shrunk");
-            let file = Regression::new(story, &case, Some(&difference)).write(folder)?;
-            finding.reproduce = format!("harness replay {}", file.display());
+            let description = format!("{candidate} against {reference} on level {level}, shrunk");
+            let file = Regression::new(description, &case, Some(&difference)).write(folder)?;
+            finding.reproduce = Rerun::Replay {
+                file: file.display().to_string(),
+            };
             files.push(file);
         }
         finding.input = Some(CaseRecord::from(&case));
@@ -47,32 +51,33 @@ pub fn keep(
     Ok(files)
 }
 
-/// The smallest case in which one of both sides still differs, with the cause that the finding has.
+/// The smallest case in which the candidate or the oracle still differs, with the cause of the finding.
 fn shrunk(
     finding: &Finding,
     case: Case,
     candidate: &str,
     reference: &str,
-    sides: &Sides,
+    participants: &Participants,
 ) -> Option<(Case, Difference)> {
     if !case.is_finite() {
         return None;
     }
-    let is_candidate = |c: &&Candidate| c.side.id() == candidate && c.format == case.format;
-    let candidates = sides
+    let is_candidate =
+        |c: &&Candidate| c.implementation.id() == candidate && c.format == case.format;
+    let candidates = participants
         .candidates
         .iter()
         .find(is_candidate)
         .map(slice::from_ref)?;
-    let mut references = sides.references.iter();
-    // The arbiter, which judges every case, is not among the references.
+    let mut references = participants.references.iter();
+    // The reference model is not among the oracles. It judges every case.
     let references = references
-        .find(|r| r.side.id() == reference)
+        .find(|r| r.implementation.id() == reference)
         .map_or(&[][..], slice::from_ref);
     let differ = |case: &Case| {
         let trial = try_case(case, candidates, references).ok()?;
         let mut differences = trial.differences.into_iter();
-        differences.find(|other| other.finding.blame == finding.blame)
+        differences.find(|other| other.finding.attribution == finding.attribution)
     };
     let (case, mut difference) = smallest(case, differ)?;
     difference.finding.cause = finding.cause.clone();

@@ -1,12 +1,13 @@
-//! Differential fuzzing: random matrices through every kernel, every oracle that is defined on them, and the arbiter.
+//! Differential fuzzing: runs random matrices on every kernel, every oracle that supports them, and the reference
+//! model.
 //!
 //! # Glossary
 //!
-//! - **draft**: a handful of small numbers from which a case is made; what a seed and an index give, and what
-//!   property tests shrink.
-//! - **case**: a packed shape with all its numbers; what kernels run, what a finding is shrunk to, and what a file of
-//!   `corpus/regressions` holds.
-//! - **trial**: a case run on all sides, and what it comes to.
+//! - **draft**: a few small numbers from which a case is made. A seed and an index determine one, and property tests
+//!   shrink it.
+//! - **case**: a shape with all its numbers. Kernels run it, shrinking a finding reduces it, and a file of
+//!   `corpus/regressions` holds it.
+//! - **trial**: the run of a case on all participants, with its results.
 
 mod campaign;
 mod draft;

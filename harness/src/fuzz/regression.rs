@@ -1,4 +1,4 @@
-//! A case as a file.
+//! Files with one case.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,37 +13,37 @@ use crate::destination::{Destination, DestinationError};
 use crate::finding::Finding;
 use crate::input;
 
-/// Longest file that is read: another file by mistake must not fill the memory.
+/// Upper limit of the file size in bytes, so that a wrong file does not fill the memory.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// Why a file holds no case.
+/// Why a file with a case cannot be read or written.
 #[derive(Debug, Error)]
 pub enum RegressionError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error(transparent)]
     Write(#[from] DestinationError),
-    /// It is no JSON of a case.
+    /// The file is no JSON of a case.
     #[error("{path}: {source}")]
     Syntax {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Where, and what was expected.
+        /// The position and the expected syntax.
         source: serde_json::Error,
     },
-    /// Its case is none.
+    /// The case in the file is invalid.
     #[error("{path}: {source}")]
     Case {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: CaseRecordError,
     },
 }
@@ -52,11 +52,11 @@ pub enum RegressionError {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Regression {
-    /// What it shows, in words.
-    pub story: String,
-    /// What is multiplied.
+    /// Description of what the case shows.
+    pub description: String,
+    /// The case.
     pub case: CaseRecord,
-    /// The candidate that failed, the reference, and the difference, when it was found.
+    /// The difference that was found, with its candidate and oracle.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub found: Option<Found>,
 }
@@ -66,22 +66,22 @@ pub struct Regression {
 pub struct Found {
     /// Id of the candidate.
     pub candidate: String,
-    /// Id of the reference.
+    /// Id of the oracle.
     pub reference: String,
     /// The difference.
     pub finding: Finding,
 }
 
 impl Regression {
-    /// The file of a case.
-    pub fn new(story: String, case: &Case, found: Option<&Difference>) -> Regression {
+    /// Creates the contents of the file for a case.
+    pub fn new(description: String, case: &Case, found: Option<&Difference>) -> Regression {
         Regression {
-            story,
+            description,
             case: case.into(),
             found: found.map(|difference| Found {
                 candidate: difference.candidate.clone(),
                 reference: difference.reference.clone(),
-                // The file itself is its input.
+                // The file itself holds the input.
                 finding: Finding {
                     input: None,
                     ..difference.finding.clone()
@@ -118,7 +118,8 @@ impl Regression {
         })
     }
 
-    /// Writes the file into `folder`, which is made if it is not there, under a name of format, operation and content.
+    /// Writes the file to `folder`, which is created if missing. The name consists of format, operation and a hash of
+    /// the content.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl Regression {
         Ok(path)
     }
 
-    /// The case in the file that was read from `path`.
+    /// Decodes the case of a file that was read from `path`.
     ///
     /// # Errors
     ///
@@ -171,7 +172,7 @@ mod tests {
                 .write(folder.path())
                 .unwrap();
             let read = Regression::read(&path).unwrap().case(&path).unwrap();
-            // As records, since a NaN does not equal itself.
+            // Compared as records, because a NaN does not equal itself.
             assert_eq!(CaseRecord::from(&read), CaseRecord::from(&case));
         }
     }

@@ -1,11 +1,11 @@
-//! Makes a failing case smaller while it still fails.
+//! Shrinks a failing case while it still fails.
 
 use super::draft::step;
 use super::trial::Difference;
 use crate::case::{Case, Input};
 
-/// The smallest case found in which `differ` still finds a difference, and that difference: of a race the last one that
-/// was seen. None if `case` shows none.
+/// The smallest case found in which `differ` still finds a difference, with that difference. For a race it is the last
+/// difference seen. None if `case` shows no difference.
 pub fn smallest(
     case: Case,
     differ: impl Fn(&Case) -> Option<Difference>,
@@ -21,17 +21,17 @@ pub fn smallest(
     Some((smallest, seen))
 }
 
-/// How many smaller cases are tried at most.
+/// Maximal number of smaller cases tried.
 const MOST_TRIALS: usize = 4000;
 
-/// The smallest case found that still `fails`: fewer rows, columns and activation rows, one thread, aligned buffers,
-/// codes and activations of zero, scales of one. `case` itself is taken to fail.
+/// The smallest case found for which `fails` still holds: fewer rows, columns and activation rows, one thread, aligned
+/// buffers, codes and activations of zero, scales of one. `case` itself is assumed to fail.
 pub fn shrink(case: Case, mut fails: impl FnMut(&Case) -> bool) -> Case {
     let mut smallest = case;
     let mut trials = 0;
     loop {
         let mut progress = false;
-        // Each reduction is taken again as long as it helps, coarse ones first.
+        // Each reduction is repeated while it helps. Coarse ones come first.
         for reduce in REDUCTIONS {
             let mut attempt = 0;
             while let Some(smaller) = reduce(&smallest, attempt) {
@@ -57,8 +57,7 @@ pub fn shrink(case: Case, mut fails: impl FnMut(&Case) -> bool) -> Case {
     }
 }
 
-/// The `n`th way in which a case can be reduced; none when they are used up. A way that is used must not be offered
-/// again.
+/// Makes the `n`th reduced case, or none if there are no more. A reduction that was applied must not be offered again.
 type Reduction = fn(&Case, usize) -> Option<Case>;
 
 const REDUCTIONS: [Reduction; 7] = [
@@ -71,7 +70,7 @@ const REDUCTIONS: [Reduction; 7] = [
     zero_activations,
 ];
 
-/// The `n`th half, quarter, ... of `len` things: which to take away.
+/// The range of the `n`th part to remove from `len` items: the halves, then the quarters, and so on.
 fn part(len: usize, smallest: usize, mut n: usize) -> Option<std::ops::Range<usize>> {
     let mut size = len / 2;
     while size >= smallest.max(1) {
@@ -109,14 +108,14 @@ fn fewer_rows(case: &Case, n: usize) -> Option<Case> {
 }
 
 fn fewer_columns(case: &Case, n: usize) -> Option<Case> {
-    let step = step(case.format, case.flavour, case.rows);
+    let step = step(case.format, case.variant, case.rows);
     let removed = part(case.cols, step, n)?;
     let removed = removed.start / step * step..removed.end.div_ceil(step) * step;
     let kept: Vec<usize> = (0..case.cols)
         .filter(|col| !removed.contains(col))
         .collect();
     if kept.is_empty() || kept.len() == case.cols {
-        // Nothing left: a way that cannot fail, so that the next one is tried.
+        // An empty case cannot fail, so the next reduction is tried.
         return Some(Case {
             batch: 0,
             ..case.clone()
@@ -126,7 +125,7 @@ fn fewer_columns(case: &Case, n: usize) -> Option<Case> {
     Some(excerpt(case, &rows, &kept))
 }
 
-/// The case of some rows and columns. Block scales are those that the first columns had.
+/// The case restricted to some rows and columns. It keeps the first scales.
 fn excerpt(case: &Case, rows: &[usize], cols: &[usize]) -> Case {
     let code = |&row: &usize| {
         cols.iter()
@@ -155,7 +154,7 @@ fn plainer_run(case: &Case, n: usize) -> Option<Case> {
         2 => smaller.shift[1] = 0,
         _ => return None,
     }
-    // What is plain already counts as tried: a batch of no rows is no case.
+    // An unchanged case must not count as a reduction. A batch of 0 makes it invalid, so it is skipped.
     if smaller == *case {
         smaller.batch = 0;
     }
@@ -171,7 +170,7 @@ fn plainer_scales(case: &Case, n: usize) -> Option<Case> {
     Some(smaller)
 }
 
-/// Zeroes a part of `values`; a way that changes nothing is skipped by way of a case that cannot be run.
+/// Zeroes the `n`th part of `values` and returns whether that changed anything. None if there are no more parts.
 fn zeroed<T: Copy + PartialEq>(values: &mut [T], zero: T, n: usize) -> Option<bool> {
     let part = part(2 * values.len(), values.len() / 512, n)?;
     let end = part.end.min(values.len());
@@ -208,12 +207,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_single_culprit_is_all_that_is_left() {
+    fn only_the_failing_element_is_left() {
         let formats = all_formats();
         let mut tried = 0;
         for index in 0..300 {
             let case = Draft::of(9, index).case(&formats).unwrap();
-            // Fails if any row has a code 2 at a column where any activation is negative.
+            // Fails if a row has a code 2 in a column in which an activation is negative.
             let fails = |case: &Case| {
                 let negative = |i: usize| match &case.input {
                     Input::Codes(codes) => codes[i] < 0,
@@ -229,7 +228,7 @@ mod tests {
             }
             tried += 1;
             let small = shrink(case, fails);
-            let step = step(small.format, small.flavour, small.rows);
+            let step = step(small.format, small.variant, small.rows);
             assert_eq!(small.batch, 1, "{index}");
             assert_eq!(small.rows, small.format.layout.panel_rows(), "{index}");
             assert!(small.cols <= 2 * step, "{index}: {} columns", small.cols);

@@ -1,4 +1,4 @@
-//! A trial: a case on all sides.
+//! A trial: runs a case on all participants.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,38 +7,40 @@ use qk256::format::{QK256, Weights};
 
 use crate::case::{Case, CaseError, Input, Shifted};
 use crate::finding::{Finding, Observed};
-use crate::implementation::{Implementation, SideError};
+use crate::implementation::{Implementation, ImplementationError};
 use crate::known::KnownDivergence;
-use crate::side::{Arbiter, Candidate, Reference};
-use crate::verdict::Blame;
+use crate::levels::Level;
+use crate::participant::{Candidate, Reference, ReferenceModel};
+use crate::rerun::Rerun;
+use crate::verdict::Attribution;
 
-/// Between these magnitudes f32 arithmetic neither overflows nor goes subnormal on the way, and the arbiter's bound on
-/// rounding holds.
+/// Magnitudes for which f32 arithmetic neither overflows nor becomes subnormal in between, so that the reference
+/// model's rounding bound holds.
 const JUDGED: std::ops::RangeInclusive<f32> = 1e-12..=1e12;
 
-/// What a case came to.
+/// The results of a case.
 #[derive(Debug, Clone, Default)]
 pub struct Trial {
-    /// Results of candidates that were compared, with each reference, times the blocks of a row.
+    /// Number of compared candidate results, for each oracle, times the blocks of a row.
     pub comparisons: u64,
-    /// Results of references that a known divergence explains.
+    /// Number of oracle results that a known divergence explains.
     pub known: u64,
-    /// The first difference of each pair of sides.
+    /// The first difference of each pair of implementations.
     pub differences: Vec<Difference>,
 }
 
-/// A pair of sides that differ.
+/// The difference of a pair of implementations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// Id of the candidate; of the oracle, where an oracle differs from the arbiter.
+    /// Id of the candidate, or of the oracle if an oracle differs from the reference model.
     pub candidate: String,
-    /// Id of the reference.
+    /// Id of the reference: an oracle or the reference model.
     pub reference: String,
     /// The first difference.
     pub finding: Finding,
 }
 
-/// Runs a case on the candidates of its format, on every reference that is defined on it, and on the arbiter.
+/// Runs a case on the candidates of its format, on every oracle that supports it, and on the reference model.
 ///
 /// # Errors
 ///
@@ -61,12 +63,12 @@ pub fn try_case(
         weights,
         candidates: candidates
             .iter()
-            .filter(|c| c.format == case.format && c.side.defined_on(&storage).is_ok())
+            .filter(|c| c.format == case.format && c.implementation.defined_on(&storage).is_ok())
             .collect(),
         references: match theirs {
             Some(theirs) => references
                 .iter()
-                .filter(|r| r.side.defined_on(theirs.storage()).is_ok())
+                .filter(|r| r.implementation.defined_on(theirs.storage()).is_ok())
                 .map(|reference| (reference, theirs))
                 .collect(),
             None => Vec::new(),
@@ -92,15 +94,18 @@ impl Bench<'_> {
     fn dots(&mut self, activations: &[i8]) {
         let n = self.case.rows * self.case.batch;
         let mut truth = vec![0; n];
-        // The arbiter never fails: it is defined everywhere.
-        let _ = Arbiter.dots(&self.weights, activations, &mut truth);
+        // The reference model supports every case, so it never fails.
+        let _ = ReferenceModel.dots(&self.weights, activations, &mut truth);
         let mut served = 1;
         let compared = |(reference, _): &(&Reference, Weights<'_>)| reference.compared;
         for (reference, weights) in self.references.clone().into_iter().filter(compared) {
             let mut out = vec![0; n];
-            match reference.side.dots(&weights, activations, &mut out) {
+            match reference
+                .implementation
+                .dots(&weights, activations, &mut out)
+            {
                 Err(error) if error.is_omission() => continue,
-                Err(error) => self.failed(reference.side.id(), &error),
+                Err(error) => self.failed(reference.implementation.id(), &error),
                 Ok(()) => {
                     served += 1;
                     self.oracle_dots(reference, activations, &truth, &out);
@@ -112,32 +117,34 @@ impl Bench<'_> {
             let mut out = vec![0; n];
             let run = || {
                 candidate
-                    .side
+                    .implementation
                     .dots(&self.weights, shifted.as_slice(), &mut out)
             };
             if let Err(error) = guarded(candidate, run) {
-                self.failed(candidate.side.id(), &error);
+                self.failed(candidate.implementation.id(), &error);
                 continue;
             }
             self.count(served);
-            // Oracles that differ from the truth are findings of their own, so that equal to it is equal to them.
+            // Oracles that differ from the reference model are separate findings, so candidates need only be compared
+            // with the model.
             if let Some(i) = (0..n).find(|&i| out[i] != truth[i]) {
-                let blame = Arbiter.judge_dot(truth[i], truth[i], out[i]);
-                let side = candidate.side.id();
+                let attribution = ReferenceModel.judge_dot(truth[i], truth[i], out[i]);
+                let implementation = candidate.implementation.id();
                 self.differ(
-                    side,
-                    Arbiter.id(),
+                    implementation,
+                    ReferenceModel.id(),
                     i,
                     truth[i],
                     out[i],
                     Some(truth[i] as f64),
-                    blame,
+                    attribution,
                 );
             }
         }
     }
 
-    /// Holds an oracle against the truth; what a known divergence predicts is counted and forgiven.
+    /// Compares an oracle with the reference model. Differences that a known divergence predicts are counted and are no
+    /// findings.
     fn oracle_dots(
         &mut self,
         reference: &Reference,
@@ -158,9 +165,17 @@ impl Bench<'_> {
                 continue;
             }
             let truth = truth[i];
-            let side = reference.side.id();
-            let (arbiter, blame) = (Arbiter.id(), Blame::ReferenceWrong);
-            self.differ(side, arbiter, i, truth, out[i], Some(truth as f64), blame);
+            let implementation = reference.implementation.id();
+            let (reference_model, attribution) = (ReferenceModel.id(), Attribution::ReferenceWrong);
+            self.differ(
+                implementation,
+                reference_model,
+                i,
+                truth,
+                out[i],
+                Some(truth as f64),
+                attribution,
+            );
             return;
         }
     }
@@ -170,10 +185,13 @@ impl Bench<'_> {
         let mut expected = Vec::new();
         for (reference, weights) in self.references.clone() {
             let mut out = vec![0.0; n];
-            // One thread: those of a reference spin while they wait, and it is the candidates' that are tried.
-            match reference.side.products(&weights, activations, 1, &mut out) {
+            // One thread, because idle threads of an oracle spin. Only the candidates' threads are tested.
+            match reference
+                .implementation
+                .products(&weights, activations, 1, &mut out)
+            {
                 Err(error) if error.is_omission() => {}
-                Err(error) => self.failed(reference.side.id(), &error),
+                Err(error) => self.failed(reference.implementation.id(), &error),
                 Ok(()) => expected.push((reference, out)),
             }
         }
@@ -183,20 +201,23 @@ impl Bench<'_> {
             let mut out = vec![0.0; n];
             let threads = self.case.threads;
             let run = || {
-                candidate
-                    .side
-                    .products(&self.weights, shifted.as_slice(), threads, &mut out)
+                candidate.implementation.products(
+                    &self.weights,
+                    shifted.as_slice(),
+                    threads,
+                    &mut out,
+                )
             };
             if let Err(error) = guarded(candidate, run) {
-                self.failed(candidate.side.id(), &error);
+                self.failed(candidate.implementation.id(), &error);
                 continue;
             }
             self.count(expected.len() as u64 + u64::from(judged));
             let first = expected.first().map(|(_, first)| first.as_slice());
             for (reference, expected) in expected.iter().filter(|(r, _)| r.compared) {
-                let sides = (candidate, *reference);
+                let participants = (candidate, *reference);
                 self.candidate_products(
-                    sides,
+                    participants,
                     first.unwrap_or(expected),
                     activations,
                     expected,
@@ -209,7 +230,8 @@ impl Bench<'_> {
         }
     }
 
-    /// Products have the bits of the reference, or else those of the first one: then the references are as far apart.
+    /// Products must have the bits of the oracle or of the first oracle. In the latter case the difference is one
+    /// between the oracles.
     fn candidate_products(
         &mut self,
         (candidate, reference): (&Candidate, &Reference),
@@ -228,11 +250,17 @@ impl Bench<'_> {
                 self.trial.known += 1;
                 continue;
             }
-            let judged =
-                Arbiter.judge_product(&self.weights, weight_row, row, expected[i], actual[i]);
+            let judged = ReferenceModel.judge_product(
+                &self.weights,
+                weight_row,
+                row,
+                expected[i],
+                actual[i],
+            );
             let truth = Some(judged.truth).filter(|truth| truth.is_finite());
-            let (candidate, reference) = (candidate.side.id(), reference.side.id());
-            let blame = judged.blame;
+            let (candidate, reference) =
+                (candidate.implementation.id(), reference.implementation.id());
+            let attribution = judged.attribution;
             self.differ(
                 candidate,
                 reference,
@@ -240,13 +268,13 @@ impl Bench<'_> {
                 expected[i],
                 actual[i],
                 truth,
-                blame,
+                attribution,
             );
             return;
         }
     }
 
-    /// Whether a product is what the reference makes of a dot that a known divergence predicts.
+    /// Whether a product follows from a dot that a known divergence of the oracle predicts.
     fn is_known_product(&self, reference: &Reference, row: usize, x: &[f32], product: f32) -> bool {
         let known = KnownDivergence::of(reference, self.case.format);
         if known.is_empty() || self.case.format.activation != ActivationKind::I8S {
@@ -268,25 +296,26 @@ impl Bench<'_> {
         let (rows, cols) = (self.case.rows, self.case.cols);
         for (i, &actual) in actual.iter().enumerate() {
             let x = &activations[i / rows * cols..][..cols];
-            let (truth, tolerance) = Arbiter.product(&self.weights, i % rows, x);
+            let (truth, tolerance) = ReferenceModel.product(&self.weights, i % rows, x);
             if (f64::from(actual) - truth).abs() <= tolerance {
                 continue;
             }
-            let (side, blame) = (candidate.side.id(), Blame::CandidateWrong);
+            let (implementation, attribution) =
+                (candidate.implementation.id(), Attribution::CandidateWrong);
             self.differ(
-                side,
-                Arbiter.id(),
+                implementation,
+                ReferenceModel.id(),
                 i,
                 truth as f32,
                 actual,
                 Some(truth),
-                blame,
+                attribution,
             );
             return;
         }
     }
 
-    /// Whether the arbiter's bound on rounding holds for every number of the case.
+    /// Whether the reference model's rounding bound holds for every number of the case.
     fn is_judged(&self, activations: &[f32]) -> bool {
         let plain = |value: &f32| *value == 0.0 || JUDGED.contains(&value.abs());
         let scales = 0..self.weights.storage().scale_count();
@@ -298,23 +327,23 @@ impl Bench<'_> {
         self.trial.comparisons += references * blocks as u64;
     }
 
-    /// A side that should answer and did not.
-    fn failed(&mut self, side: &str, error: &SideError) {
+    /// Records a failure of an implementation on a supported case.
+    fn failed(&mut self, implementation: &str, error: &ImplementationError) {
         let (expected, actual) = ("an answer".to_owned(), error.to_string());
         self.differ(
-            side,
-            Arbiter.id(),
+            implementation,
+            ReferenceModel.id(),
             0,
             expected,
             actual,
             None,
-            Blame::CandidateWrong,
+            Attribution::CandidateWrong,
         );
     }
 
     #[allow(
         clippy::too_many_arguments,
-        reason = "two sides, where, what, and who is wrong"
+        reason = "two implementations, where, what, and who is wrong"
     )]
     fn differ(
         &mut self,
@@ -324,52 +353,50 @@ impl Bench<'_> {
         expected: impl Into<Observed>,
         actual: impl Into<Observed>,
         truth: Option<f64>,
-        blame: Blame,
+        attribution: Attribution,
     ) {
         let case = self.case;
         self.trial.differences.push(Difference {
             candidate: candidate.into(),
             reference: reference.into(),
             finding: Finding {
-                subject: format!(
-                    "{} of {} as {}, {} x {}, batch {}, threads {}",
-                    case.input.operation(),
-                    case.format.id,
-                    case.flavour,
-                    case.rows,
-                    case.cols,
-                    case.batch,
-                    case.threads
-                ),
-                place: format!(
-                    "row {}, activation row {}",
-                    index % case.rows,
-                    index / case.rows
-                ),
-                expected: expected.into(),
-                actual: actual.into(),
                 truth,
-                blame,
-                node: None,
-                cause: None,
-                input: None,
-                case: None,
-                reproduce: String::new(),
+                attribution,
+                ..Finding::new(
+                    format!(
+                        "{} of {} as {}, {} x {}, batch {}, threads {}",
+                        case.input.operation(),
+                        case.format.id,
+                        case.variant,
+                        case.rows,
+                        case.cols,
+                        case.batch,
+                        case.threads
+                    ),
+                    format!(
+                        "row {}, activation row {}",
+                        index % case.rows,
+                        index / case.rows
+                    ),
+                    expected.into(),
+                    actual.into(),
+                    &Rerun::of_level(Level::Tensor),
+                )
             },
         });
     }
 }
 
-/// A panic of a candidate is a failure like another.
+/// Runs a candidate. A panic counts as a failure.
 fn guarded(
     candidate: &Candidate,
-    run: impl FnOnce() -> Result<(), SideError>,
-) -> Result<(), SideError> {
+    run: impl FnOnce() -> Result<(), ImplementationError>,
+) -> Result<(), ImplementationError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        Err(SideError::Failed {
-            side: candidate.side.id().into(),
-            operation: "a case",
-            reason: "it panicked".into(),
-        })
+        Err(ImplementationError::failed(
+            candidate.implementation.id(),
+            "a case",
+            "it panicked",
+        ))
     })
 }

@@ -1,12 +1,12 @@
-//! Distributions of codes, activations and scales, extremes among them. Each is a kind, a number below its count, so
-//! that a draft can name it and a property test can shrink it to the plainest, kind 0.
+//! Distributions of codes, activations and scales, including extremes. Each has a number, so that a draft can hold it
+//! and a property test can shrink it to kind 0, the plainest.
 
 use crate::probe::Random;
 
-/// How many kinds [`codes`] knows.
+/// Number of kinds in [`codes`].
 pub(super) const CODE_KINDS: usize = 8;
 
-/// Codes below `kinds`.
+/// `n` codes below `kinds`.
 pub(super) fn codes(kind: usize, kinds: usize, n: usize, random: &mut Random) -> Vec<u8> {
     let constant = random.below(kinds) as u8;
     let other = random.below(kinds) as u8;
@@ -25,10 +25,10 @@ pub(super) fn codes(kind: usize, kinds: usize, n: usize, random: &mut Random) ->
     (0..n).map(|i| code(i, random)).collect()
 }
 
-/// How many kinds [`activation_codes`] knows.
+/// Number of kinds in [`activation_codes`].
 pub(super) const ACTIVATION_KINDS: usize = 8;
 
-/// int8 activations, a row of `cols` after the other.
+/// `n` int8 activations.
 pub(super) fn activation_codes(kind: usize, n: usize, random: &mut Random) -> Vec<i8> {
     const EXTREMES: [i8; 6] = [127, -128, -127, 1, -1, 0];
     let constant = EXTREMES[random.below(EXTREMES.len())];
@@ -47,7 +47,7 @@ pub(super) fn activation_codes(kind: usize, n: usize, random: &mut Random) -> Ve
     (0..n).map(|i| code(i, random)).collect()
 }
 
-/// f32 activations, rows of `cols`: of the same kinds, with a row of zeros now and then.
+/// f32 activations of the same kinds in rows of `cols`, with occasional rows of zeros.
 pub(super) fn activation_values(
     kind: usize,
     n: usize,
@@ -72,10 +72,10 @@ pub(super) fn activation_values(
     (0..n).map(|i| value(i, random)).collect()
 }
 
-/// How many kinds [`scales`] knows.
+/// Number of kinds in [`scales`].
 pub(super) const SCALE_KINDS: usize = 4;
 
-/// Scales: ones, usual ones, powers far apart, and values that no scale should have.
+/// `n` scales: ones, usual values, powers far apart, or values that no scale should have.
 pub(super) fn scales(kind: usize, n: usize, random: &mut Random) -> Vec<f32> {
     const ODD: [f32; 8] = [
         0.0,

@@ -1,54 +1,55 @@
-//! From receipts to a new baseline.
+//! Creates a new baseline from receipts.
 
 use thiserror::Error;
 
 use super::{Case, CaseError, Judgement, judge};
 use crate::baseline::{
-    Baseline, Change, CoveredModel, DoubtfulSpeed, Fact, Group, Speed, SpeedKey, Target, changes,
+    Baseline, Change, CoveredModel, DoubtfulSpeed, Entry, Group, Speed, SpeedKey, Target, changes,
     groups,
 };
 use crate::receipt::{DIRTY, Receipt};
 
-/// A baseline that may take the place of the old one, and what changes by that.
+/// A baseline that may replace the old one, and the changes.
 #[derive(Debug)]
 pub struct Accepted {
     /// The new baseline.
     pub baseline: Baseline,
-    /// What is kept from the old one, since the machines of the receipts cannot tell, with reasons.
+    /// Entries kept from the old one, because the machines of the receipts cannot cover them, with reasons.
     pub kept: Vec<String>,
-    /// What is no longer covered, or less.
+    /// Entries that are lost, or whose count decreased.
     pub lost: Vec<Group>,
-    /// What is covered that was not, or more.
+    /// Entries that are new, or whose count increased.
     pub gained: Vec<Group>,
-    /// Rows whose ratio is new or another: what it was, and what it is.
+    /// Rows whose ratio changed, with the old and the new one.
     pub speed: Vec<(SpeedKey, Option<Speed>, Option<Speed>)>,
     /// Rows whose times are not accepted, with reasons.
     pub left_out: Vec<DoubtfulSpeed>,
 }
 
-/// Why receipts make no baseline.
+/// The reason why receipts are not accepted as a baseline.
 #[derive(Debug, Error)]
 pub enum Refusal {
-    /// They are no case.
+    /// They cannot be judged together.
     #[error(transparent)]
     Case(#[from] CaseError),
-    /// A gate would be red, whatever it held them to.
-    #[error("the receipts are red: a baseline is made of green ones")]
+    /// They fail the gate even without a baseline.
+    #[error("the receipts fail the gate: a baseline requires receipts that pass")]
     Red(Judgement),
-    /// They cover less.
+    /// They cover less than the old baseline.
     #[error(
-        "the new baseline would cover less; if that is meant, repeat with --allow-loss, else give all receipts that \
-         the old one was made of"
+        "the new baseline would cover less; if that is intended, repeat with --allow-loss, else give receipts of all \
+         commands that the old one covers"
     )]
     Loss(Box<Accepted>),
-    /// They cover less, and nobody can check out what they were made of.
+    /// They cover less, and their sources cannot be checked out.
     #[error(
-        "the receipts are of sources that were not committed, and cover less: commit, and repeat the runs"
+        "the receipts cover less, and their sources were not committed: commit, and repeat the runs"
     )]
     DirtyLoss(Box<Accepted>),
 }
 
-/// The baseline of verified receipts, in place of the `old` one. What their machines cannot tell is kept.
+/// Creates the baseline of verified receipts, which replaces the `old` one. Entries that their machines cannot cover
+/// are kept.
 ///
 /// # Errors
 ///
@@ -61,7 +62,7 @@ pub fn accept(
     let nothing = Baseline::empty();
     let old = old.unwrap_or(&nothing);
     let case = Case::new(&nothing, receipts)?;
-    // Held to nothing: what is red now is red by itself.
+    // Without a baseline, only failures of the receipts themselves remain.
     let judgement = judge(&case);
     if !judgement.is_passed() {
         return Err(Refusal::Red(judgement));
@@ -98,18 +99,16 @@ pub fn accept(
     Ok(accepted)
 }
 
-/// Takes over from the old baseline what the machines cannot tell, and says what.
+/// Copies entries that the machines cannot cover from the old baseline. Returns their descriptions.
 fn keep(case: &Case<'_>, baseline: &mut Baseline) -> Vec<String> {
     let mut kept = Vec::new();
     for (arch, old) in &case.baseline.targets {
         let Some(target) = baseline.targets.get_mut(arch) else {
             baseline.targets.insert(arch.clone(), old.clone());
-            kept.push(format!("all of {arch}: no receipt is of it"));
+            kept.push(format!("all of {arch}: no receipt is of this architecture"));
             continue;
         };
-        let timed = |row: &crate::baseline::Speed| {
-            target.speed.iter().any(|new| new.key.cpu == row.key.cpu)
-        };
+        let timed = |row: &Speed| target.speed.iter().any(|new| new.key.cpu == row.key.cpu);
         let others: Vec<_> = old
             .speed
             .iter()
@@ -127,7 +126,7 @@ fn keep(case: &Case<'_>, baseline: &mut Baseline) -> Vec<String> {
     }
     let all = changes(case.baseline, &case.now);
     for change in all.iter().filter(|change| change.is == 0) {
-        let reason = case.excuse(change.arch, change.fact);
+        let reason = case.unavailable(change.arch, change.entry);
         let (Some(reason), Some(target)) = (reason, baseline.targets.get_mut(change.arch)) else {
             continue;
         };
@@ -135,31 +134,31 @@ fn keep(case: &Case<'_>, baseline: &mut Baseline) -> Vec<String> {
             continue;
         }
         put_back(target, &case.baseline.targets[change.arch], change);
-        if let Fact::Kernel(_) = change.fact {
-            kept.push(format!("{} on {}: {reason}", change.fact, change.arch));
+        if let Entry::Kernel(_) = change.entry {
+            kept.push(format!("{} on {}: {reason}", change.entry, change.arch));
         }
     }
     kept
 }
 
 fn put_back(target: &mut Target, old: &Target, change: &Change<'_>) {
-    match change.fact {
-        Fact::Kernel(id) => {
+    match change.entry {
+        Entry::Kernel(id) => {
             target.kernels.insert(id.into());
         }
-        Fact::Pair {
+        Entry::Pair {
             model,
-            rung,
+            level,
             candidate,
             oracle,
         } => {
             let covered = target.models.get_mut(model.sha256);
-            // A model that was not checked at all is lost, whatever one kernel of it needs.
-            let Some(CoveredModel { rungs, .. }) = covered else {
+            // A model that was not checked at all is lost. A missing CPU feature does not explain that.
+            let Some(CoveredModel { levels, .. }) = covered else {
                 return;
             };
-            let oracles = rungs
-                .entry(rung)
+            let oracles = levels
+                .entry(level)
                 .or_default()
                 .entry(candidate.into())
                 .or_default();
@@ -171,7 +170,7 @@ fn put_back(target: &mut Target, old: &Target, change: &Change<'_>) {
                     .or_insert_with(|| build.clone());
             }
         }
-        Fact::Tensor { .. } | Fact::Fuzz | Fact::Mistake { .. } => {}
+        Entry::Tensor { .. } | Entry::Fuzz | Entry::Mutant { .. } => {}
     }
 }
 

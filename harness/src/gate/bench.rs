@@ -1,11 +1,11 @@
-//! Criterion: what was timed computed the same.
+//! Criterion: the timed kernels and models agree with the oracles.
 
 use super::{Case, Criterion, Point, Status};
 use crate::bench::report::Versus;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "bench",
-    asks: "did kernels and oracles that were timed compute the same?",
+    question: "did timed kernels and oracles compute the same results?",
     judge,
 };
 

@@ -1,23 +1,23 @@
-//! The receipts, what they cover, and what they are held to.
+//! The input of the criteria: receipts, their coverage, and the baseline.
 
 use qk256::kernel::Isa;
 use thiserror::Error;
 
-use crate::baseline::{Baseline, Fact, OracleBuild, model_name};
+use crate::baseline::{Baseline, Entry, OracleBuild, model_name};
 use crate::receipt::{Environment, Receipt};
 
-/// What the criteria look at.
+/// The input of the criteria.
 #[derive(Debug)]
 pub struct Case<'a> {
-    /// What is asked for.
+    /// The baseline that the receipts must cover.
     pub baseline: &'a Baseline,
-    /// What the receipts cover together.
+    /// The entries that the receipts cover together.
     pub now: Baseline,
-    /// The receipts, each once, in an order that does not depend on the one that they were given in.
+    /// The receipts without duplicates, in an order that does not depend on the order of the arguments.
     pub receipts: Vec<&'a Receipt>,
 }
 
-/// What the model of a receipt is called; nothing if it has none.
+/// The name of the model of a receipt; empty if it has none.
 pub(super) fn model_of(receipt: &Receipt) -> String {
     receipt
         .model_info
@@ -26,14 +26,14 @@ pub(super) fn model_of(receipt: &Receipt) -> String {
         .unwrap_or_default()
 }
 
-/// Why receipts are no case.
+/// The reason why receipts cannot be judged together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CaseError {
     /// There are none.
     #[error("no receipt to judge")]
     NoReceipts,
-    /// They are of different sources, so that nobody knows which of them are judged.
-    #[error("receipts are of different commits: {left} and {right}; give those of one")]
+    /// They are of different commits, and a judgement applies to one.
+    #[error("receipts are of different commits: {left} and {right}; give receipts of one commit")]
     Commits {
         /// One commit.
         left: String,
@@ -43,15 +43,15 @@ pub enum CaseError {
 }
 
 impl<'a> Case<'a> {
-    /// The case of verified receipts.
+    /// Creates the case of verified receipts.
     ///
     /// # Errors
     ///
     /// [`CaseError`] if there is none, or if they are of different commits.
     pub fn new(baseline: &'a Baseline, receipts: &'a [Receipt]) -> Result<Case<'a>, CaseError> {
         let mut receipts: Vec<&Receipt> = receipts.iter().collect();
-        receipts.sort_unstable_by(|a, b| a.harness.seal.cmp(&b.harness.seal));
-        receipts.dedup_by(|a, b| a.harness.seal == b.harness.seal);
+        receipts.sort_unstable_by(|a, b| a.harness.digest.cmp(&b.harness.digest));
+        receipts.dedup_by(|a, b| a.harness.digest == b.harness.digest);
         let mut commits: Vec<&String> = receipts.iter().map(|r| &r.harness.commit).collect();
         commits.sort_unstable();
         commits.dedup();
@@ -79,7 +79,7 @@ impl<'a> Case<'a> {
         first.map_or("", |receipt| &receipt.harness.commit)
     }
 
-    /// The machines of an architecture that runs of the receipts took place on.
+    /// The machines of an architecture on which the runs of the receipts took place.
     pub fn machines(&self, arch: &str) -> impl Iterator<Item = &'a Environment> {
         let runs = self
             .receipts
@@ -89,21 +89,21 @@ impl<'a> Case<'a> {
         environments.filter(move |environment| environment.arch == arch)
     }
 
-    /// Why a fact of the baseline cannot be had from these machines; none if it can.
-    pub(super) fn excuse(&self, arch: &str, fact: Fact<'_>) -> Option<String> {
+    /// The reason why these machines cannot cover an entry of the baseline; none if they can.
+    pub(super) fn unavailable(&self, arch: &str, entry: Entry<'_>) -> Option<String> {
         if !self.now.targets.contains_key(arch) {
             return Some(format!("no receipt is of {arch}"));
         }
-        match fact {
-            // It could have run on any of them.
-            Fact::Kernel(id) => {
+        match entry {
+            // Any of the machines could have run the kernel.
+            Entry::Kernel(id) => {
                 let needs = Isa::of_kernel(id)?.features();
                 let lacks = self.machines(arch).map(|machine| missing(needs, machine));
                 let lacks: Option<Vec<&str>> = lacks.collect();
                 Some(format!("no {}", lacks?.first()?))
             }
-            // It could have been compared on the one that had the work, which may be any of them.
-            Fact::Pair {
+            // Receipts do not record which machine had the work. It may be one that lacks a feature.
+            Entry::Pair {
                 candidate, oracle, ..
             } => {
                 let of_kernel = Isa::of_kernel(candidate).map_or(&[][..], Isa::features);
@@ -114,17 +114,17 @@ impl<'a> Case<'a> {
                 let feature = lacks(of_kernel).or_else(|| lacks(&self.needs_of(arch, oracle)))?;
                 Some(format!("no {feature}"))
             }
-            Fact::Tensor { .. } | Fact::Fuzz | Fact::Mistake { .. } => None,
+            Entry::Tensor { .. } | Entry::Fuzz | Entry::Mutant { .. } => None,
         }
     }
 
-    /// The CPU features that an oracle of the baseline was compiled for, of those that environments name.
+    /// The CPU features that an oracle of the baseline was compiled for, among those that environments record.
     fn needs_of(&self, arch: &str, oracle: &str) -> Vec<&'a str> {
         let target = self.baseline.targets.get(arch);
         let build = target.and_then(|target| target.oracles.get(oracle));
-        // What was built on these machines runs on them, whatever it was built for elsewhere.
-        let there = self.now.targets.get(arch);
-        if there.is_some_and(|target| target.oracles.contains_key(oracle)) {
+        // An oracle that was built on these machines runs on them, even if the build of the baseline does not.
+        let now = self.now.targets.get(arch);
+        if now.is_some_and(|target| target.oracles.contains_key(oracle)) {
             return Vec::new();
         }
         let features = build.into_iter().flat_map(|b| b.instruction_set.split(' '));
@@ -133,18 +133,18 @@ impl<'a> Case<'a> {
             .collect()
     }
 
-    /// Whether an oracle is the same build as that of the baseline, to the compiler.
+    /// Whether an oracle is the same build as that of the baseline, including the compiler.
     pub(super) fn is_same_build(&self, arch: &str, oracle: &str) -> bool {
         build(self.baseline, arch, oracle) == build(&self.now, arch, oracle)
     }
 
-    /// Whether an oracle is of the same source and for the same CPU features as that of the baseline.
-    pub(super) fn computes_the_same(&self, arch: &str, oracle: &str) -> bool {
-        let what = |baseline| {
+    /// Whether an oracle has the same source and the same CPU features as that of the baseline.
+    pub(super) fn has_same_arithmetic(&self, arch: &str, oracle: &str) -> bool {
+        let arithmetic = |baseline| {
             let build: Option<&OracleBuild> = build(baseline, arch, oracle);
             build.map(|build| (&build.checksum, &build.instruction_set))
         };
-        what(self.baseline) == what(&self.now)
+        arithmetic(self.baseline) == arithmetic(&self.now)
     }
 }
 

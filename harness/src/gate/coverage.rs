@@ -1,11 +1,11 @@
-//! Criterion: whatever used to be compared still is.
+//! Criterion: the receipts cover the baseline.
 
 use super::{Case, Criterion, Point, Status};
-use crate::baseline::{Change, Fact, Group, changes, groups};
+use crate::baseline::{Change, Entry, Group, changes, groups};
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "coverage",
-    asks: "is everything compared that used to be?",
+    question: "is every entry of the baseline covered?",
     judge,
 };
 
@@ -18,7 +18,7 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
         .filter(|change| change.is_loss() && !is_of_lost_kernel(case, change))
     {
         match case
-            .excuse(change.arch, change.fact)
+            .unavailable(change.arch, change.entry)
             .or_else(|| other_build(case, change))
         {
             Some(reason) => not_here.push((reason, change)),
@@ -45,7 +45,7 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
         if points.iter().all(|point| !point.status.is_failure()) {
             let note = match gained {
                 0 => String::new(),
-                n => format!("{n} more than in the baseline: accept it when it is to stay"),
+                n => format!("{n} more than in the baseline; add with `harness baseline accept`"),
             };
             points.push(Point::new(
                 format!("all else on {arch}"),
@@ -56,31 +56,34 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
     points
 }
 
-/// A kernel that did not run has a criterion of its own.
+/// Whether the change is reported by the criterion `kernels`, because its kernel did not run.
 fn is_of_lost_kernel(case: &Case<'_>, change: &Change<'_>) -> bool {
     let ran = |baseline: &crate::baseline::Baseline, id: &str| {
         let target = baseline.targets.get(change.arch);
         target.is_some_and(|target| target.kernels.contains(id))
     };
-    match change.fact {
-        Fact::Kernel(_) => true,
-        Fact::Pair { candidate, .. } => ran(case.baseline, candidate) && !ran(&case.now, candidate),
+    match change.entry {
+        Entry::Kernel(_) => true,
+        Entry::Pair { candidate, .. } => {
+            ran(case.baseline, candidate) && !ran(&case.now, candidate)
+        }
         _ => false,
     }
 }
 
-/// Another build of an oracle is defined on, and wrong about, other inputs: what is less there says nothing.
+/// The reason why a lower count does not fail, if the oracle is another build. Builds reject different inputs and have
+/// different known divergences, so their counts are not comparable.
 fn other_build(case: &Case<'_>, change: &Change<'_>) -> Option<String> {
-    let Fact::Pair { oracle, .. } = change.fact else {
+    let Entry::Pair { oracle, .. } = change.entry else {
         return None;
     };
-    let is_other = change.is > 0 && !case.computes_the_same(change.arch, oracle);
+    let is_other = change.is > 0 && !case.has_same_arithmetic(change.arch, oracle);
     is_other.then(|| "the oracle is another build, so that counts are not comparable".into())
 }
 
 fn failed(group: Group) -> Point {
     let what = format!("{} on {}", group.what, group.arch);
-    let why = match (group.facts, group.is) {
+    let why = match (group.entries, group.is) {
         (1, 0) => "is no longer covered".into(),
         (n, 0) => format!("is no longer covered ({n} items)"),
         _ => format!("{} where there were {}", group.is, group.was),

@@ -1,11 +1,11 @@
-//! Criterion: random cases found nothing.
+//! Criterion: random cases found no difference.
 
 use super::{Case, Criterion, Point, Status};
 use crate::receipt::FuzzFinding;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "fuzz",
-    asks: "did random cases find no difference?",
+    question: "did random cases find no difference?",
     judge,
 };
 

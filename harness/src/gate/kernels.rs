@@ -1,11 +1,11 @@
 //! Criterion: the kernels of the baseline ran.
 
 use super::{Case, Criterion, Point, Status};
-use crate::baseline::Fact;
+use crate::baseline::Entry;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "kernels",
-    asks: "did every kernel of the baseline execute?",
+    question: "did every kernel of the baseline execute?",
     judge,
 };
 
@@ -18,14 +18,15 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
 
 fn point(case: &Case<'_>, arch: &str, id: &str) -> Point {
     let what = format!("{id} on {arch}");
-    let there = case.now.targets.get(arch);
-    if there.is_some_and(|target| target.kernels.contains(id)) {
+    let now = case.now.targets.get(arch);
+    if now.is_some_and(|target| target.kernels.contains(id)) {
         return Point::passed(what);
     }
-    let status = match case.excuse(arch, Fact::Kernel(id)) {
+    let status = match case.unavailable(arch, Entry::Kernel(id)) {
         Some(reason) => Status::NotHere(reason),
         None => Status::Failed(format!(
-            "did not run, although a machine has all that it needs; `harness check --kernel {id} --receipt FILE` runs it"
+            "did not run, although a machine has all required features; `harness check --kernel {id} --receipt FILE` \
+             runs it"
         )),
     };
     Point::new(what, status)

@@ -1,4 +1,4 @@
-//! Criterion: listed divergences of the oracles still reproduce, so that the list stays true.
+//! Criterion: known divergences of the oracles still reproduce, so that their list stays correct.
 
 use super::case::model_of;
 use super::{Case, Criterion, Point, Status};
@@ -7,7 +7,7 @@ use crate::verdict::Verdict;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "known-divergences",
-    asks: "does every listed divergence of an oracle still reproduce?",
+    question: "does every known divergence of an oracle still reproduce?",
     judge,
 };
 
@@ -24,7 +24,7 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
             let status = if reproduces {
                 Status::Passed(format!("{} results", outcome.measures.mismatches))
             } else {
-                Status::Failed("no longer reproduces: take it off the list".into())
+                Status::Failed("no longer reproduces: remove it from the list".into())
             };
             points.push(Point {
                 findings: match status {

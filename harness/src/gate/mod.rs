@@ -1,13 +1,13 @@
-//! The gate: whether receipts are good enough to merge what they were made of.
+//! The gate: judges whether the sources of receipts may be merged.
 //!
 //! # Glossary
 //!
-//! - **case**: the receipts, what they cover, and the baseline that they are held to.
-//! - **criterion**: one question to a case; each has a file, and [`CRITERIA`] has all of them.
-//! - **point**: one answer: passed, failed, skipped, or not to be had on the machines that the receipts are of. Only
-//!   failures make the gate red, and only what passed is counted as passed.
+//! - **case**: the receipts, the entries that they cover, and the baseline that they must cover.
+//! - **criterion**: one check of a case. Each has its own file. [`CRITERIA`] lists all of them.
+//! - **point**: one result of a criterion: passed, failed, skipped, or not available on the machines of the receipts.
+//!   Only a failed point fails the gate, and only passed points count as passed.
 //!
-//! Receipts were verified when they were read. What is judged here is what they truthfully say.
+//! Receipts are verified when they are read. The gate judges their contents.
 
 mod accept;
 mod bench;
@@ -17,8 +17,8 @@ mod coverage;
 mod fuzz;
 mod kernels;
 mod known;
-mod ladder;
-mod mistakes;
+mod levels;
+mod mutants;
 mod point;
 mod skips;
 mod speed;
@@ -31,12 +31,12 @@ pub use point::{Point, Status};
 
 use crate::exit::Exit;
 
-/// A question to a case.
+/// One check of a case.
 pub struct Criterion {
-    /// Stable name: a suite in JUnit.
+    /// Stable name, used for the suite in JUnit.
     pub name: &'static str,
-    /// The question.
-    pub asks: &'static str,
+    /// The criterion as a question, for users.
+    pub question: &'static str,
     judge: fn(&Case<'_>) -> Vec<Point>,
 }
 
@@ -46,11 +46,11 @@ impl fmt::Debug for Criterion {
     }
 }
 
-/// All criteria, in the order in which they are told.
+/// All criteria, in the order of the output.
 pub static CRITERIA: [Criterion; 10] = [
-    ladder::CRITERION,
+    levels::CRITERION,
     fuzz::CRITERION,
-    mistakes::CRITERION,
+    mutants::CRITERION,
     bench::CRITERION,
     known::CRITERION,
     complete::CRITERION,
@@ -60,14 +60,14 @@ pub static CRITERIA: [Criterion; 10] = [
     skips::CRITERION,
 ];
 
-/// What all criteria come to.
+/// The results of all criteria.
 #[derive(Debug)]
 pub struct Judgement {
     /// Each criterion with its points, in the order of [`CRITERIA`].
     pub answers: Vec<(&'static Criterion, Vec<Point>)>,
 }
 
-/// Puts every criterion to a case.
+/// Judges a case by every criterion.
 pub fn judge(case: &Case<'_>) -> Judgement {
     let answer = |criterion: &'static Criterion| (criterion, (criterion.judge)(case));
     Judgement {

@@ -1,40 +1,40 @@
-//! One answer of a criterion.
+//! One result of a criterion.
 
 use crate::finding::Finding;
 
-/// What a point comes to.
+/// The status of a point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
-    /// As it should be; with a note, or nothing.
+    /// Passed, with a note that may be empty.
     Passed(String),
-    /// Not as it should be, and why.
+    /// Failed, with the reason.
     Failed(String),
-    /// The machines that the receipts are of cannot tell, and why. No failure, and no pass.
+    /// Not available on the machines of the receipts, with the reason. Neither a failure nor a pass.
     NotHere(String),
-    /// Left out, and why. No failure, and no pass.
+    /// Omitted, with the reason. Neither a failure nor a pass.
     Skipped(String),
 }
 
 impl Status {
-    /// Whether this makes the gate red.
+    /// Whether this fails the gate.
     pub const fn is_failure(&self) -> bool {
         matches!(self, Status::Failed(_))
     }
 }
 
-/// One answer.
+/// One result of a criterion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// What was looked at.
+    /// What was judged.
     pub what: String,
-    /// What it comes to.
+    /// The status.
     pub status: Status,
-    /// The differences, where there are any.
+    /// The differences, if there are any.
     pub findings: Vec<Finding>,
 }
 
 impl Point {
-    /// An answer without findings.
+    /// A point without findings.
     pub(super) fn new(what: impl Into<String>, status: Status) -> Point {
         Point {
             what: what.into(),
@@ -43,12 +43,12 @@ impl Point {
         }
     }
 
-    /// Passed, with nothing to add.
+    /// A passed point without a note.
     pub(super) fn passed(what: impl Into<String>) -> Point {
         Point::new(what, Status::Passed(String::new()))
     }
 
-    /// Failed, for this reason.
+    /// A failed point with a reason.
     pub(super) fn failed(what: impl Into<String>, why: impl Into<String>) -> Point {
         Point::new(what, Status::Failed(why.into()))
     }

@@ -1,12 +1,12 @@
-//! What took no part, told so that nobody takes it for a pass.
+//! Criterion: lists omissions, so that they are not mistaken for passes. Never fails.
 
 use super::case::model_of;
-use super::ladder::pair;
+use super::levels::pair;
 use super::{Case, Criterion, Point, Status};
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "skips",
-    asks: "what took no part, or not in everything?",
+    question: "what was skipped, entirely or in part?",
     judge,
 };
 
@@ -14,12 +14,12 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
     let mut points = Vec::new();
     for receipt in &case.receipts {
         let name = model_of(receipt);
-        // Those of a rung are told pair by pair.
+        // Skips of a level are listed below, one for each pair.
         for skip in receipt
             .harness
             .skips
             .iter()
-            .filter(|skip| skip.rung.is_none())
+            .filter(|skip| skip.level.is_none())
         {
             let what = format!("{} {name}", skip.section);
             points.push(Point::new(

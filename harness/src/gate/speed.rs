@@ -1,10 +1,11 @@
-//! Criterion: nothing is slower than it was, as far as that can be known.
+//! Criterion: no row of a bench is slower than in the baseline.
 //!
-//! Compared are ratios to an oracle that took turns with the Rust side in one process. A row is slower if it lost against
-//! the oracle and takes longer than it did: where the oracle alone became faster, that is what is said. Rows in doubt are
-//! not judged. The logarithm of a
-//! median ratio is taken for normally distributed with the deviation that its interval tells, which turns the question
-//! into Welch's: two means, two deviations, two numbers of samples.
+//! The criterion compares ratios to an oracle, which was timed alternately with the Rust implementation in one process.
+//! A row is slower if its ratio decreased and its time increased. If only the oracle became faster, a note reports it.
+//! Rows with doubts are not judged.
+//!
+//! The logarithm of a median ratio is assumed to be normally distributed, with the standard deviation derived from its
+//! confidence interval. The comparison is then Welch's t-test: two means, two deviations, two numbers of samples.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,21 +16,21 @@ use crate::baseline::{Speed, SpeedKey};
 use crate::bench::doubt;
 use crate::bench::statistics::{FEWEST_SAMPLES, Median};
 use crate::receipt::Environment;
-use crate::tolerance::{SLOWDOWN_FALSE_ALARM, SLOWDOWN_WORTH_TELLING};
+use crate::tolerance::{SLOWDOWN_FALSE_ALARM, SLOWDOWN_WORTH_REPORTING};
 use crate::wording::seconds;
 
 pub(super) const CRITERION: Criterion = Criterion {
     name: "speed",
-    asks: "is nothing slower against the oracles than it was?",
+    question: "is nothing slower against the oracles than in the baseline?",
     judge,
 };
 
-/// A row that was timed now and then, alike.
+/// A row that was timed under the same conditions for the baseline and for the receipts.
 struct Pair<'a> {
     arch: &'a str,
     was: &'a Speed,
     is: &'a Speed,
-    /// How likely so much is if it is no slower than is worth telling.
+    /// Probability of a loss this large if the true one is at most [`SLOWDOWN_WORTH_REPORTING`].
     p: f64,
 }
 
@@ -65,19 +66,20 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
                 None if !cpus.contains(&key.cpu) => format!("other CPU than {}", key.cpu),
                 None => match doubtful.into_iter().flatten().find(|row| row.key == *key) {
                     Some(row) => format!("timed in doubt: {}", doubt::words(&row.doubts)),
-                    None => "not timed in these receipts; `harness bench --receipt FILE` times kernels, `--model` models"
+                    None => "not timed in these receipts; use `harness bench --receipt FILE`, or `--model` for a model"
                         .into(),
                 },
             };
             points.push(Point::new(key.words(), Status::NotHere(status)));
         }
     }
-    points.extend(hold(pairs));
+    points.extend(judge_pairs(pairs));
     points
 }
 
-/// Holm's procedure: the likelihood that any of so many rows is called slower by chance stays that of one.
-fn hold(mut pairs: Vec<Pair<'_>>) -> Vec<Point> {
+/// Judges the pairs by Holm's procedure: the probability of any false alarm among all rows is at most
+/// [`SLOWDOWN_FALSE_ALARM`].
+fn judge_pairs(mut pairs: Vec<Pair<'_>>) -> Vec<Point> {
     pairs.sort_by(|a, b| {
         a.p.total_cmp(&b.p)
             .then_with(|| (a.arch, &a.was.key).cmp(&(b.arch, &b.was.key)))
@@ -102,7 +104,7 @@ fn hold(mut pairs: Vec<Pair<'_>>) -> Vec<Point> {
     points
 }
 
-/// The ratio and both times, as they are and as they were.
+/// The ratio and both times, now and in the baseline.
 fn moved(was: &Speed, is: &Speed) -> String {
     let words = |speed: &Speed| {
         let Median {
@@ -122,23 +124,23 @@ fn moved(was: &Speed, is: &Speed) -> String {
     format!("{}, was {}{whose}", words(is), words(was))
 }
 
-/// How likely it is to see such a loss if the true one is no more than [`SLOWDOWN_WORTH_TELLING`]; none of too few
-/// samples.
+/// Probability of a loss at least as large as measured if the true one is at most [`SLOWDOWN_WORTH_REPORTING`]; none if
+/// there are too few samples.
 fn slower(was: &Median, is: &Median) -> Option<f64> {
-    let (was_off, is_off) = (variance(was)?, variance(is)?);
-    let loss = (was.value / is.value).ln() - SLOWDOWN_WORTH_TELLING.ln_1p();
-    let both = was_off + is_off;
+    let (was_variance, is_variance) = (variance(was)?, variance(is)?);
+    let loss = (was.value / is.value).ln() - SLOWDOWN_WORTH_REPORTING.ln_1p();
+    let both = was_variance + is_variance;
     if both == 0.0 {
         return Some(if loss > 0.0 { 0.0 } else { 1.0 });
     }
     let freedom =
         |variance: f64, ratio: &Median| variance * variance / (ratio.samples as f64 - 1.0);
-    let freedom = both * both / (freedom(was_off, was) + freedom(is_off, is));
+    let freedom = both * both / (freedom(was_variance, was) + freedom(is_variance, is));
     let distribution = StudentsT::new(0.0, 1.0, freedom).ok()?;
     Some(distribution.sf(loss / both.sqrt()))
 }
 
-/// The variance of the logarithm of a median, from the half of its interval that is wider.
+/// The variance of the logarithm of a median, from the wider half of its interval.
 fn variance(ratio: &Median) -> Option<f64> {
     if ratio.samples < FEWEST_SAMPLES {
         return None;
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_more_than_noise_and_more_than_is_worth_telling() {
+    fn a_loss_is_significant_beyond_noise_and_threshold() {
         let was = ratio(1.2, 0.01, 30);
         let p = |value, half| slower(&was, &ratio(value, half, 30)).unwrap();
         assert!(p(1.0, 0.01) < 1e-6, "17 % slower");
@@ -171,9 +173,9 @@ mod tests {
         assert!(p(1.4, 0.01) > 0.999, "faster");
         assert!(
             p(1.18, 0.0001) > 0.5,
-            "surely slower, but not worth telling"
+            "certainly slower, but below the threshold"
         );
-        assert!(p(1.0, 0.5) > 0.2, "slower, but not surely");
+        assert!(p(1.0, 0.5) > 0.2, "slower, but within noise");
         let exact = ratio(1.2, 0.0, 30);
         assert_eq!(slower(&exact, &exact), Some(1.0));
         assert_eq!(slower(&exact, &ratio(1.0, 0.0, 30)), Some(0.0));
@@ -181,18 +183,18 @@ mod tests {
     }
 
     #[test]
-    fn welch_is_that_of_tables() {
+    fn probabilities_match_tables() {
         // t = 2.0 on 18 degrees of freedom: one-sided p = 0.0304.
-        let off = 0.02;
+        let deviation = 0.02;
         let quantile = Normal::standard().inverse_cdf(0.975);
         let of = |value: f64| Median {
             value,
-            low: value * (-off * quantile).exp(),
-            high: value * (off * quantile).exp(),
+            low: value * (-deviation * quantile).exp(),
+            high: value * (deviation * quantile).exp(),
             confidence: 0.95,
             samples: 10,
         };
-        let loss = 2.0 * off * 2f64.sqrt() + SLOWDOWN_WORTH_TELLING.ln_1p();
+        let loss = 2.0 * deviation * 2f64.sqrt() + SLOWDOWN_WORTH_REPORTING.ln_1p();
         let p = slower(&of(1.0), &of((-loss).exp())).unwrap();
         assert!((p - 0.0304).abs() < 5e-5, "{p}");
     }

@@ -1,38 +1,38 @@
-//! How far two models' opinions of the next token are apart.
+//! Measures of the difference between two models' predictions of the next token.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How many of the likeliest tokens [`LogitMeasures::topk_overlap`] looks at.
+/// Number of likeliest tokens in [`LogitMeasures::topk_overlap`].
 pub const TOP_K: usize = 10;
 
-/// Logits of reference and candidate, compared position by position.
+/// The logits of oracle and candidate, compared position by position.
 ///
-/// A position where one side has a NaN or an infinity that the other does not share is counted in `non_finite`, agrees
-/// in nothing and enters no average. Values that are not finite on both sides alike are left out of the distributions.
+/// A position with a NaN or infinity in one implementation only is counted in `non_finite`, agrees in nothing and
+/// enters no average. Values that are not finite in both implementations alike are left out of the distributions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogitMeasures {
-    /// Positions that were compared.
+    /// Number of compared positions.
     pub positions: u64,
-    /// Positions where a value is not finite on one side only.
+    /// Number of positions in which a value is not finite in only one implementation.
     pub non_finite: u64,
-    /// Mean over positions of `sum p ln(p / q)`, `p` and `q` being the softmax of reference and candidate; nats.
+    /// Mean over positions of `sum p ln(p / q)` in nats, where `p` and `q` are the softmax of oracle and candidate.
     pub kl_divergence: f64,
-    /// The largest of a position.
+    /// Largest divergence of a position.
     pub kl_divergence_max: f64,
-    /// Share of positions where both sides have the same likeliest token; of equal ones the first counts.
+    /// Fraction of positions in which both have the same likeliest token. Of equally likely tokens, the first counts.
     pub top1_agree: f64,
-    /// Mean share of the reference's [`TOP_K`] likeliest tokens that are among the candidate's.
+    /// Mean fraction of the oracle's [`TOP_K`] likeliest tokens that are among the candidate's.
     pub topk_overlap: f64,
-    /// Where the likeliest token differs, how far the reference's own logits of both tokens are apart: the largest of
-    /// all positions. A flip across a small gap is a tie that rounding decided.
+    /// The largest difference, over positions in which the likeliest token differs, between the oracle's logits of the
+    /// two tokens. If it is small, the flip is a tie that rounding decided.
     pub tie_margin: Option<f64>,
 }
 
-/// Adds up positions for [`LogitMeasures`].
+/// Accumulates positions for [`LogitMeasures`].
 #[derive(Debug, Clone, Default)]
-pub struct LogitMeter {
+pub struct LogitCounter {
     positions: u64,
     non_finite: u64,
     kl_sum: f64,
@@ -42,7 +42,7 @@ pub struct LogitMeter {
     tie_margin: Option<f64>,
 }
 
-impl LogitMeter {
+impl LogitCounter {
     /// Adds the logits of one position.
     ///
     /// # Panics
@@ -81,7 +81,7 @@ impl LogitMeter {
         };
     }
 
-    /// What was measured.
+    /// The measures of all positions so far.
     pub fn measures(&self) -> LogitMeasures {
         let averaged = (self.positions - self.non_finite).max(1) as f64;
         LogitMeasures {
@@ -96,7 +96,7 @@ impl LogitMeter {
     }
 }
 
-/// `sum p ln(p / q)`, never negative by rounding.
+/// `sum p ln(p / q)`, clamped so that rounding does not make it negative.
 fn kl_divergence(reference: &[f32], candidate: &[f32]) -> f64 {
     let (p, q) = (log_softmax(reference), log_softmax(candidate));
     let terms = p.iter().zip(&q).map(|(p, q)| p.exp() * (p - q));
@@ -112,10 +112,10 @@ fn log_softmax(logits: &[f32]) -> Vec<f64> {
     logits.iter().map(|&x| f64::from(x) - norm).collect()
 }
 
-/// The [`TOP_K`] likeliest, the likeliest first; of equal ones the first.
+/// The [`TOP_K`] likeliest tokens, the likeliest first. Of equally likely tokens, the first comes first.
 fn top(logits: &[f32]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..logits.len()).collect();
-    // The sort is stable. Zeros of both signs are equal, which `total_cmp` does not know.
+    // The sort is stable. Adding 0 makes -0 equal to +0, which `total_cmp` distinguishes.
     order.sort_by(|&a, &b| (logits[b] + 0.0).total_cmp(&(logits[a] + 0.0)));
     order.truncate(TOP_K);
     order
@@ -126,13 +126,13 @@ mod tests {
     use super::*;
 
     fn measure(reference: &[f32], candidate: &[f32]) -> LogitMeasures {
-        let mut meter = LogitMeter::default();
-        meter.add(reference, candidate);
-        meter.measures()
+        let mut counter = LogitCounter::default();
+        counter.add(reference, candidate);
+        counter.measures()
     }
 
     #[test]
-    fn identical_logits_are_at_no_distance() {
+    fn identical_logits_have_distance_zero() {
         let m = measure(&[1.0, -2.0, 0.0], &[1.0, -2.0, -0.0]);
         assert_eq!(
             (m.kl_divergence, m.top1_agree, m.topk_overlap),
@@ -148,18 +148,18 @@ mod tests {
         let wanted = 2f64.ln() - 3f64.ln() / 2.0;
         assert!((m.kl_divergence - wanted).abs() < 1e-7, "{m:?}");
         assert_eq!(m.kl_divergence, m.kl_divergence_max);
-        // A constant added to all logits changes no distribution.
+        // Adding a constant to all logits does not change the distribution.
         assert!(measure(&[1.0, 2.0], &[5.0, 6.0]).kl_divergence < 1e-12);
     }
 
     #[test]
-    fn a_flip_is_told_with_the_gap_that_it_crossed() {
-        let mut meter = LogitMeter::default();
-        meter.add(&[1.0, 1.25, 0.0], &[1.5, 1.25, 0.0]);
-        meter.add(&[3.0, 1.0, 0.0], &[3.0, 1.0, 0.0]);
-        meter.add(&[1.0, 1.125, 0.0], &[1.5, 1.125, 0.0]);
-        meter.add(&[0.0, 1.0, 0.0], &[0.0, 1.0, 0.5]);
-        let m = meter.measures();
+    fn a_flip_has_its_tie_margin() {
+        let mut counter = LogitCounter::default();
+        counter.add(&[1.0, 1.25, 0.0], &[1.5, 1.25, 0.0]);
+        counter.add(&[3.0, 1.0, 0.0], &[3.0, 1.0, 0.0]);
+        counter.add(&[1.0, 1.125, 0.0], &[1.5, 1.125, 0.0]);
+        counter.add(&[0.0, 1.0, 0.0], &[0.0, 1.0, 0.5]);
+        let m = counter.measures();
         assert_eq!((m.top1_agree, m.tie_margin), (0.5, Some(0.25)));
     }
 
@@ -173,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_on_one_side_spoils_no_average() {
-        let mut meter = LogitMeter::default();
-        meter.add(&[1.0, 2.0], &[1.0, f32::NAN]);
-        meter.add(
+    fn non_finite_values_in_one_implementation_enter_no_average() {
+        let mut counter = LogitCounter::default();
+        counter.add(&[1.0, 2.0], &[1.0, f32::NAN]);
+        counter.add(
             &[1.0, f32::NEG_INFINITY, f32::NAN],
             &[1.0, f32::NEG_INFINITY, f32::NAN],
         );
-        let m = meter.measures();
+        let m = counter.measures();
         assert_eq!((m.positions, m.non_finite, m.kl_divergence), (2, 1, 0.0));
         assert_eq!((m.top1_agree, m.topk_overlap), (0.5, 1.0));
     }

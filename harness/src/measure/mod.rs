@@ -1,7 +1,7 @@
-//! How far two sequences of numbers are apart.
+//! Measures of the difference between two sequences of numbers.
 //!
-//! Everything is computed in f64. A NaN or an infinity is handled before anything else: shared by both sides it
-//! counts as equal, on one side alone it is a mismatch of its own kind and never enters an average.
+//! Everything is computed in f64. NaN and infinities are handled first: if both values are the same one, they count as
+//! equal. If only one value is not finite, it is a mismatch of its own kind and never enters an average.
 
 mod logits;
 mod ulp;
@@ -9,52 +9,54 @@ mod ulp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use logits::{LogitMeasures, LogitMeter, TOP_K};
+pub use logits::{LogitCounter, LogitMeasures, TOP_K};
 pub use ulp::{UlpHistogram, ulp_distance};
 
-/// Reference and candidate, compared element by element.
+/// The values of reference and candidate, compared element by element.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Measures {
-    /// Pairs that were compared.
+    /// Number of compared pairs.
     pub comparisons: u64,
-    /// Pairs that are not identical: other bits, except that a NaN equals a NaN.
+    /// Number of pairs that are not identical: their bits differ, except that any NaN equals any NaN.
     pub mismatches: u64,
     /// Index of the first mismatch.
     pub first_mismatch: Option<u64>,
-    /// Pairs of which one side is NaN or infinite and the other is not the same.
+    /// Number of pairs in which one value is NaN or infinite and the other is not the same.
     pub non_finite: u64,
-    /// Mismatches that no distance can measure: no answer, a node that one side lacks, another shape. Never noise.
+    /// Number of mismatches without a distance: no result, a node that one implementation lacks, or another shape.
+    /// Never within the noise floor.
     pub unmeasured: u64,
-    /// `sum(a b) / sqrt(sum(a^2) sum(b^2))`. 1 if both sides are zero, 0 if one is. Blind to scale, to a zeroed row
-    /// and to a short tail: reported, never decisive. None where no pair of finite numbers was compared, as in the
-    /// other distances.
+    /// `sum(a b) / sqrt(sum(a^2) sum(b^2))`. 1 if both are zero, 0 if only one is. It does not detect a wrong scale, a
+    /// zeroed row or a dropped short tail, so it is reported and decides no verdict. None if no pair of finite numbers
+    /// was compared, as for the other distances.
     pub cosine_similarity: Option<f64>,
-    /// `sum((a - b)^2) / sum(a^2)`, `a` being the reference. None also where the reference is zero and the candidate
-    /// is not.
+    /// `sum((a - b)^2) / sum(a^2)`, where `a` is the reference. Also none if the reference is zero and the candidate is
+    /// not.
     pub nmse: Option<f64>,
-    /// `sqrt(sum((a - b)^2) / n)`, `n` being the pairs of finite numbers.
+    /// `sqrt(sum((a - b)^2) / n)`, where `n` is the number of pairs of finite numbers.
     pub rmse: Option<f64>,
     /// `max |a - b|`.
     pub max_abs: Option<f64>,
-    /// Largest distance in units in the last place: how many f32 lie between, -0 and +0 being one.
-    /// For integers the largest difference.
+    /// Largest distance in units in the last place: the number of f32 steps between the values, with -0 equal to +0.
+    /// For integers, the largest difference.
     pub max_ulp: Option<u64>,
     /// Least squares slope of the candidate over the reference, `sum(a b) / sum(a^2)`. None if the reference is zero.
     pub scale_ratio: Option<f64>,
-    /// Pairs of finite f32 by their distance in units in the last place; empty where integers or words were compared.
+    /// Histogram of the distances of finite f32 pairs in units in the last place. Empty if integers or text were
+    /// compared.
     #[serde(default, skip_serializing_if = "UlpHistogram::is_empty")]
     pub ulp_histogram: UlpHistogram,
-    /// What the averages were computed from.
+    /// The sums from which the averages are computed.
     pub sums: Sums,
 }
 
-/// Sums over all finite pairs of a reference `a` and a candidate `b`, from which [`Measures`] are computed: they make
-/// measures of parts add up, and figures checkable.
+/// Sums over all finite pairs of a reference `a` and a candidate `b`. [`Measures`] are computed from them, so that
+/// parts can be combined and the numbers can be checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sums {
-    /// How many pairs.
+    /// Number of pairs.
     pub pairs: u64,
     /// `sum(a b)`.
     pub products: f64,
@@ -79,9 +81,9 @@ impl Sums {
 }
 
 impl Measures {
-    /// The worst of both, measure by measure; counts are added up.
+    /// The worst value of each measure. Counts are summed.
     pub fn worst(self, other: Measures) -> Measures {
-        // An `nmse` that is missing has no finite value, unless there was nothing to measure.
+        // A missing `nmse` is not finite, unless there was nothing to measure.
         let nmse = match (self.has_distances(), other.has_distances()) {
             (true, true) => self.nmse.zip(other.nmse).map(|(a, b)| a.max(b)),
             (true, false) => self.nmse,
@@ -114,23 +116,23 @@ impl Measures {
         }
     }
 
-    /// Whether pairs of finite numbers were compared, so that there are distances.
+    /// Whether pairs of finite numbers were compared, which the distances require.
     pub fn has_distances(&self) -> bool {
         self.sums.pairs > 0
     }
 
-    /// Whether the normalised mean square error is above the limit, or has no finite value.
+    /// Whether the normalised mean square error exceeds the limit or is not finite.
     pub fn nmse_exceeds(&self, limit: f64) -> bool {
         self.has_distances() && self.nmse.is_none_or(|nmse| nmse > limit)
     }
 
-    /// Whether pairs were compared and all of them were identical.
+    /// Whether pairs were compared and all are identical.
     pub fn identical(&self) -> bool {
         self.comparisons > 0 && self.mismatches == 0
     }
 }
 
-/// Both, combined, or whichever there is.
+/// Both values combined, or the one that exists.
 fn either(a: Option<f64>, b: Option<f64>, both: impl Fn(f64, f64) -> f64) -> Option<f64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(both(a, b)),
@@ -138,9 +140,9 @@ fn either(a: Option<f64>, b: Option<f64>, both: impl Fn(f64, f64) -> f64) -> Opt
     }
 }
 
-/// Adds up pairs for [`Measures`].
+/// Accumulates pairs for [`Measures`].
 #[derive(Debug, Clone, Default)]
-pub struct Meter {
+pub struct Counter {
     comparisons: u64,
     mismatches: u64,
     first_mismatch: Option<u64>,
@@ -152,10 +154,10 @@ pub struct Meter {
     histogram: UlpHistogram,
 }
 
-impl From<&Measures> for Meter {
-    /// The meter that measured this, as far as it goes on.
-    fn from(measures: &Measures) -> Meter {
-        Meter {
+impl From<&Measures> for Counter {
+    /// A counter with these measures, which can continue counting.
+    fn from(measures: &Measures) -> Counter {
+        Counter {
             comparisons: measures.comparisons,
             mismatches: measures.mismatches,
             first_mismatch: measures.first_mismatch,
@@ -169,7 +171,7 @@ impl From<&Measures> for Meter {
     }
 }
 
-impl Meter {
+impl Counter {
     /// Adds two sequences of f32 of equal length.
     ///
     /// # Panics
@@ -210,7 +212,7 @@ impl Meter {
         }
     }
 
-    /// Adds a comparison of things that have no distance, such as slots.
+    /// Adds a comparison of items without a distance, such as slots.
     pub fn add_same(&mut self, same: bool) {
         self.count(same);
         self.unmeasured += u64::from(!same);
@@ -235,8 +237,8 @@ impl Meter {
         self.comparisons += 1;
     }
 
-    /// Adds everything that `other` has seen, as if it came after.
-    pub fn merge(&mut self, other: &Meter) {
+    /// Appends everything that `other` has counted.
+    pub fn merge(&mut self, other: &Counter) {
         let shifted = other
             .first_mismatch
             .map(|index| index.saturating_add(self.comparisons));
@@ -251,7 +253,7 @@ impl Meter {
         self.max_ulp = self.max_ulp.max(other.max_ulp);
     }
 
-    /// What was measured.
+    /// The measures of all pairs so far.
     pub fn measures(&self) -> Measures {
         let Sums {
             pairs,
@@ -267,7 +269,7 @@ impl Meter {
         let cosine = match (difference_squares == 0.0, zero) {
             (true, _) => 1.0,
             (false, true) => 0.0,
-            // One square root for each side: the product of both sums may overflow.
+            // Two square roots, because the product of both sums may overflow.
             (false, false) => products / reference_squares.sqrt() / candidate_squares.sqrt(),
         };
         let nmse = match difference_squares {
@@ -297,9 +299,9 @@ mod tests {
     use super::*;
 
     fn measure(reference: &[f32], candidate: &[f32]) -> Measures {
-        let mut meter = Meter::default();
-        meter.add(reference, candidate);
-        meter.measures()
+        let mut counter = Counter::default();
+        counter.add(reference, candidate);
+        counter.measures()
     }
 
     #[test]
@@ -319,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lonely_nan_is_a_mismatch_and_spoils_no_average() {
+    fn a_nan_in_one_implementation_is_a_mismatch_and_enters_no_average() {
         let m = measure(&[1.0, 2.0, 3.0], &[1.0, f32::NAN, 3.0]);
         assert_eq!(
             (m.mismatches, m.non_finite, m.first_mismatch),
@@ -330,15 +332,15 @@ mod tests {
 
     #[test]
     fn where_no_numbers_were_compared_there_is_no_distance() {
-        let mut meter = Meter::default();
-        meter.add_same(false);
-        meter.add(&[f32::NAN], &[f32::NAN]);
-        let m = meter.measures();
+        let mut counter = Counter::default();
+        counter.add_same(false);
+        counter.add(&[f32::NAN], &[f32::NAN]);
+        let m = counter.measures();
         assert_eq!((m.comparisons, m.mismatches, m.unmeasured), (2, 1, 1));
         assert_eq!((m.cosine_similarity, m.nmse, m.rmse), (None, None, None));
         assert_eq!((m.max_abs, m.max_ulp), (None, None));
         assert!(!m.nmse_exceeds(0.0));
-        // It adds nothing to the distances of what was compared.
+        // It does not change the distances of the compared pairs.
         let measured = measure(&[2.0], &[3.0]);
         assert_eq!(measured.worst(m).nmse, measured.nmse);
         assert_eq!(
@@ -348,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn cosine_is_blind_where_the_others_see() {
+    fn cosine_misses_faults_that_other_measures_detect() {
         let reference: Vec<f32> = (1..=100).map(|i| i as f32).collect();
         let tenfold: Vec<f32> = reference.iter().map(|x| 10.0 * x).collect();
         let m = measure(&reference, &tenfold);
@@ -372,11 +374,11 @@ mod tests {
     #[test]
     fn merging_equals_measuring_at_once() {
         let (a, b) = ([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.5, 4.0]);
-        let (mut whole, mut front, mut back) = <(Meter, Meter, Meter)>::default();
+        let (mut whole, mut front, mut back) = <(Counter, Counter, Counter)>::default();
         whole.add(&a, &b);
         front.add(&a[..2], &b[..2]);
         back.add(&a[2..], &b[2..]);
-        let mut resumed = Meter::from(&front.measures());
+        let mut resumed = Counter::from(&front.measures());
         resumed.merge(&back);
         front.merge(&back);
         assert_eq!(front.measures(), whole.measures());

@@ -1,51 +1,52 @@
-//! Distances in units in the last place, one by one and counted.
+//! Distances in units in the last place and their histogram.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Identical values, and a bucket for each power of two up to the largest distance of two finite f32.
+/// Number of buckets: identical values, and one for each power of two up to the largest distance of two finite f32.
 const BUCKETS: usize = 33;
 
-/// Pairs of f32 by their distance in units in the last place: identical ones first, then for each `i` those from `2^i`
-/// to below `2^(i + 1)`. -0 and +0 count as identical here. Written as the counts up to the last that is not zero.
+/// A histogram of the distances of f32 pairs in units in the last place: identical values first, then for each `i` the
+/// distances from `2^i` to below `2^(i + 1)`. -0 and +0 count as identical here. Serialized as the counts up to the
+/// last nonzero one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UlpHistogram([u64; BUCKETS]);
 
 impl Default for UlpHistogram {
-    /// No pairs.
+    /// An empty histogram.
     fn default() -> Self {
         UlpHistogram([0; BUCKETS])
     }
 }
 
 impl UlpHistogram {
-    /// Counts a pair. Distances beyond those of finite f32 fall into the last bucket.
+    /// Counts a pair. Distances beyond those of finite f32 are counted in the last bucket.
     pub fn count(&mut self, ulp: u64) {
         let bucket = (u64::BITS - ulp.leading_zeros()) as usize;
         self.0[bucket.min(BUCKETS - 1)] += 1;
     }
 
-    /// The counts of both together.
+    /// The sum of both histograms.
     pub fn plus(&self, other: &UlpHistogram) -> UlpHistogram {
         UlpHistogram(std::array::from_fn(|i| {
             self.0[i].saturating_add(other.0[i])
         }))
     }
 
-    /// The counts up to the last that is not zero.
+    /// The counts up to the last nonzero one.
     pub fn counts(&self) -> &[u64] {
         let used = self.0.iter().rposition(|&count| count > 0);
         &self.0[..used.map_or(0, |last| last + 1)]
     }
 
-    /// How many pairs were counted.
+    /// Number of counted pairs.
     pub fn total(&self) -> u64 {
         self.0
             .iter()
             .fold(0, |sum, &count| sum.saturating_add(count))
     }
 
-    /// Whether no pair was counted.
+    /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.counts().is_empty()
     }
@@ -85,9 +86,9 @@ impl JsonSchema for UlpHistogram {
     }
 }
 
-/// How many f32 lie between two finite values, the farther one included.
+/// Number of f32 steps between two finite values.
 pub fn ulp_distance(a: f32, b: f32) -> u64 {
-    // Bits of floats are sign and magnitude; this maps them to integers in the order of the values.
+    // The bits of a float are sign and magnitude. This maps them to integers in the order of the values.
     let ordered = |value: f32| {
         let magnitude = i64::from(value.to_bits() & 0x7fff_ffff);
         if value.is_sign_negative() {
@@ -104,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ulps_are_counted_across_zero() {
+    fn ulp_distances_cross_zero() {
         assert_eq!(ulp_distance(1.0, 1.0f32.next_up()), 1);
         assert_eq!(ulp_distance(0.0, -0.0), 0);
         assert_eq!(ulp_distance(f32::from_bits(1), -f32::from_bits(1)), 2);
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_is_written_without_its_empty_end() {
+    fn a_histogram_is_written_without_trailing_zeros() {
         let mut histogram = UlpHistogram::default();
         histogram.count(2);
         let text = serde_json::to_string(&histogram).unwrap();

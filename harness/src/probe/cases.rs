@@ -1,24 +1,24 @@
-//! Generated matrices for integer dots: exhaustive where small, extremes, every tail, random.
+//! Generates matrices for integer dots: exhaustive where small, extremes, every tail, and random ones.
 
 use std::ops::RangeInclusive;
 
-use qk256::format::{Digit, Flavour, Format, QK256, ShapeError, Storage, pack};
+use qk256::format::{Digit, Format, QK256, ShapeError, Storage, StorageVariant, pack};
 
 use super::Random;
 
 /// A packed matrix and a batch of int8 activations.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// What it tries.
+    /// Name of the case.
     pub name: String,
-    /// Where its weights lie.
+    /// Storage of the weights.
     pub storage: Storage,
     /// The packed weights.
     pub bytes: Vec<u8>,
-    /// `batch x cols` activation codes.
+    /// Activation codes, `batch x cols`, row-major.
     pub activations: Vec<i8>,
-    /// Rows so long and so extreme that int16 lanes wrap if they are widened only every 4096 columns, as the
-    /// reference's are, which is a known divergence.
+    /// Whether rows are so long and extreme that int16 lanes wrap if they are widened only every 4096 columns. The
+    /// oracle's lanes are, which is a known divergence.
     pub beyond_i16: bool,
 }
 
@@ -27,34 +27,34 @@ impl Case {
     ///
     /// # Panics
     ///
-    /// If the batch is shorter.
+    /// If `batch` is not less than the number of activation rows.
     pub fn activation_row(&self, batch: usize) -> &[i8] {
         let cols = self.storage.cols();
         &self.activations[batch * cols..][..cols]
     }
 }
 
-/// Row lengths around the edges of groups, blocks and accumulator folds, and some of real models.
+/// Row lengths around the edges of groups, blocks and accumulator reductions, and some of real models.
 const LENGTHS: [usize; 17] = [
     64, 128, 192, 256, 384, 512, 640, 768, 1024, 1280, 1408, 2048, 2176, 3200, 4096, 4352, 6912,
 ];
 
-/// Row lengths of padded rows: every tail of one block, and tails of longer rows.
+/// Row lengths of padded rows: every tail of one block and tails of longer rows.
 fn padded_lengths() -> impl Iterator<Item = usize> {
     (1..=QK256 + 1).chain([300, 383, 500, 511, 513, 1000, 2047, 2177])
 }
 
-/// Activation rows of the random cases, in turn: kernels take several together, and some are left over.
+/// Batch sizes of the random cases in rotation. Kernels process several rows together, so some sizes leave a remainder.
 const BATCHES: RangeInclusive<usize> = 1..=9;
 
-/// Larger batches, each tried at one row length, with an odd number of rows where the layout allows it.
+/// Larger batch sizes, each with one row length, and with an odd number of rows if the layout allows it.
 const LARGE_BATCHES: [usize; 3] = [16, 32, 33];
 
 /// All cases for a format.
 ///
 /// # Errors
 ///
-/// [`ShapeError`] if a shape is chosen that the format cannot hold; none is known.
+/// [`ShapeError`] if the format cannot hold a shape. No such case is known.
 pub fn block_cases(format: &Format, seed: u64) -> Result<Vec<Case>, ShapeError> {
     let mut random = Random::new(seed, format.id);
     let mut batches = BATCHES.cycle();
@@ -73,16 +73,16 @@ pub fn block_cases(format: &Format, seed: u64) -> Result<Vec<Case>, ShapeError> 
         let storage = Storage::native(*format, 4 + format.layout.panel_rows(), QK256)?;
         cases.push(random_case(storage, batch, &mut random)?);
     }
-    if format.flavours.contains(&Flavour::PaddedRows) {
+    if format.variants.contains(&StorageVariant::PaddedRows) {
         for cols in padded_lengths() {
-            let storage = Storage::new(*format, Flavour::PaddedRows, 4, cols)?;
+            let storage = Storage::new(*format, StorageVariant::PaddedRows, 4, cols)?;
             cases.push(random_case(storage, next_batch(), &mut random)?);
         }
     }
     Ok(cases)
 }
 
-/// Every value of every byte of a block, read through one-hot activations: each code by itself.
+/// Every value of every byte of a block, with one-hot activations that select each code.
 fn exhaustive(format: &Format) -> Result<Case, ShapeError> {
     let panels = 256;
     let rows = panels * format.layout.panel_rows();
@@ -99,7 +99,7 @@ fn exhaustive(format: &Format) -> Result<Case, ShapeError> {
         .enumerate()
     {
         for (position, byte) in bytes[..codes_end].iter_mut().enumerate() {
-            // 37 is odd, so that over 256 panels each position takes every value.
+            // 37 is odd, so each position takes every value over 256 panels.
             *byte = (panel + 37 * position) as u8;
         }
     }
@@ -116,7 +116,7 @@ fn exhaustive(format: &Format) -> Result<Case, ShapeError> {
     })
 }
 
-/// What the weights or the activations of an extreme case are, by column.
+/// The weights or activations of an extreme case by column, with their name.
 type Pattern<T> = (&'static str, fn(usize) -> T);
 
 const EXTREMES: [(Pattern<u8>, Pattern<i8>); 10] = [
@@ -150,7 +150,7 @@ const EXTREMES: [(Pattern<u8>, Pattern<i8>); 10] = [
     ),
 ];
 
-/// A case of constant rows, unless the format cannot hold its codes.
+/// A case of equal rows. None if the format cannot hold its codes.
 fn extreme(
     storage: &Storage,
     (code_name, code): Pattern<u8>,
@@ -172,8 +172,8 @@ fn extreme(
     }))
 }
 
-/// Whether an int16 lane can leave its range when products of 128 columns are added to 16 lanes, four pairs to a lane,
-/// and widened after 32 such steps.
+/// Whether an int16 lane can overflow if products of 128 columns are added to 16 lanes, four pairs in each lane, and
+/// widened after 32 such steps.
 fn beyond_i16(codes: &[u8], activations: &[i8]) -> bool {
     let mut lanes = [0i32; 16];
     for (group, (codes, activations)) in codes.chunks(128).zip(activations.chunks(128)).enumerate()
@@ -191,7 +191,7 @@ fn beyond_i16(codes: &[u8], activations: &[i8]) -> bool {
     false
 }
 
-/// Random codes, all that the format can hold, and a batch of random activations.
+/// A case of random storable codes and a batch of random activations.
 fn random_case(storage: Storage, batch: usize, random: &mut Random) -> Result<Case, ShapeError> {
     let cols = storage.cols();
     let holds_three = !matches!(storage.slot(0, 0).digit, Digit::Trit { .. });
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn int16_lanes_wrap_where_the_reference_was_seen_to() {
+    fn int16_lanes_wrap_where_those_of_the_oracle_do() {
         let all = |code, a, cols| beyond_i16(&vec![code; cols], &vec![a; cols]);
         assert!(!all(2, 127, 2048) && all(2, 127, 2176));
         assert!(!all(2, -128, 2048) && all(2, -128, 2176));

@@ -1,46 +1,49 @@
-//! Re-derives from a running implementation what its bytes mean.
+//! Derives the table of a format from a running implementation.
 //!
-//! Nothing is assumed about the layout. One-hot activations show which weight answers, the bytes that it answers to
-//! show where its code sits and, by their values, in which digit; the value of each code is read off products, and the
-//! scale is found as the bytes that hold no codes and yet move products.
+//! Nothing is assumed about the layout. One-hot activations select a weight. The bytes that change its result are the
+//! place of its code, and the effect of their values determines the digit. The value of each code is derived from
+//! products. The scale is in the bytes that hold no codes and change products.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use qk256::format::{Digit, Format, QK256, ShapeError, Slot, Storage, Weights};
 use thiserror::Error;
 
-use super::lut::{ALL_WEIGHTS, Lut, ScaleSite, ScaleWidth, SlotReading};
-use crate::implementation::{Implementation, SideError};
+use super::lut::{Lut, ScaleSite, ScaleWidth, SlotReading};
+use crate::implementation::{Implementation, ImplementationError};
 use crate::tolerance::CODE_VALUE;
 
-/// Byte values under which all digits of [`Digit::ALL`] read differently: each bit alone, all of them, and two that
-/// tell base-3 digits of a kind apart.
+/// Byte values for which all digits of [`Digit::ALL`] read differently: each bit alone, all bits, and two values that
+/// distinguish base-3 digits of a kind.
 const BYTE_VALUES: [u8; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 255, 86, 171];
 
-/// Why nothing was derived.
+/// Why no table was derived.
 #[derive(Debug, Error)]
 pub enum ProbeError {
-    /// The implementation gave no answer.
+    /// The implementation returned an error.
     #[error(transparent)]
-    Side(#[from] SideError),
+    Implementation(#[from] ImplementationError),
     /// The format cannot hold the shape of the probe.
     #[error(transparent)]
     Shape(#[from] ShapeError),
 }
 
-/// Derives the meaning of `format`'s native flavour from `side`, starting from bytes that `writer` quantized: the side
-/// itself, unless it cannot write.
+/// Derives the table of `format`'s native storage variant from an implementation. The probes start from bytes that
+/// `writer` quantized, which is the implementation itself unless it has no quantizer.
 ///
 /// # Errors
 ///
-/// [`ProbeError::Side`] if the side does not serve the format or fails.
+/// [`ProbeError::Implementation`] if the implementation does not support the format or fails.
 pub fn derive(
-    side: &dyn Implementation,
+    implementation: &dyn Implementation,
     writer: &dyn Implementation,
     format: &Format,
 ) -> Result<Lut, ProbeError> {
     let storage = Storage::native(*format, format.layout.panel_rows(), QK256)?;
-    side.defined_on(&storage)?;
+    implementation.defined_on(&storage)?;
     let probe = Probe {
-        side,
+        implementation,
         writer,
         storage,
     };
@@ -55,7 +58,25 @@ pub fn derive(
     })
 }
 
-/// Whether the answers to [`BYTE_VALUES`] tell codes apart as this digit does, whatever numbers stand for the codes.
+/// The tables derived from an implementation, by format.
+#[derive(Debug, Default)]
+pub struct Luts(Mutex<BTreeMap<&'static str, DerivedLut>>);
+
+/// A table, or the reason why there is none.
+pub type DerivedLut = Arc<Result<Lut, ProbeError>>;
+
+impl Luts {
+    /// The table of a format. Derived from the implementation on the first request. All requests must name the same
+    /// implementation.
+    pub fn of(&self, implementation: &dyn Implementation, format: &'static Format) -> DerivedLut {
+        // A panic leaves the map without the entry.
+        let mut luts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let derive = || Arc::new(derive(implementation, implementation, format));
+        Arc::clone(luts.entry(format.id).or_insert_with(derive))
+    }
+}
+
+/// Whether the results for [`BYTE_VALUES`] distinguish the codes of this digit, whatever the values of the codes.
 fn is_read_by(digit: Digit, answers: &[i64; BYTE_VALUES.len()]) -> bool {
     let codes = BYTE_VALUES.map(|value| digit.read(value));
     let pairs = || (0..codes.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
@@ -63,16 +84,17 @@ fn is_read_by(digit: Digit, answers: &[i64; BYTE_VALUES.len()]) -> bool {
 }
 
 struct Probe<'a> {
-    side: &'a dyn Implementation,
+    implementation: &'a dyn Implementation,
     writer: &'a dyn Implementation,
     storage: Storage,
 }
 
 impl Probe<'_> {
-    /// Finds the byte and the digit to which each weight of the first row answers.
+    /// Finds the byte and the digit that hold each weight of the first row.
     fn slots(&self) -> Result<Vec<SlotReading>, ProbeError> {
         let silence = self.dots(|_| 0)?;
-        // A weight's byte is spelled bit by bit: it answers to the bytes whose number has the bit, or to the others.
+        // The index of a weight's byte is found bit by bit: the weight responds to the bytes whose index has the bit,
+        // or to the others.
         let mut bytes = vec![Some(0); QK256];
         let mut answers = vec![false; QK256];
         for bit in (0..usize::BITS).take_while(|bit| self.storage.bytes() >> bit > 0) {
@@ -114,7 +136,7 @@ impl Probe<'_> {
             .collect())
     }
 
-    /// The integers of the first row with each one-hot activation, where byte `i` is `value(i)`.
+    /// The dots of the first row with each one-hot activation, if byte `i` is `value(i)`.
     fn dots(&self, value: impl Fn(usize) -> u8) -> Result<Vec<i64>, ProbeError> {
         let rows = self.storage.rows();
         let bytes: Vec<u8> = (0..self.storage.bytes()).map(value).collect();
@@ -122,24 +144,24 @@ impl Probe<'_> {
             .map(|i| i8::from(i / QK256 == i % QK256))
             .collect();
         let mut dots = vec![0; QK256 * rows];
-        self.side
+        self.implementation
             .dots(&Weights::new(self.storage, &bytes)?, &one_hot, &mut dots)?;
         Ok(dots.into_iter().step_by(rows).collect())
     }
 
-    /// The products of all rows with each one-hot activation, a column's rows together.
+    /// The products of all rows with each one-hot activation. The rows of a column are adjacent.
     fn products(&self, storage: Storage, bytes: &[u8]) -> Result<Vec<f32>, ProbeError> {
         let cols = storage.cols();
         let one_hot: Vec<f32> = (0..cols * cols)
             .map(|i| f32::from(u8::from(i / cols == i % cols)))
             .collect();
         let mut out = vec![0.0; cols * storage.rows()];
-        self.side
+        self.implementation
             .products(&Weights::new(storage, bytes)?, &one_hot, 1, &mut out)?;
         Ok(out)
     }
 
-    /// The value of each code, read off the products under the side's own bytes for scale 1.
+    /// The value of each code, derived from products with the implementation's own bytes for scale 1.
     fn codebook(&self, slots: &[SlotReading], ones: &[u8]) -> Result<Vec<i8>, ProbeError> {
         let mut codebook = Vec::new();
         for code in 0..4 {
@@ -155,7 +177,7 @@ impl Probe<'_> {
                     placed = Some(weight);
                 }
             }
-            // Bytes are shared: only the last weight written is sure to hold the code.
+            // Several weights share a byte, so only the last written weight is certain to hold the code.
             let Some(weight) = placed else { continue };
             let product = self.products(self.storage, &bytes)?[weight * self.storage.rows()];
             codebook.push(nearest_integer(product));
@@ -163,10 +185,10 @@ impl Probe<'_> {
         Ok(codebook)
     }
 
-    /// Finds the bytes that hold no codes and yet move products, and what they do to them.
+    /// Finds the bytes that hold no codes and change products, and how they change them.
     fn scale(&self, slots: &[SlotReading], ones: &[u8]) -> Result<ScaleSite, ProbeError> {
         let mut holds_codes = vec![false; ones.len()];
-        // In a panel of several rows, the first row's bytes are those of all.
+        // In a panel of several rows, all rows share the bytes of the first row.
         for slot in slots {
             if let SlotReading::At(Slot { byte, .. }) | SlotReading::UnknownDigit { byte } = *slot {
                 holds_codes[byte] = true;
@@ -189,7 +211,7 @@ impl Probe<'_> {
             }
         }
         let Some(&offset) = moving.first() else {
-            return Ok(ScaleSite::None);
+            return Ok(ScaleSite::None {});
         };
         let width = match moving
             .iter()
@@ -223,8 +245,8 @@ impl Probe<'_> {
         })
     }
 
-    /// How many weights one scale reaches, tried on two panels of two blocks each.
-    fn reach(&self, width: ScaleWidth) -> Result<usize, ProbeError> {
+    /// Number of weights that a scale applies to, tested with two panels of two blocks each.
+    fn reach(&self, width: ScaleWidth) -> Result<Option<usize>, ProbeError> {
         let rows = 2 * self.storage.rows();
         let storage = Storage::native(*self.storage.format(), rows, 2 * QK256)?;
         let ones = self
@@ -232,7 +254,7 @@ impl Probe<'_> {
             .quantize(&storage, &vec![1.0; rows * 2 * QK256])?;
         let before = self.products(storage, &ones)?;
         let (one, two) = (width.encode(1.0), width.encode(2.0));
-        // Wherever the bytes of 1.0 stand there may be a scale; the last such place that moves a product is one.
+        // Every place with the bytes of 1.0 may be a scale. The last such place that changes a product is one.
         for at in (0..=ones.len() - one.len()).rev() {
             if ones[at..].starts_with(&one) {
                 let mut bytes = ones.clone();
@@ -241,16 +263,16 @@ impl Probe<'_> {
                 let reached = before.iter().zip(&after).filter(|(a, b)| a != b).count();
                 if reached > 0 {
                     let all = reached == before.len();
-                    return Ok(if all { ALL_WEIGHTS } else { reached });
+                    return Ok((!all).then_some(reached));
                 }
             }
         }
-        Ok(0)
+        Ok(Some(0))
     }
 }
 
-/// The nearest integer of an i8; anything farther than [`CODE_VALUE`] from one, or beyond, is `i8::MAX`, which no
-/// codebook has.
+/// The nearest i8. Numbers farther than [`CODE_VALUE`] from an integer or out of range give `i8::MAX`, which is in no
+/// codebook.
 fn nearest_integer(product: f32) -> i8 {
     let nearest = f64::from(product).round();
     let close = (f64::from(product) - nearest).abs() < CODE_VALUE && nearest.abs() < 100.0;
@@ -260,10 +282,10 @@ fn nearest_integer(product: f32) -> i8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::side::KernelSide;
+    use crate::participant::KernelImplementation;
 
     #[test]
-    fn byte_values_tell_all_digits_apart() {
+    fn byte_values_distinguish_all_digits() {
         for digit in Digit::ALL {
             let answers = BYTE_VALUES.map(|value| i64::from(digit.read(value)) * 7 - 3);
             let matching: Vec<_> = Digit::ALL
@@ -275,13 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_is_what_its_format_declares() {
+    fn every_kernel_matches_the_declaration_of_its_format() {
         for kernel in qk256::kernel::all()
             .iter()
             .filter(|k| k.availability().is_ok())
         {
-            let side = KernelSide::new(kernel);
-            let derived = derive(&side, &side, kernel.format()).unwrap();
+            let implementation = KernelImplementation::new(kernel);
+            let derived = derive(&implementation, &implementation, kernel.format()).unwrap();
             assert_eq!(
                 derived,
                 Lut::declared(kernel.format()).unwrap(),

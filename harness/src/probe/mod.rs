@@ -1,4 +1,4 @@
-//! Inputs, and what they reveal.
+//! Generated inputs, and the derivation of tables from their results.
 
 mod cases;
 mod derive;
@@ -6,6 +6,6 @@ mod lut;
 mod random;
 
 pub use cases::{Case, block_cases};
-pub use derive::{ProbeError, derive};
-pub use lut::{ALL_WEIGHTS, Lut, ScaleSite, ScaleWidth, SlotReading};
+pub use derive::{DerivedLut, Luts, ProbeError, derive};
+pub use lut::{Lut, ScaleSite, ScaleWidth, SlotReading};
 pub use random::Random;

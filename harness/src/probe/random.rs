@@ -1,12 +1,12 @@
-//! Pseudo-random inputs: a seed and a name give the same numbers on every machine.
+//! Pseudo-random inputs that are the same on every machine for the same seed and name.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): enough for test inputs, and small enough to state here. Its stream is part of
-/// what reproduces a finding, so it never changes.
+/// SplitMix64 (Steele, Lea, Flood 2014), which is sufficient for test inputs and small. Findings are reproduced with
+/// it, so the stream must never change.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// A stream for `seed` and the name of what it feeds.
+    /// Creates the stream for `seed` and the name of its use.
     pub fn new(seed: u64, name: &str) -> Random {
         // FNV-1a, so that streams of different names do not overlap in practice.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
@@ -34,7 +34,7 @@ impl Random {
         ((self.bits() >> 40) as f32 - (1u64 << 23) as f32) / (1u64 << 23) as f32
     }
 
-    /// An f32 around zero, roughly normal with deviation 1: the sum of three uniforms.
+    /// An f32 around zero, approximately normal with deviation 1: the sum of three uniform numbers.
     pub fn bell(&mut self) -> f32 {
         self.unit() + self.unit() + self.unit()
     }

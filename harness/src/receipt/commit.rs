@@ -1,10 +1,10 @@
-//! Which source this program was built from. Receipts are not written without.
+//! The commit that this program was built from. Without a commit, no receipt is written.
 
-/// The commit that the build script found: `git rev-parse HEAD` of the repository that holds the sources, with
-/// [`DIRTY`] after it if what was compiled is not what was committed; outside a repository what `HARNESS_COMMIT` said.
+/// The commit that the build script found: the output of `git rev-parse HEAD`, followed by [`DIRTY`] if the compiled
+/// sources differ from the commit. Outside of a repository, the value of the environment variable `HARNESS_COMMIT`.
 const BUILT_FROM: &str = env!("HARNESS_COMMIT");
 
-/// What follows the hash where sources differ from the commit.
+/// Suffix of a commit if the sources differ from it.
 pub const DIRTY: &str = "-dirty";
 
 /// The commit of this program, if it is known.
@@ -12,18 +12,18 @@ pub fn built_from() -> Option<&'static str> {
     is_commit(BUILT_FROM).then_some(BUILT_FROM)
 }
 
-/// Whether this is the full hash of a commit, in lower case, [`DIRTY`] or not.
+/// Whether the text is the full hash of a commit in lower case, with or without [`DIRTY`].
 pub fn is_commit(text: &str) -> bool {
     let hash = text.strip_suffix(DIRTY).unwrap_or(text);
     is_hex(hash, 40) || is_hex(hash, 64)
 }
 
-/// Whether this is a SHA-256 in lower case hexadecimal.
+/// Whether the text is a SHA-256 in lower-case hexadecimal.
 pub fn is_sha256(text: &str) -> bool {
     is_hex(text, 64)
 }
 
-/// Whether this is so many hexadecimal digits in lower case.
+/// Whether the text consists of exactly `digits` hexadecimal digits in lower case.
 fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits
         && text

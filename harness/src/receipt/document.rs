@@ -1,4 +1,4 @@
-//! The receipt itself.
+//! The types of a receipt.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,120 +6,120 @@ use serde::{Deserialize, Serialize};
 use super::environment::Environment;
 use super::run::{Run, Section};
 use super::section::{
-    BenchSection, CheckSection, FuzzSection, MistakesSection, ModelBenchSection, Shards,
+    BenchSection, CheckSection, Contents, FuzzSection, ModelBenchSection, MutantsSection, Shards,
 };
 use super::subject::{ModelInfo, OracleInfo};
-use crate::outcome::{Outcome, Rung};
-use crate::shard::Shard;
+use crate::levels::Level;
+use crate::outcome::Outcome;
 use crate::verdict::Verdict;
 
-/// Version of the receipt's fields. The first number changes when a reader of the old ones would be misled, the second
-/// when something is added.
-pub const SCHEMA_VERSION: &str = "3.0.0";
+/// Schema version of receipts. The major number changes if a program for older receipts would misread a field. The
+/// minor number changes if fields are added.
+pub const SCHEMA_VERSION: &str = "4.0.0";
 
-/// The receipt of a run, or of several that were merged.
+/// The receipt of one run or of several merged runs.
 ///
-/// Field names at this level are those that other tools read; everything else is in `harness`.
+/// The field names at this level are those that the tools of BitNet-rs read. All other fields are in `harness`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
-    /// Version of the fields.
+    /// Schema version.
     pub schema_version: String,
-    /// When the last run ended, RFC 3339, UTC.
+    /// End of the last run (RFC 3339, UTC).
     pub timestamp: String,
     /// Always `real`: nothing in a run is simulated.
     pub compute_path: String,
-    /// What computed: always `rust`, the side under test.
+    /// Implementation under test: always `rust`.
     pub backend: String,
-    /// Ids of the kernels that executed; how often, each run says.
+    /// Ids of the kernels that executed. Each run has the numbers of calls.
     pub kernels: Vec<String>,
-    /// Whether the same command gives the same receipt, times and places aside.
+    /// Whether the same command gives the same receipt, apart from times and environment.
     pub deterministic: bool,
-    /// Where the first run ran.
+    /// Environment of the first run.
     pub environment: Environment,
-    /// What it ran on, if it was a model.
+    /// The model, if the receipt has a check.
     pub model_info: Option<ModelInfo>,
-    /// Agreement in the terms that other tools read.
+    /// Summary of the agreement.
     pub parity: Parity,
-    /// What it was compared with.
+    /// The oracles.
     pub validation: Validation,
-    /// Everything else.
+    /// All other fields.
     pub harness: Harness,
 }
 
-/// Agreement in the terms that other tools read.
+/// Summary of the agreement, with the field names that other tools read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parity {
-    /// Whether a C++ reference took part.
+    /// Whether a C++ oracle took part.
     pub cpp_available: bool,
-    /// The lowest cosine similarity of all rungs, if any was climbed.
+    /// Lowest cosine similarity of the outcomes that must be identical, if values were compared.
     pub cosine_similarity: Option<f64>,
-    /// Identical pairs over all pairs of all rungs, if any was climbed.
+    /// Fraction of identical values in these outcomes, if values were compared.
     pub exact_match_rate: Option<f64>,
-    /// The verdict.
+    /// Verdict over all sections.
     pub status: Verdict,
 }
 
-/// What the candidates were compared with.
+/// The oracles that candidates were compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
     /// Always `cpp`.
     pub backend: String,
-    /// The oracles, by id.
+    /// The oracles, sorted by id.
     pub oracles: Vec<OracleInfo>,
 }
 
-/// What other tools do not know of.
+/// The fields that only this harness reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Harness {
-    /// The commit that the program was built from, `-dirty` after it if its sources were not what was committed.
+    /// Commit that the program was built from, with the suffix `-dirty` if the sources differ from it.
     pub commit: String,
     /// Verdict over all sections.
     pub verdict: Verdict,
-    /// The runs, by section and shard.
+    /// The runs, sorted by section and shard.
     pub runs: Vec<Run>,
-    /// What did not take part, with reasons and how often.
+    /// What was omitted, with reasons and counts.
     pub skips: Vec<Skip>,
-    /// The ladder on a model.
+    /// Results of the levels on a model.
     pub check: Option<CheckSection>,
-    /// Random cases.
+    /// Results of random cases.
     pub fuzz: Option<FuzzSection>,
-    /// Planted mistakes.
-    pub mistakes: Option<MistakesSection>,
+    /// The mutation matrix.
+    pub mutants: Option<MutantsSection>,
     /// Times of kernels.
     pub bench: Option<BenchSection>,
     /// Times of a whole model.
     pub bench_model: Option<ModelBenchSection>,
-    /// SHA-256 over the receipt in compact JSON with this field empty, hexadecimal.
-    pub seal: String,
+    /// SHA-256 of the receipt as compact JSON with this field empty, in hexadecimal.
+    pub digest: String,
 }
 
-/// Something that did not take part.
+/// An omitted comparison or implementation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Skip {
-    /// Of which work.
+    /// Section.
     pub section: Section,
-    /// On which rung; on none if an oracle or a kernel was not there at all.
-    pub rung: Option<Rung>,
-    /// Why.
+    /// Level, or none if an oracle or a kernel was not available at all.
+    pub level: Option<Level>,
+    /// Reason.
     pub reason: String,
-    /// How many pairs, or sides, this concerns.
+    /// Number of pairs or implementations.
     pub count: u64,
 }
 
-/// One section by itself: what a run makes.
+/// The section that a run creates.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// A check.
     Check(CheckSection),
-    /// A campaign.
+    /// A fuzz campaign.
     Fuzz(FuzzSection),
-    /// The kill matrix.
-    Mistakes(MistakesSection),
+    /// The mutation matrix.
+    Mutants(MutantsSection),
     /// A bench of kernels.
     Bench(BenchSection),
     /// A bench of a model.
@@ -127,61 +127,82 @@ pub enum Work {
 }
 
 impl Harness {
-    /// The pairs of all rungs of its check, the lowest rung first.
+    /// The outcomes of all levels of the check, the lowest level first.
     pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
-        let rungs = self.check.iter().flat_map(|check| &check.rungs);
-        rungs.flat_map(|report| &report.outcomes)
+        let levels = self.check.iter().flat_map(|check| &check.levels);
+        levels.flat_map(|report| &report.outcomes)
     }
 
-    /// Which shards of each section are here, those that cannot be split as a whole.
-    pub fn sections(&self) -> Vec<(Section, Shards)> {
-        let whole = || Shards::from(Shard::WHOLE);
-        let check = self.check.as_ref().map(|check| check.shards.clone());
-        let fuzz = self.fuzz.as_ref().map(|fuzz| fuzz.shards.clone());
-        let sections = [
-            (Section::Check, check),
-            (Section::Fuzz, fuzz),
-            (Section::Mistakes, self.mistakes.as_ref().map(|_| whole())),
-            (Section::Bench, self.bench.as_ref().map(|_| whole())),
-            (
-                Section::BenchModel,
-                self.bench_model.as_ref().map(|_| whole()),
-            ),
+    /// The sections that the receipt has, in the order of [`Section::ALL`].
+    pub fn contents(&self) -> impl Iterator<Item = &dyn Contents> {
+        let Harness {
+            check,
+            fuzz,
+            mutants,
+            bench,
+            bench_model,
+            ..
+        } = self;
+        let all: [Option<&dyn Contents>; 5] = [
+            check.as_ref().map(|section| section as _),
+            fuzz.as_ref().map(|section| section as _),
+            mutants.as_ref().map(|section| section as _),
+            bench.as_ref().map(|section| section as _),
+            bench_model.as_ref().map(|section| section as _),
         ];
-        let there = sections.into_iter();
-        there
-            .filter_map(|(section, shards)| Some((section, shards?)))
-            .collect()
+        all.into_iter().flatten()
     }
 
-    /// What a section comes to, if it is here.
-    pub fn verdict_of(&self, section: Section) -> Option<Verdict> {
-        // A bench asks no more of products than to be near: how near they have to be, the rungs say.
-        let near = |verdict| match verdict {
-            Verdict::WithinNoiseFloor => Verdict::Exact,
-            verdict => verdict,
-        };
-        match section {
-            Section::Check => self.check.as_ref().map(|check| check.verdict),
-            Section::Fuzz => self.fuzz.as_ref().map(|fuzz| fuzz.verdict),
-            Section::Mistakes => self.mistakes.as_ref().map(|mistakes| mistakes.verdict),
-            Section::Bench => self.bench.as_ref().map(|bench| near(bench.verdict)),
-            Section::BenchModel => self.bench_model.as_ref().map(|bench| near(bench.verdict)),
+    /// Sets the derived fields of all sections.
+    pub(super) fn derive_contents(&mut self) {
+        let Harness {
+            runs,
+            check,
+            fuzz,
+            mutants,
+            bench,
+            bench_model,
+            ..
+        } = self;
+        let all: [Option<&mut dyn Contents>; 5] = [
+            check.as_mut().map(|section| section as _),
+            fuzz.as_mut().map(|section| section as _),
+            mutants.as_mut().map(|section| section as _),
+            bench.as_mut().map(|section| section as _),
+            bench_model.as_mut().map(|section| section as _),
+        ];
+        for contents in all.into_iter().flatten() {
+            let section = contents.section();
+            let runs: Vec<&Run> = runs.iter().filter(|run| run.section == section).collect();
+            contents.derive(&runs);
         }
+    }
+
+    /// The shards of each section that the receipt has.
+    pub fn sections(&self) -> impl Iterator<Item = (Section, Shards)> {
+        let shards = |contents: &dyn Contents| (contents.section(), contents.shards());
+        self.contents().map(shards)
+    }
+
+    /// The contents of a section, if the receipt has it.
+    pub fn contents_of(&self, section: Section) -> Option<&dyn Contents> {
+        self.contents()
+            .find(|contents| contents.section() == section)
+    }
+
+    /// The verdict of a section, if the receipt has it.
+    pub fn verdict_of(&self, section: Section) -> Option<Verdict> {
+        self.contents_of(section).map(Contents::verdict)
     }
 }
 
 impl Receipt {
-    /// The shards that are missing until all sections are whole, such as `check 2/4`.
+    /// The missing shards of all sections, such as `check 2/4`.
     pub fn missing(&self) -> Vec<String> {
         let missing = |(section, shards): (Section, Shards)| {
             let missing = shards.missing().into_iter();
             missing.map(move |shard| format!("{section} {shard}"))
         };
-        self.harness
-            .sections()
-            .into_iter()
-            .flat_map(missing)
-            .collect()
+        self.harness.sections().flat_map(missing).collect()
     }
 }

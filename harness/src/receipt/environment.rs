@@ -1,4 +1,4 @@
-//! Where a run took place.
+//! The machine and the build of a run.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use qk256::kernel::SumOrder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The machine and the build.
+/// The machine and the build of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
@@ -14,22 +14,23 @@ pub struct Environment {
     pub os: String,
     /// Architecture.
     pub arch: String,
-    /// Name of the CPU, as the operating system tells it.
+    /// Name of the CPU, as the operating system reports it.
     pub cpu: String,
-    /// CPU features found at run time, of those that kernels or oracles can use.
+    /// CPU features detected at run time, among those that kernels or oracles can use.
     pub cpu_features: Vec<String>,
-    /// Threads that the machine can run at once.
+    /// Number of threads that the machine runs in parallel.
     pub threads: usize,
     /// The compiler of this program.
     pub rustc: String,
     /// Version of this program.
     pub harness: String,
-    /// The order in which blocks with scales of their own are added up, which follows the reference on this target.
+    /// Order in which blocks with their own scales are added: that of the oracle on this target.
     pub sum_order: String,
 }
 
 impl Environment {
-    /// What tells one CPU from another where times are compared: its name, which virtual machines share, and its features.
+    /// Identifies the CPU when times are compared: its name and its features. The name is not enough, because virtual
+    /// machines on different CPUs report the same one.
     pub fn cpu_in_full(&self) -> String {
         match &self.cpu_features[..] {
             [] => self.cpu.clone(),
@@ -37,7 +38,7 @@ impl Environment {
         }
     }
 
-    /// What is known of this machine and this build.
+    /// Describes this machine and this build.
     pub fn here() -> Environment {
         Environment {
             os: std::env::consts::OS.into(),
@@ -65,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// A kernel that the baseline has and a machine lacks is told from one that was lost by these names.
+    /// The gate needs these names to distinguish a kernel that a machine cannot run from a lost one.
     #[test]
     fn a_receipt_names_every_feature_that_kernels_and_oracles_need() {
         let here = Environment::here().cpu_features;

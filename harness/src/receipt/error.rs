@@ -1,4 +1,4 @@
-//! Why there is no receipt.
+//! Errors of receipts.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,35 +6,37 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::document::SCHEMA_VERSION;
-use super::flaw::Flaw;
+use super::validation::ValidationError;
 use crate::destination::DestinationError;
 
-/// Why a receipt cannot be written, read or believed.
+/// An error in writing, reading or verifying a receipt.
 #[derive(Debug, Error)]
 pub enum ReceiptError {
-    /// Nobody knows what was built.
+    /// The commit of the sources is unknown.
     #[error(
-        "this program does not know the commit that it was built from, without which no receipt is written: build it \
-         inside its git repository, or with HARNESS_COMMIT set to the full hash"
+        "the commit that this program was built from is unknown, and a receipt requires it: build the program inside \
+         its git repository, or set HARNESS_COMMIT to the full hash"
     )]
     CommitUnknown,
-    /// A figure would be lost.
+    /// A number is NaN or infinite.
     #[error(
-        "{path}: not written: {flaw}, a figure that JSON cannot hold; this is an error of the harness"
+        "{path}: not written: {validation_error}, and JSON cannot represent it; this is an error of the harness"
     )]
     NotANumber {
         /// The file.
         path: PathBuf,
-        /// Where.
-        flaw: Flaw,
+        /// The field.
+        validation_error: ValidationError,
     },
-    /// The run made a receipt that nobody would believe.
-    #[error("{path}: not written: {flaw}; this is an error of the harness, please report it")]
+    /// The receipt of the run fails its verification.
+    #[error(
+        "{path}: not written: {validation_error}; this is an error of the harness, please report it"
+    )]
     Unsound {
         /// The file.
         path: PathBuf,
-        /// Where, and what.
-        flaw: Flaw,
+        /// The field and what is wrong with it.
+        validation_error: ValidationError,
     },
     /// The file cannot be written.
     #[error(transparent)]
@@ -44,11 +46,11 @@ pub enum ReceiptError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// The file is longer than any receipt.
-    #[error("{path}: {bytes} bytes are no receipt; at most {most} are read")]
+    #[error("{path}: {bytes} bytes, but a receipt has at most {most}")]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -57,39 +59,39 @@ pub enum ReceiptError {
         /// The limit.
         most: u64,
     },
-    /// The file is no JSON.
-    #[error("{path}: no JSON, or cut off: {source}; copy it again, or repeat the run")]
+    /// The file is not JSON.
+    #[error("{path}: not JSON, or cut off: {source}; copy it again, or repeat the run")]
     Syntax {
         /// The file.
         path: PathBuf,
         /// Line and column.
         source: serde_json::Error,
     },
-    /// The file is JSON of something else.
+    /// The file is JSON, but not a receipt.
     #[error(
-        "{path}: no receipt of this harness: it has no `{lacks}`; receipts are made with `--receipt FILE`"
+        "{path}: not a receipt of this harness: it has no `{lacks}`; `--receipt FILE` writes a receipt"
     )]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What every receipt has.
+        /// A field that every receipt has.
         lacks: &'static str,
     },
-    /// The receipt is of another time.
+    /// The receipt has another schema version.
     #[error(
-        "{path}: schema version {found} is {when}; this harness reads {SCHEMA_VERSION}: {remedy}"
+        "{path}: schema version {found}, but this harness reads {SCHEMA_VERSION}: {origin}: {remedy}"
     )]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: String,
-        /// Older or newer.
-        when: &'static str,
-        /// What to do.
+        /// Whether an older or a newer version wrote it.
+        origin: &'static str,
+        /// What the user can do.
         remedy: &'static str,
     },
-    /// A field is not of its type, is missing, or should not be there.
+    /// A field has a wrong type, is missing, or is unknown.
     #[error("{path}: {field}: {reason}; the receipt was edited or damaged: repeat the run")]
     Field {
         /// The file.
@@ -99,12 +101,12 @@ pub enum ReceiptError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The receipt contradicts itself.
-    #[error("{path}: {flaw}; the receipt was edited or damaged: repeat the run")]
-    Flawed {
+    /// The receipt fails its verification.
+    #[error("{path}: {validation_error}; the receipt was edited or damaged: repeat the run")]
+    Invalid {
         /// The file.
         path: PathBuf,
-        /// Where, and what.
-        flaw: Flaw,
+        /// The field and what is wrong with it.
+        validation_error: ValidationError,
     },
 }

@@ -1,36 +1,37 @@
-//! Whether figures can be: counts within counts, measures that follow from sums, verdicts that follow from measures.
+//! Checks that numbers are possible: counts lie within other counts, measures match their sums, and verdicts match
+//! their measures.
 
-use super::flaw::{Flaw, require, value};
+use super::validation::{ValidationError, require, value};
 use crate::case_record::CaseRecordError;
 use crate::cause::Cause;
 use crate::finding::Finding;
 use crate::known;
-use crate::measure::{LogitMeasures, Measures, Meter, UlpHistogram};
+use crate::measure::{Counter, LogitMeasures, Measures, UlpHistogram};
 use crate::outcome::{LayerSummary, MAX_FINDINGS, NodeSummary, Outcome};
 use crate::verdict::Verdict;
 
-/// Holds the outcome that stands `at` a field against itself.
+/// Checks the outcome in the field `at`.
 ///
 /// # Errors
 ///
-/// The first field that cannot be as it is.
-pub(super) fn of_outcome(outcome: &Outcome, at: &str) -> Result<(), Flaw> {
+/// The first inconsistent field.
+pub(super) fn of_outcome(outcome: &Outcome, at: &str) -> Result<(), ValidationError> {
     of_measures(&outcome.measures, &format!("{at}.measures"))?;
     if let Some(floor) = &outcome.noise_floor {
         of_measures(floor, &format!("{at}.noise_floor"))?;
     }
-    let of_nodes_alone = |of: fn(&Measures) -> u64| {
+    let beyond_nodes = |of: fn(&Measures) -> u64| {
         let counts = outcome.nodes.iter().map(|node| of(&node.measures));
         let sum = counts.fold(0, u64::saturating_add);
         of(&outcome.measures).checked_sub(sum)
     };
-    // Beside the nodes, a side that is lost or refuses counts as one difference.
-    let beside = (
-        of_nodes_alone(|measures| measures.comparisons),
-        of_nodes_alone(|measures| measures.mismatches),
+    // A lost implementation, or one that fails, counts as one more difference than the nodes have.
+    let rest = (
+        beyond_nodes(|measures| measures.comparisons),
+        beyond_nodes(|measures| measures.mismatches),
     );
     let adds_up =
-        outcome.nodes.is_empty() || matches!(beside, (Some(0), Some(0)) | (Some(1), Some(1)));
+        outcome.nodes.is_empty() || matches!(rest, (Some(0), Some(0)) | (Some(1), Some(1)));
     require(
         adds_up,
         &format!("{at}.nodes"),
@@ -46,7 +47,7 @@ pub(super) fn of_outcome(outcome: &Outcome, at: &str) -> Result<(), Flaw> {
     require(
         same,
         &format!("{at}.nodes"),
-        "do not have the histogram of the measures",
+        "do not add up to the histogram of the measures",
     )?;
     for (i, node) in outcome.nodes.iter().enumerate() {
         of_nodes(node, &format!("{at}.nodes[{i}]"))?;
@@ -62,39 +63,47 @@ pub(super) fn of_outcome(outcome: &Outcome, at: &str) -> Result<(), Flaw> {
         }
     }
     let few = outcome.findings.len() <= MAX_FINDINGS;
-    require(few, &format!("{at}.findings"), "are more than are kept")?;
+    require(few, &format!("{at}.findings"), "are more than the maximum")?;
     let listed = known::all()
         .iter()
         .any(|known| known.id == outcome.candidate);
     let verdict = outcome.verdict;
-    let right = match outcome.follows() {
-        // A listed divergence is judged by whether it still reproduces.
+    let matches = match outcome.derived_verdict() {
+        // The verdict of a known divergence depends on whether it still reproduces.
         _ if verdict == Verdict::KnownDivergence => listed && outcome.findings.is_empty(),
         _ if listed && verdict == Verdict::Divergent => !outcome.findings.is_empty(),
-        follows => verdict == follows,
+        derived => verdict == derived,
     };
     require(
-        right,
+        matches,
         &format!("{at}.verdict"),
-        "does not follow from the measures",
+        "does not match the measures",
     )?;
-    let told = !verdict.is_omission() || outcome.omitted.is_some();
+    let has_reason = !verdict.is_omission() || outcome.omitted.is_some();
     require(
-        told,
+        has_reason,
         &format!("{at}.omitted"),
         "gives no reason for an omission",
     )
 }
 
-/// A node whose measures are possible, an input that is a case, a cause that explains no more than is wrong.
-pub(super) fn of_finding(finding: &Finding, at: &str) -> Result<(), Flaw> {
+/// Checks that a number is finite, if it is present.
+fn require_finite(number: Option<f64>, at: &str) -> Result<(), ValidationError> {
+    require(number.is_none_or(f64::is_finite), at, "is not finite")
+}
+
+/// Checks a finding: the measures of its node are possible, its input is a case, and its cause explains at most the
+/// wrong results.
+pub(super) fn of_finding(finding: &Finding, at: &str) -> Result<(), ValidationError> {
+    require_finite(finding.truth, &format!("{at}.truth"))?;
     if let Some(node) = &finding.node {
         of_measures(&node.measures, &format!("{at}.node.measures"))?;
     }
     if let Some(input) = &finding.input {
-        let flaw =
-            |error: CaseRecordError| Flaw::new(format!("{at}.input.{}", error.field), error.reason);
-        input.case().map_err(flaw)?;
+        let validation_error = |error: CaseRecordError| {
+            ValidationError::new(format!("{at}.input.{}", error.field), error.reason)
+        };
+        input.case().map_err(validation_error)?;
     }
     let possible = |cause: &Cause| cause.explained <= cause.wrong;
     require(
@@ -104,8 +113,8 @@ pub(super) fn of_finding(finding: &Finding, at: &str) -> Result<(), Flaw> {
     )
 }
 
-/// Counts that are possible, and figures that follow from the sums.
-fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
+/// Checks measures: the counts are possible, and the measures have the values derived from the sums.
+fn of_measures(measures: &Measures, at: &str) -> Result<(), ValidationError> {
     let Measures {
         comparisons,
         mismatches,
@@ -119,11 +128,20 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
         ..
     } = measures;
     let of = |field: &str| format!("{at}.{field}");
+    for (field, number) in [
+        ("cosine_similarity", measures.cosine_similarity),
+        ("nmse", measures.nmse),
+        ("rmse", measures.rmse),
+        ("max_abs", *max_abs),
+        ("scale_ratio", measures.scale_ratio),
+    ] {
+        require_finite(number, &of(field))?;
+    }
     let (max_abs, max_ulp) = (&max_abs.unwrap_or_default(), max_ulp.unwrap_or_default());
-    // What is no number, or has no distance, is no pair.
-    let apart = [sums.pairs, *non_finite, *unmeasured];
+    // Pairs of values that are not finite, or that have no distance, are not in the sums.
+    let disjoint = [sums.pairs, *non_finite, *unmeasured];
     require(
-        apart.into_iter().fold(0, u64::saturating_add) <= *comparisons,
+        disjoint.into_iter().fold(0, u64::saturating_add) <= *comparisons,
         &of("sums.pairs"),
         "are more than the comparisons",
     )?;
@@ -146,48 +164,48 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
         Some(index) => mismatches > &0 && index.saturating_add(*mismatches) <= *comparisons,
         None => *mismatches == 0,
     };
-    require(first, &of("first_mismatch"), "cannot be")?;
+    require(first, &of("first_mismatch"), "is impossible")?;
     let counted = ulp_histogram.total().checked_add(*non_finite);
     require(
         counted.is_some_and(|n| n <= *comparisons),
         &of("ulp_histogram"),
-        "counts more than was compared",
+        "counts more than the comparisons",
     )?;
-    let apart = ulp_histogram.total() - ulp_histogram.counts().first().unwrap_or(&0);
-    let at_a_distance = apart
+    let differing = ulp_histogram.total() - ulp_histogram.counts().first().unwrap_or(&0);
+    let within_mismatches = differing
         .saturating_add(*non_finite)
         .saturating_add(*unmeasured)
         <= *mismatches;
     require(
-        at_a_distance,
+        within_mismatches,
         &of("ulp_histogram"),
-        "has more at a distance than mismatches",
+        "counts more differing values than the mismatches",
     )?;
     let (zero, same) = (*max_abs == 0.0, sums.difference_squares == 0.0);
-    // Squares of differences may vanish where the differences do not.
+    // Squares of small differences may underflow to 0.
     require(
         *max_abs >= 0.0 && (!zero || same),
         &of("max_abs"),
-        "cannot be",
+        "is impossible",
     )?;
-    // The largest of n differences: its square is no more than the sum, and n of them are no less. Squares round.
+    // The sum of n squares lies between the largest square and n times the largest square, up to rounding.
     let square = max_abs * max_abs * (1.0 + 1e-9);
     let (sum, pairs) = (sums.difference_squares, *comparisons as f64);
     let largest = max_abs * max_abs <= sum * (1.0 + 1e-9) && sum <= square * pairs;
-    require(largest, &of("max_abs"), "does not go with the sums")?;
+    require(largest, &of("max_abs"), "does not match the sums")?;
     let widest = u64::BITS - max_ulp.leading_zeros();
     let buckets = ulp_histogram.counts().len();
     let widest_counted = buckets == 0 || buckets == widest as usize + 1;
     require(
         widest_counted,
         &of("max_ulp"),
-        "is not that of the histogram",
+        "does not match the histogram",
     )?;
     if *mismatches == 0 {
         require(
             zero && same && max_ulp == 0,
             &of("mismatches"),
-            "are none, but there is a distance",
+            "are 0, but there is a distance",
         )?;
     }
     let squares = [
@@ -197,16 +215,17 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), Flaw> {
     ];
     let possible = squares.iter().all(|sum| *sum >= 0.0);
     require(possible, &of("sums"), "has a sum of squares below 0")?;
-    let wanted = Meter::from(measures).measures();
-    if wanted != *measures {
-        let difference = Flaw::first_difference(&value(measures)?, &value(&wanted)?);
-        let Flaw { at: field, what } = difference.unwrap_or_else(|| Flaw::new("sums", "differ"));
-        return Err(Flaw::new(of(&field), what));
+    let derived = Counter::from(measures).measures();
+    if derived != *measures {
+        let difference = ValidationError::first_difference(&value(measures)?, &value(&derived)?);
+        let ValidationError { at: field, what } =
+            difference.unwrap_or_else(|| ValidationError::new("sums", "differ"));
+        return Err(ValidationError::new(of(&field), what));
     }
     Ok(())
 }
 
-fn of_nodes(node: &NodeSummary, at: &str) -> Result<(), Flaw> {
+fn of_nodes(node: &NodeSummary, at: &str) -> Result<(), ValidationError> {
     of_measures(&node.measures, &format!("{at}.measures"))?;
     let differing = node.nodes.checked_sub(node.identical);
     let possible = differing.is_some_and(|differing| {
@@ -216,13 +235,14 @@ fn of_nodes(node: &NodeSummary, at: &str) -> Result<(), Flaw> {
     require(
         possible,
         &format!("{at}.identical"),
-        "does not go with nodes, lacking and mismatches",
+        "does not match nodes, lacking and mismatches",
     )?;
     of_layers(&node.layers, &node.measures, &format!("{at}.layers"))
 }
 
-/// Layers in order, each possible, that add up to the measures of all of them; of no layers nothing is asked.
-fn of_layers(layers: &[LayerSummary], all: &Measures, at: &str) -> Result<(), Flaw> {
+/// Checks layers: they are in order, each is possible, and they add up to the measures of the node. An empty list is
+/// valid.
+fn of_layers(layers: &[LayerSummary], all: &Measures, at: &str) -> Result<(), ValidationError> {
     if layers.is_empty() {
         return Ok(());
     }
@@ -236,7 +256,7 @@ fn of_layers(layers: &[LayerSummary], all: &Measures, at: &str) -> Result<(), Fl
             && layer.non_finite <= layer.mismatches
             && layer.nmse.is_none_or(|nmse| nmse >= 0.0)
             && (layer.mismatches > 0 || !at_a_distance);
-        require(possible, &format!("{at}[{i}]"), "cannot be")?;
+        require(possible, &format!("{at}[{i}]"), "is impossible")?;
     }
     let sum = |of: fn(&LayerSummary) -> u64| layers.iter().map(of).fold(0, u64::saturating_add);
     let counted = sum(|layer| layer.comparisons) == all.comparisons
@@ -247,12 +267,12 @@ fn of_layers(layers: &[LayerSummary], all: &Measures, at: &str) -> Result<(), Fl
     require(
         averages(layers, all.nmse),
         at,
-        "have an nmse that does not go with that of the measures",
+        "have an nmse that does not match that of the measures",
     )
 }
 
-/// Whether an error can be the average of those of the layers, weighted by the squares of their references. One
-/// without a value has a reference of zero: it adds to the error, and not to the weights.
+/// Whether the error `all` can be the average of the errors of the layers, weighted by the squares of their references.
+/// A layer without a value has a reference of zero: it adds to the error, but not to the weights.
 fn averages(layers: &[LayerSummary], all: Option<f64>) -> bool {
     const ROUNDING: f64 = 1e-9;
     let finite = || layers.iter().filter_map(|layer| layer.nmse);
@@ -270,7 +290,7 @@ fn averages(layers: &[LayerSummary], all: Option<f64>) -> bool {
     }
 }
 
-fn of_logits(logits: &LogitMeasures, at: &str) -> Result<(), Flaw> {
+fn of_logits(logits: &LogitMeasures, at: &str) -> Result<(), ValidationError> {
     let LogitMeasures {
         positions,
         non_finite,
@@ -290,22 +310,26 @@ fn of_logits(logits: &LogitMeasures, at: &str) -> Result<(), Flaw> {
     require(
         mean,
         &of("kl_divergence"),
-        "is no mean of what is at most kl_divergence_max",
+        "is not a mean of values up to kl_divergence_max",
     )?;
-    for (field, share) in [("top1_agree", top1_agree), ("topk_overlap", topk_overlap)] {
+    for (field, fraction) in [("top1_agree", top1_agree), ("topk_overlap", topk_overlap)] {
         require(
-            (0.0..=1.0 + 1e-9).contains(share),
+            (0.0..=1.0 + 1e-9).contains(fraction),
             &of(field),
-            "is no share",
+            "is not a fraction",
         )?;
     }
     let agreeing = top1_agree * *positions as f64;
     let whole = (agreeing - agreeing.round()).abs() < 1e-6;
-    require(whole, &of("top1_agree"), "is no whole number of positions")?;
+    require(
+        whole,
+        &of("top1_agree"),
+        "is not a whole number of positions",
+    )?;
     let flips = *positions as f64 - agreeing.round() - *non_finite as f64;
     require(
         (flips > 0.0) == tie_margin.is_some(),
         &of("tie_margin"),
-        "does not go with top1_agree",
+        "does not match top1_agree",
     )
 }

@@ -1,4 +1,4 @@
-//! Receipts as files.
+//! Reads and writes receipts.
 
 use std::io::Read;
 use std::path::Path;
@@ -6,21 +6,21 @@ use std::path::Path;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::derive;
 use super::document::{Receipt, SCHEMA_VERSION, Work};
 use super::error::ReceiptError;
-use super::flaw::Flaw;
-use super::follow;
 use super::run::Run;
 use super::subject::{ModelInfo, OracleInfo};
+use super::validation::ValidationError;
 use super::verify;
 use crate::destination::Destination;
 use crate::input;
 
-/// Longest file that is read: another file by mistake must not fill the memory.
+/// Maximal length of a receipt in bytes. A wrong path, such as a model file, must not fill the memory.
 pub const MOST_BYTES: u64 = 256 << 20;
 
 impl Receipt {
-    /// The sealed receipt of one run.
+    /// Creates the receipt of one run, with its digest.
     ///
     /// # Errors
     ///
@@ -31,36 +31,36 @@ impl Receipt {
         model_info: Option<ModelInfo>,
         oracles: Vec<OracleInfo>,
     ) -> Result<Receipt, ReceiptError> {
-        follow::receipt_of(run, work, model_info, oracles)
+        derive::receipt_of(run, work, model_info, oracles)
     }
 
-    /// Holds the receipt against itself: counts that are possible and add up, verdicts that follow from figures, a
-    /// commit that is known, a seal that is whole.
+    /// Checks the consistency of the receipt: counts are possible and add up, verdicts match the measures, the commit
+    /// is known, and the digest matches the contents.
     ///
     /// # Errors
     ///
-    /// The first field that cannot be as it is.
-    pub fn verify(&self) -> Result<(), Flaw> {
-        verify::finite(self)?;
-        verify::verify(self)
+    /// The first inconsistent field.
+    pub fn verify(&self) -> Result<(), ValidationError> {
+        verify::verify(self)?;
+        verify::finite(self)
     }
 
-    /// The hash of the receipt, whatever its seal says.
+    /// Computes the digest of the receipt. The stored digest is ignored.
     pub fn hash(&self) -> String {
-        follow::seal(self)
+        derive::digest(self)
     }
 
-    /// Computes again what follows from facts, and seals.
-    pub fn reseal(&mut self) {
-        follow::follow(self);
-        self.harness.seal = follow::seal(self);
+    /// Sets all derived fields and the digest.
+    pub fn renew_digest(&mut self) {
+        derive::derive(self);
+        self.harness.digest = derive::digest(self);
     }
 
     /// Reads a receipt and verifies it.
     ///
     /// # Errors
     ///
-    /// [`ReceiptError`], which names the file.
+    /// [`ReceiptError`], which contains the path of the file.
     pub fn read(path: &Path) -> Result<Receipt, ReceiptError> {
         let io = |source| ReceiptError::Read {
             path: path.into(),
@@ -80,13 +80,13 @@ impl Receipt {
         Receipt::parse(&text, path)
     }
 
-    /// The receipt in the text of the file at `path`, verified.
+    /// Parses and verifies the receipt in `text`, the contents of the file at `path`.
     ///
     /// # Errors
     ///
-    /// [`ReceiptError`], which names the file.
+    /// [`ReceiptError`], which contains the path of the file.
     pub fn parse(text: &[u8], path: &Path) -> Result<Receipt, ReceiptError> {
-        Known::of(text, path)?.require(path)?;
+        Header::of(text, path)?.require(path)?;
         let mut reader = serde_json::Deserializer::from_slice(text);
         let receipt: Receipt =
             serde_path_to_error::deserialize(&mut reader).map_err(|error| ReceiptError::Field {
@@ -94,34 +94,34 @@ impl Receipt {
                 field: error.path().to_string(),
                 reason: error.into_inner().to_string(),
             })?;
-        // What was read from JSON has no figure that is no number.
-        verify::verify(&receipt).map_err(|flaw| ReceiptError::Flawed {
+        // All numbers are finite, because JSON has no others.
+        verify::verify(&receipt).map_err(|validation_error| ReceiptError::Invalid {
             path: path.into(),
-            flaw,
+            validation_error,
         })?;
         Ok(receipt)
     }
 
-    /// The text of the receipt, to be written to `path`, if it would be believed when it is read.
+    /// Verifies the receipt and converts it to JSON. `path` is used in errors only.
     ///
     /// # Errors
     ///
-    /// [`ReceiptError::NotANumber`] if a figure cannot be written, [`ReceiptError::Unsound`] if the receipt contradicts
-    /// itself.
+    /// [`ReceiptError::NotANumber`] if a number is NaN or infinite, [`ReceiptError::Unsound`] if the receipt is
+    /// inconsistent.
     pub fn to_json(&self, path: &Path) -> Result<String, ReceiptError> {
-        verify::finite(self).map_err(|flaw| ReceiptError::NotANumber {
+        verify::verify(self).map_err(|validation_error| ReceiptError::Unsound {
             path: path.into(),
-            flaw,
+            validation_error,
         })?;
-        verify::verify(self).map_err(|flaw| ReceiptError::Unsound {
+        verify::finite(self).map_err(|validation_error| ReceiptError::NotANumber {
             path: path.into(),
-            flaw,
+            validation_error,
         })?;
         let text = serde_json::to_string_pretty(self).expect("finite receipts become JSON");
         Ok(text + "\n")
     }
 
-    /// Writes the receipt. It is whole in its place, or not there.
+    /// Writes the receipt to a file. The file is written completely or not at all.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Receipt {
         self.write_to(Destination::replacing(path)?)
     }
 
-    /// Writes the receipt to where it was promised.
+    /// Writes the receipt to a reserved destination.
     ///
     /// # Errors
     ///
@@ -141,22 +141,23 @@ impl Receipt {
     }
 }
 
-/// What is looked at before anything else: whether the file is a receipt, and one that can be read.
+/// The fields that identify a receipt and its version. They are read before all others.
 #[derive(Deserialize)]
-struct Known {
+struct Header {
     schema_version: Option<String>,
-    harness: Option<KnownHarness>,
-    /// Receipts of the first version had no object of their own, and are told by another field.
-    rungs: Option<IgnoredAny>,
+    harness: Option<HarnessHeader>,
+    /// Receipts of version 1 have this field in place of `harness`.
+    #[serde(rename = "rungs")]
+    of_version_1: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct KnownHarness {
+struct HarnessHeader {
     runs: Option<IgnoredAny>,
 }
 
-impl Known {
-    fn of(text: &[u8], path: &Path) -> Result<Known, ReceiptError> {
+impl Header {
+    fn of(text: &[u8], path: &Path) -> Result<Header, ReceiptError> {
         serde_json::from_slice(text).map_err(|source| {
             let path = path.into();
             if source.is_data() {
@@ -179,7 +180,7 @@ impl Known {
             .as_ref()
             .and_then(|harness| harness.runs.as_ref());
         if runs.is_none() {
-            let old = self.rungs.is_some() && version.starts_with("1.");
+            let old = self.of_version_1.is_some() && version.starts_with("1.");
             return Err(if old {
                 unreadable(path, version)
             } else {
@@ -198,17 +199,17 @@ fn unreadable(path: &Path, version: &str) -> ReceiptError {
     let numbers = |text: &str| -> Option<Vec<u64>> {
         text.split('.').map(|number| number.parse().ok()).collect()
     };
-    let (when, remedy) = match numbers(version) {
+    let (origin, remedy) = match numbers(version) {
         Some(found) if Some(&found) > numbers(SCHEMA_VERSION).as_ref() => {
-            ("newer", "use the harness that wrote it, or a newer one")
+            ("written by a newer version", "use that version")
         }
-        Some(_) => ("older", "use the harness that wrote it, or repeat the run"),
-        None => ("no version", "repeat the run"),
+        Some(_) => ("written by an older version", "run it again"),
+        None => ("no version", "run it again"),
     };
     ReceiptError::Version {
         path: path.into(),
         found: version.into(),
-        when,
+        origin,
         remedy,
     }
 }

@@ -1,37 +1,37 @@
-//! Receipts of shared work, united: of facts the sets, and of everything else what follows.
+//! Merges receipts of the same work. The recorded entries of both are united, and all other fields are derived again.
 //!
-//! It does not matter who is merged with whom first: parts are kept, in order, and nothing is added up but from them.
+//! The order of merging does not change the result, because parts are kept in order and all totals are derived from
+//! them.
 
 use std::fmt::Debug;
 
 use thiserror::Error;
 
 use super::document::Receipt;
-use super::layouts::LayoutRecord;
 use super::run::{Run, Section};
-use super::section::{CheckSection, FuzzSection};
+use super::section::{CheckSection, FormatLut, FuzzSection};
 use super::subject::{ModelInfo, OracleInfo};
 use crate::shard::Shard;
 
-/// Why two receipts are not of the same work.
+/// The reason why two receipts cannot be merged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MergeError {
-    /// They were made otherwise.
-    #[error("they differ in {what}: {left} and {right}; merge what was run alike")]
+    /// They differ in something that must be the same.
+    #[error("they differ in {what}: {left} and {right}; merge only receipts of the same work")]
     Different {
-        /// In what.
+        /// What differs.
         what: String,
-        /// What the first says.
+        /// Its value in the first receipt.
         left: String,
-        /// What the second says.
+        /// Its value in the second receipt.
         right: String,
     },
-    /// They hold the same work.
-    #[error("both hold {section} {shard}; leave one of them out")]
+    /// They contain the same work.
+    #[error("both contain {section} {shard}; omit one of them")]
     Overlap {
-        /// Which section.
+        /// The section.
         section: Section,
-        /// Which shard of it.
+        /// The shard of the section.
         shard: Shard,
     },
 }
@@ -40,7 +40,7 @@ pub enum MergeError {
 ///
 /// # Errors
 ///
-/// [`MergeError`] if commit, oracles, model or parameters differ, or if both hold the same work.
+/// [`MergeError`] if commit, oracles, model or parameters differ, or if both contain the same work.
 pub fn merge(left: Receipt, right: Receipt) -> Result<Receipt, MergeError> {
     same("the commit", &left.harness.commit, &right.harness.commit)?;
     same(
@@ -66,13 +66,13 @@ pub fn merge(left: Receipt, right: Receipt) -> Result<Receipt, MergeError> {
     let into = &mut merged.harness;
     into.check = unite(into.check.take(), harness.check, unite_checks)?;
     into.fuzz = unite(into.fuzz.take(), harness.fuzz, unite_campaigns)?;
-    // These have one shard, so that two of them overlap.
-    into.mistakes = into.mistakes.take().or(harness.mistakes);
+    // These sections have a single shard, so two of them overlap, which was refused above.
+    into.mutants = into.mutants.take().or(harness.mutants);
     into.bench = into.bench.take().or(harness.bench);
     into.bench_model = into.bench_model.take().or(harness.bench_model);
     into.runs.extend(harness.runs);
     into.runs.sort_by_key(|run| (run.section, run.shard.index));
-    merged.reseal();
+    merged.renew_digest();
     Ok(merged)
 }
 
@@ -96,7 +96,7 @@ fn same<T: PartialEq + Debug>(what: &str, left: &T, right: &T) -> Result<(), Mer
     }
 }
 
-/// Whether two runs are different shards of the same split, with the same oracles.
+/// Checks that two runs are different shards of the same work, with the same oracles.
 fn shares_work(left: &Run, right: &Run) -> Result<(), MergeError> {
     let section = left.section;
     let counts = (left.shard.count, right.shard.count);
@@ -139,7 +139,7 @@ fn unite_oracles(into: &mut Vec<OracleInfo>, others: Vec<OracleInfo>) -> Result<
     Ok(())
 }
 
-/// The path is where a machine had the file, and says nothing of what it is.
+/// Unites the models of two receipts. Their paths may differ, because machines store the file in different places.
 fn unite_models(into: &mut Option<ModelInfo>, other: Option<ModelInfo>) -> Result<(), MergeError> {
     match (into.as_ref(), other) {
         (Some(known), Some(other)) => {
@@ -164,14 +164,15 @@ fn unite_checks(left: CheckSection, right: CheckSection) -> Result<CheckSection,
     same("how the model was run", &left.inference, &right.inference)?;
     let mut layouts = left.layouts.clone();
     for layout in &right.layouts {
-        let key =
-            |known: &&LayoutRecord| known.format == layout.format && known.side == layout.side;
+        let key = |known: &&FormatLut| {
+            known.format == layout.format && known.implementation == layout.implementation
+        };
         match left.layouts.iter().find(key) {
             Some(known) => same("a layout", known, layout)?,
             None => layouts.push(layout.clone()),
         }
     }
-    layouts.sort_by(|a, b| (&a.format, &a.side).cmp(&(&b.format, &b.side)));
+    layouts.sort_by(|a, b| (&a.format, &a.implementation).cmp(&(&b.format, &b.implementation)));
     let mut parts = left.parts();
     parts.extend(right.parts());
     parts.sort_by_key(|part| part.shard);
@@ -203,7 +204,7 @@ fn unite_campaigns(left: FuzzSection, right: FuzzSection) -> Result<FuzzSection,
     })
 }
 
-/// What either says, each once.
+/// The entries of both lists, sorted and without duplicates.
 fn both(mut left: Vec<String>, right: Vec<String>) -> Vec<String> {
     left.extend(right);
     left.sort_unstable();

@@ -1,32 +1,33 @@
-//! Receipts: one JSON file a run, that says what ran, on what, by whom, where, and what came out.
+//! Receipts: one JSON file for each run, with the program, the inputs, the machine and the results.
 //!
 //! # Glossary
 //!
-//! - **run**: one command on one machine; **section**: one kind of work (check, fuzz, mistakes, bench).
-//! - **fact**: what only the run can know: counts, measures, findings. All else **follows**: totals, verdicts, the list
-//!   of kernels. What follows is computed in one place, when a receipt is made, merged, or verified.
-//! - **part**: the facts of one shard. Merging unites sets of parts, and totals follow from the parts in their order, so
-//!   that it does not matter who was merged with whom first.
-//! - **seal**: the hash of everything else, which shows that a receipt was not edited. It is no signature.
+//! - **run**: one command on one machine.
+//! - **section**: the results of one kind of work (check, fuzz, mutants, bench).
+//! - **entry**: a field that a run records, such as a count, a measure or a finding. All other fields are **derived**
+//!   from the entries: totals, verdicts, the list of kernels. They are computed by one function, when a receipt is
+//!   created, merged or verified.
+//! - **part**: the entries of one shard. Merging unites the parts of both receipts. Totals are derived from the parts
+//!   in their order, so the order of merging does not change them.
+//! - **digest**: the hash of all other fields. It detects edits by mistake. It is not a signature.
 //!
-//! Data goes up: `environment`, `subject`, `layouts`, [`section`](Section) and `run` to `document`, `follow` (with
-//! `pool`), `verify` (with `figures`), and from there to `file` and `merge`.
+//! A module imports only modules before it in this list: `environment`, `subject`, `validation`, `run`; `figures`,
+//! `pool`; [`section`](Section); `document`; `derive`; `verify`; `file`, `merge`.
 
 mod commit;
+mod derive;
 mod document;
 mod environment;
 mod error;
 mod figures;
 mod file;
-mod flaw;
-mod follow;
-mod layouts;
 mod merge;
 mod pool;
 mod run;
 mod schema;
 mod section;
 mod subject;
+mod validation;
 mod verify;
 
 pub use commit::{DIRTY, built_from, is_commit, is_sha256};
@@ -34,15 +35,15 @@ pub use document::{Harness, Parity, Receipt, SCHEMA_VERSION, Skip, Validation, W
 pub use environment::Environment;
 pub use error::ReceiptError;
 pub use file::MOST_BYTES;
-pub use flaw::Flaw;
-pub(crate) use layouts::written;
-pub use layouts::{DECLARED, LayoutRecord, ScaleRecord};
 pub use merge::{MergeError, merge};
 pub use run::{Recorder, Run, Section};
 pub use schema::schema;
 pub use section::{
-    BenchParameters, BenchSection, Caught, CheckParameters, CheckPart, CheckSection, FuzzFinding,
-    FuzzParameters, FuzzPart, FuzzSection, KernelMistake, MistakesParameters, MistakesSection,
-    ModelBenchParameters, ModelBenchSection, ModelMistakeRecord, Shards,
+    BenchParameters, BenchSection, Caught, CheckParameters, CheckPart, CheckSection, Contents,
+    DECLARED, FormatLut, FuzzFinding, FuzzParameters, FuzzPart, FuzzSection, KernelMutant,
+    ModelBenchParameters, ModelBenchSection, ModelMutantRecord, MutantsParameters, MutantsSection,
+    Shards,
 };
 pub use subject::{DecodingInfo, InferenceInfo, ModelInfo, OracleInfo, TensorInfo};
+pub use validation::ValidationError;
+pub(crate) use validation::require;

@@ -1,29 +1,29 @@
-//! What the shards of a check come to together.
+//! Combines the shards of a check.
 
-use super::section::CheckPart;
-use crate::ladder::RungReport;
-use crate::measure::{Measures, Meter};
-use crate::outcome::{MAX_FINDINGS, Outcome, Rung};
+use crate::check::LevelReport;
+use crate::levels::Level;
+use crate::measure::{Counter, Measures};
+use crate::outcome::{MAX_FINDINGS, Outcome};
 use crate::verdict::Verdict;
 
-/// The rungs of all parts together, a pair of sides being one outcome.
-pub(super) fn pool(parts: &[CheckPart]) -> Vec<RungReport> {
-    let reports = || parts.iter().flat_map(|part| &part.rungs);
-    let mut rungs: Vec<Rung> = reports().map(|report| report.rung).collect();
-    rungs.sort_unstable();
-    rungs.dedup();
-    let pooled = |rung: Rung| {
+/// Combines the levels of several shards. Outcomes of the same pair of implementations become one outcome.
+pub(super) fn pool(reports: &[&LevelReport]) -> Vec<LevelReport> {
+    let reports = || reports.iter();
+    let mut levels: Vec<Level> = reports().map(|report| report.level).collect();
+    levels.sort_unstable();
+    levels.dedup();
+    let pooled = |level: Level| {
         let mut pairs: Vec<Vec<&Outcome>> = Vec::new();
-        let of_rung = reports().filter(|report| report.rung == rung);
-        for outcome in of_rung.flat_map(|report| &report.outcomes) {
+        let of_level = reports().filter(|report| report.level == level);
+        for outcome in of_level.flat_map(|report| &report.outcomes) {
             match pairs.iter_mut().find(|pair| is_same_pair(pair[0], outcome)) {
                 Some(pair) => pair.push(outcome),
                 None => pairs.push(vec![outcome]),
             }
         }
-        RungReport::new(rung, pairs.iter().map(|pair| pool_pair(pair)).collect())
+        LevelReport::new(level, pairs.iter().map(|pair| pool_pair(pair)).collect())
     };
-    rungs.into_iter().map(pooled).collect()
+    levels.into_iter().map(pooled).collect()
 }
 
 fn is_same_pair(a: &Outcome, b: &Outcome) -> bool {
@@ -41,7 +41,7 @@ fn is_same_pair(a: &Outcome, b: &Outcome) -> bool {
 
 fn pool_pair(pair: &[&Outcome]) -> Outcome {
     let [first, ..] = pair else {
-        unreachable!("a pair is made with its first outcome");
+        unreachable!("a pair has at least one outcome");
     };
     if pair.len() == 1 {
         return (*first).clone();
@@ -63,18 +63,18 @@ fn pool_pair(pair: &[&Outcome]) -> Outcome {
     };
     let has = |verdict| pair.iter().any(|outcome| outcome.verdict == verdict);
     pooled.verdict = match has(Verdict::KnownDivergence) {
-        // A listed divergence is judged by its reproduction, which one shard has tried.
+        // The verdict of a known divergence depends on whether it still reproduces, which a single shard tests.
         true if has(Verdict::Divergent) => Verdict::Divergent,
         true => Verdict::KnownDivergence,
-        false => pooled.follows(),
+        false => pooled.derived_verdict(),
     };
     pooled
 }
 
 fn add_up<'a>(measures: impl Iterator<Item = &'a Measures>) -> Option<Measures> {
-    let meter = measures.map(Meter::from).reduce(|mut sum, meter| {
-        sum.merge(&meter);
+    let counter = measures.map(Counter::from).reduce(|mut sum, counter| {
+        sum.merge(&counter);
         sum
     });
-    Some(meter?.measures())
+    Some(counter?.measures())
 }

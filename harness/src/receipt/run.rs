@@ -1,4 +1,4 @@
-//! Who did the work of a receipt, when, where, and what executed.
+//! A run of a receipt: its command, machine, times and kernel calls.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,21 +9,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
-use crate::ladder::Timing;
+use crate::check::Timing;
 use crate::shard::Shard;
 
-/// A section of a receipt: what kind of work.
+/// A section of a receipt: one kind of work.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
-    /// The ladder on a model.
+    /// The levels on a model.
     Check,
     /// Random cases.
     Fuzz,
-    /// Planted mistakes.
-    Mistakes,
+    /// Mutants.
+    Mutants,
     /// Times of kernels.
     Bench,
     /// Times of a whole model.
@@ -35,17 +35,17 @@ impl Section {
     pub const ALL: [Section; 5] = [
         Section::Check,
         Section::Fuzz,
-        Section::Mistakes,
+        Section::Mutants,
         Section::Bench,
         Section::BenchModel,
     ];
 
-    /// Stable name, as receipts and the command line show it.
+    /// Stable name used in receipts and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Section::Check => "check",
             Section::Fuzz => "fuzz",
-            Section::Mistakes => "mistakes",
+            Section::Mutants => "mutants",
             Section::Bench => "bench",
             Section::BenchModel => "bench_model",
         }
@@ -58,33 +58,33 @@ impl fmt::Display for Section {
     }
 }
 
-/// One run: a command on a machine. A receipt that was merged has several.
+/// One run: a command on a machine. A merged receipt has several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// What it worked on.
+    /// Section.
     pub section: Section,
-    /// Which part of that.
+    /// Shard of the section.
     pub shard: Shard,
     /// The command line.
     pub command: Vec<String>,
-    /// How the model was named, if there was one; empty for the default model.
+    /// The model as named on the command line, if the run used one; empty for the default model.
     pub model: Option<String>,
-    /// Ids of the oracles that took part, and of the first available one, which is there for the noise floor.
+    /// Ids of the oracles that took part, including the first available one, which the noise floor requires.
     pub oracles: Vec<String>,
-    /// The kernels that executed, with how often: the dispatcher's own counts.
+    /// Numbers of calls of the kernels that executed, counted by the dispatcher.
     pub calls: BTreeMap<String, u64>,
-    /// When it ended, RFC 3339, UTC.
+    /// End of the run (RFC 3339, UTC).
     pub timestamp: String,
-    /// How long it took.
+    /// Duration in seconds.
     pub seconds: f64,
-    /// How long its steps took.
+    /// Durations of the steps.
     pub timings: Vec<Timing>,
-    /// Where it ran.
+    /// The machine and the build.
     pub environment: Environment,
 }
 
-/// Watches a run from its start, for what its receipt says of it.
+/// Records the start of a run, from which its duration and its numbers of kernel calls are computed.
 #[derive(Debug)]
 pub struct Recorder {
     started: Instant,
@@ -92,7 +92,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// From now on.
+    /// Starts the recording.
     pub fn start() -> Recorder {
         Recorder {
             started: Instant::now(),
@@ -100,7 +100,7 @@ impl Recorder {
         }
     }
 
-    /// The run, which ends now.
+    /// The run from the start of the recording until now.
     pub fn finish(
         &self,
         section: Section,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::document::{Receipt, SCHEMA_VERSION};
 
-/// The JSON Schema (draft 2020-12) of the receipts that are written, generated from their types.
+/// The JSON Schema (draft 2020-12) of receipts, generated from their types.
 pub fn schema() -> Value {
     let generator = SchemaSettings::draft2020_12()
         .for_serialize()

@@ -1,4 +1,4 @@
-//! What a run was about: the model, the oracles, how the model was run.
+//! The inputs of a run: the model, the oracles, and how the model was run.
 
 use cpp_shim::Description;
 use schemars::JsonSchema;
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::inference::InferenceParams;
 use crate::model::{Model, ModelError, TernaryTensor};
-use crate::side::Forward;
+use crate::participant::Forward;
 use crate::task::Task;
 
 /// The model file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelInfo {
-    /// As given in the first run; empty for the default model.
+    /// The path as named in the first run; empty for the default model.
     pub path: String,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     pub bytes: u64,
-    /// How many of them belong to no tensor and were not looked at.
+    /// Number of bytes that belong to no tensor and were not checked.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unused_bytes: u64,
     /// `general.architecture`, if the file has it.
@@ -34,57 +34,57 @@ pub struct ModelInfo {
 pub struct TensorInfo {
     /// Name in the file.
     pub name: String,
-    /// Format id, which names the layout that its codes were read in.
+    /// Format id, which determines the layout of the codes.
     pub format: String,
-    /// How the tensor keeps padding and scales.
-    pub flavour: String,
+    /// Storage variant, which determines where padding and scales are stored.
+    pub variant: String,
     /// Rows.
     pub rows: usize,
     /// Columns.
     pub cols: usize,
 }
 
-/// An oracle, as it describes itself through the C ABI.
+/// An oracle, from the description that it returns through the C ABI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OracleInfo {
     /// Id.
     pub id: String,
-    /// The project that the source is from.
+    /// Project of the source.
     pub upstream: String,
-    /// Version of the source; `local` and a commit for a checkout.
+    /// Version of the source, or `local` and a commit for a checkout.
     pub version: String,
     /// SHA-256 of the source.
     pub checksum: String,
     /// Compiler.
     pub compiler: String,
-    /// Flags of the files that hold the arithmetic.
+    /// Compiler flags of the files with the arithmetic.
     pub flags: String,
     /// CPU features that it was compiled for.
     pub instruction_set: Vec<String>,
 }
 
-/// How a model was run on the Rust side.
+/// How a model was run on the Rust implementation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InferenceInfo {
-    /// Whose arithmetic the forward pass follows to the bit, on any CPU.
+    /// The build whose arithmetic the forward pass reproduces to the bit on every CPU.
     pub arithmetic: String,
-    /// What was decoded, and how.
+    /// The decoded tokens and the parameters, if the model was run.
     pub decoding: Option<DecodingInfo>,
-    /// Why the model was not run, if it was not.
+    /// The reason why the model was not run, if it was not.
     pub not_run: Option<String>,
 }
 
-/// What was decoded, and how.
+/// The decoded tokens and the parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecodingInfo {
     /// All tokens.
     pub tokens: Vec<u32>,
-    /// How many of the tokens each decode took.
+    /// Number of tokens of each decode.
     pub decodes: Vec<usize>,
-    /// How the model was opened.
+    /// Parameters with which the model was opened.
     pub params: InferenceParams,
 }
 
@@ -98,7 +98,7 @@ impl ModelInfo {
         let tensor = |tensor: &TernaryTensor<'_>| TensorInfo {
             name: tensor.name.into(),
             format: tensor.weights.format().id.into(),
-            flavour: tensor.weights.storage().flavour().name().into(),
+            variant: tensor.weights.storage().variant().name().into(),
             rows: tensor.weights.rows(),
             cols: tensor.weights.cols(),
         };

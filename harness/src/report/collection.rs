@@ -1,4 +1,5 @@
-//! The receipts of a report: of each piece of work the newest, of all others what a trend shows.
+//! The receipts of a report. For each piece of work, the newest receipt is kept. Of older ones, only the data of the
+//! trend are kept.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,24 +11,24 @@ use serde_json::{Value, json};
 
 use super::error::ReportError;
 use super::history::Point;
-use crate::receipt::{Receipt, Run, Section};
+use crate::receipt::{Contents, Receipt, Run, Section};
 use crate::verdict::Verdict;
 
-/// Folders of this name hold inputs that show a difference, and no receipts.
+/// Name of folders that contain inputs of findings and no receipts.
 pub const FINDINGS: &str = "findings";
 
-/// Receipts, each once, in an order of their own.
+/// Receipts without duplicates, in an order that does not depend on the order of the arguments.
 ///
-/// A piece of work is a section of a receipt with its model, parameters, shards and machine. Where several receipts hold
-/// the same piece, the newest is current (of two of the same second the worse), and the others are history: they show
-/// in the trend and count nowhere else.
+/// A piece of work is a section of a receipt with its model, parameters, shards and machine. If several receipts
+/// contain the same piece, the newest is current. With equal times, the one with the worse verdict is current. Only the
+/// trend shows the others.
 #[derive(Debug, Default)]
 pub struct Collection {
     current: BTreeMap<Key, Arc<Receipt>>,
     points: BTreeMap<Age, Point>,
 }
 
-/// Which work: section, model, and everything else that makes it another piece of work.
+/// Identity of a piece of work: section, model, and parameters, shards, machines and oracles as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     section: Section,
@@ -35,15 +36,16 @@ struct Key {
     rest: String,
 }
 
-/// When, how bad and which: the greater of two is the one that counts.
+/// Timestamp, verdict and digest of a receipt. The greater of two is current.
 type Age = (String, Verdict, String);
 
 impl Collection {
-    /// Reads and verifies receipts: files, and all `*.json` in folders and the folders there but for [`FINDINGS`].
+    /// Reads and verifies receipts from files and folders. In folders, all `*.json` are read, recursively except for
+    /// folders named [`FINDINGS`].
     ///
     /// # Errors
     ///
-    /// [`ReportError`] for the first path, in the order of the list, that is no receipt.
+    /// [`ReportError`] for the first path, in the order of the list, that is not a receipt.
     pub fn read(paths: &[PathBuf]) -> Result<Collection, ReportError> {
         let mut files = Vec::new();
         for path in paths {
@@ -57,7 +59,7 @@ impl Collection {
             let paths = paths.to_vec();
             return Err(ReportError::NoReceipt { paths });
         }
-        // What is superseded goes as soon as that is known: a year of nights need not fit into memory.
+        // Older receipts are dropped while reading, because a year of nightly receipts may exceed the memory.
         let read = files
             .par_iter()
             .enumerate()
@@ -76,10 +78,10 @@ impl Collection {
         united.map_err(|(_, error)| error.into())
     }
 
-    /// One receipt.
+    /// A collection of one receipt.
     pub fn of(receipt: Receipt) -> Collection {
         let receipt = Arc::new(receipt);
-        let sections = receipt.harness.sections().into_iter();
+        let sections = receipt.harness.sections();
         let keys = sections.map(|(section, _)| Key::of(&receipt, section));
         Collection {
             current: keys.map(|key| (key, Arc::clone(&receipt))).collect(),
@@ -87,7 +89,7 @@ impl Collection {
         }
     }
 
-    /// Both, whichever way round.
+    /// The union of two collections. Their order does not matter.
     pub fn and(mut self, other: Collection) -> Collection {
         for (key, receipt) in other.current {
             match self.current.get(&key) {
@@ -101,7 +103,7 @@ impl Collection {
         self
     }
 
-    /// The current receipts of a section, by model.
+    /// The current receipts of a section, sorted by model.
     pub fn current(&self, section: Section) -> impl Iterator<Item = &Receipt> {
         let of_section = self
             .current
@@ -110,14 +112,14 @@ impl Collection {
         of_section.map(|(_, receipt)| receipt.as_ref())
     }
 
-    /// All current receipts, each once, by seal.
+    /// All current receipts without duplicates, sorted by digest.
     pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
-        let by_seal: BTreeMap<&str, &Receipt> = self
+        let by_digest: BTreeMap<&str, &Receipt> = self
             .current
             .values()
-            .map(|receipt| (receipt.harness.seal.as_str(), receipt.as_ref()))
+            .map(|receipt| (receipt.harness.digest.as_str(), receipt.as_ref()))
             .collect();
-        by_seal.into_values()
+        by_digest.into_values()
     }
 
     /// A point for each receipt, the oldest first.
@@ -127,8 +129,8 @@ impl Collection {
 }
 
 fn age(receipt: &Receipt) -> Age {
-    let (verdict, seal) = (receipt.harness.verdict, receipt.harness.seal.clone());
-    (receipt.timestamp.clone(), verdict, seal)
+    let (verdict, digest) = (receipt.harness.verdict, receipt.harness.digest.clone());
+    (receipt.timestamp.clone(), verdict, digest)
 }
 
 impl Key {
@@ -139,25 +141,15 @@ impl Key {
             .iter()
             .filter(|run| run.section == section)
             .collect();
-        let shards = harness
-            .sections()
-            .into_iter()
-            .find(|(known, _)| *known == section);
-        let parameters = match section {
-            Section::Check => json!(harness.check.as_ref().map(|check| &check.parameters)),
-            Section::Fuzz => json!(harness.fuzz.as_ref().map(|fuzz| &fuzz.parameters)),
-            Section::Mistakes => json!(harness.mistakes.as_ref().map(|all| &all.parameters)),
-            Section::Bench => json!(harness.bench.as_ref().map(|bench| &bench.parameters)),
-            Section::BenchModel => json!(harness.bench_model.as_ref().map(|b| &b.parameters)),
-        };
+        let contents = harness.contents_of(section);
         let machines: Vec<Value> = runs
             .iter()
             .map(|run| json!([run.environment.arch, run.environment.cpu]))
             .collect();
         let oracles: Vec<&Vec<String>> = runs.iter().map(|run| &run.oracles).collect();
         let rest = json!([
-            parameters,
-            shards.map(|(_, shards)| shards),
+            contents.map(Contents::parameters),
+            contents.map(Contents::shards),
             machines,
             oracles
         ]);
@@ -169,7 +161,7 @@ impl Key {
     }
 }
 
-/// What the work of a section was done on, in words.
+/// The name of the model of a section; empty if the section has none.
 pub(super) fn model_of(receipt: &Receipt, section: Section) -> String {
     match section {
         Section::Check => match receipt.model_info.as_ref().map(|info| info.path.as_str()) {
@@ -182,16 +174,16 @@ pub(super) fn model_of(receipt: &Receipt, section: Section) -> String {
                 .map_or("", |bench| name_of(&bench.parameters.name))
                 .into()
         }
-        Section::Fuzz | Section::Mistakes | Section::Bench => String::new(),
+        Section::Fuzz | Section::Mutants | Section::Bench => String::new(),
     }
 }
 
-/// A recipe, or the name of a file wherever it lies.
+/// A recipe, or the name of a file without its folder.
 fn name_of(model: &str) -> &str {
     model.rsplit(['/', '\\']).next().unwrap_or(model)
 }
 
-/// All `*.json` below a folder, sorted. Links to folders are not followed, so that there is an end.
+/// Finds all `*.json` below a folder, sorted by name. Links to folders are not followed, because they may be circular.
 fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReportError> {
     let failed = |source| ReportError::Folder {
         path: folder.into(),

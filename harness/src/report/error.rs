@@ -1,4 +1,4 @@
-//! Why there is no report.
+//! Errors of reports.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use thiserror::Error;
 use crate::destination::DestinationError;
 use crate::receipt::ReceiptError;
 
-/// Why receipts do not become a report.
+/// An error in creating a report.
 #[derive(Debug, Error)]
 pub enum ReportError {
-    /// A receipt cannot be read or believed.
+    /// A receipt cannot be read or verified.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
     /// A folder cannot be read.
@@ -19,25 +19,25 @@ pub enum ReportError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// There is nothing to report on.
-    #[error("{}: no receipt (*.json); receipts are made with `--receipt FILE`", listed(.paths))]
+    /// There are no receipts.
+    #[error("{}: no receipt (*.json); `--receipt FILE` writes a receipt", listed(.paths))]
     NoReceipt {
-        /// Where one was looked for.
+        /// The searched paths.
         paths: Vec<PathBuf>,
     },
     /// A figure cannot be drawn.
     #[error("cannot draw {figure}: {reason}; this is an error of the harness")]
     Draw {
-        /// Which.
+        /// Title of the figure.
         figure: String,
-        /// What the drawing library said.
+        /// Message of the drawing library.
         reason: String,
     },
-    /// A document cannot be written out.
-    #[error("cannot fill in the page: {0}; this is an error of the harness")]
+    /// The HTML template cannot be rendered.
+    #[error("cannot render the page: {0}; this is an error of the harness")]
     Template(#[from] askama::Error),
     /// A file cannot be written.
     #[error(transparent)]

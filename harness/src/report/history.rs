@@ -1,4 +1,4 @@
-//! What a trend keeps of a receipt.
+//! The data of a receipt that the trend shows.
 
 use std::time::SystemTime;
 
@@ -6,36 +6,36 @@ use crate::bench::report::Versus;
 use crate::receipt::{Receipt, Section};
 use crate::verdict::Verdict;
 
-/// A receipt as a point in time.
+/// A point of the trend: one receipt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// When its last run ended, RFC 3339.
+    /// End of the last run (RFC 3339).
     pub timestamp: String,
-    /// What was built.
+    /// Commit of the sources.
     pub commit: String,
-    /// What it holds.
+    /// Sections of the receipt.
     pub sections: Vec<Section>,
-    /// Its verdict.
+    /// Verdict of the receipt.
     pub verdict: Verdict,
-    /// Identical pairs over all pairs of its rungs, if any was climbed.
+    /// Fraction of identical values, if values were compared.
     pub exact_match_rate: Option<f64>,
-    /// How fast it was.
+    /// Speed against each oracle.
     pub speeds: Vec<Speed>,
 }
 
-/// How fast the Rust side was against an oracle.
+/// Speed of the Rust implementation relative to an oracle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Speed {
-    /// The oracle.
+    /// Id of the oracle.
     pub oracle: String,
-    /// Of what: a bench of kernels, or a phase of a model.
+    /// Name of the kind of rows: `kernels`, or a phase of a model.
     pub of: &'static str,
-    /// Geometric mean over the rows of the bench of the ratio, and of both ends of its interval.
+    /// Geometric means of the ratio, of the lower end and of the upper end of its interval, over the rows of the bench.
     pub ratio: [f64; 3],
 }
 
 impl Point {
-    /// What is kept of a receipt.
+    /// Extracts the data of a receipt. Rows with doubts are omitted.
     pub fn of(receipt: &Receipt) -> Point {
         let harness = &receipt.harness;
         let mut rows: Vec<(&'static str, &Versus)> = Vec::new();
@@ -52,18 +52,14 @@ impl Point {
         Point {
             timestamp: receipt.timestamp.clone(),
             commit: harness.commit.clone(),
-            sections: harness
-                .sections()
-                .into_iter()
-                .map(|(section, _)| section)
-                .collect(),
+            sections: harness.sections().map(|(section, _)| section).collect(),
             verdict: harness.verdict,
             exact_match_rate: receipt.parity.exact_match_rate,
             speeds: speeds(&rows),
         }
     }
 
-    /// Seconds since 1970.
+    /// The timestamp in seconds since 1970.
     pub fn seconds(&self) -> f64 {
         let time = humantime::parse_rfc3339(&self.timestamp).unwrap_or(SystemTime::UNIX_EPOCH);
         let since = time.duration_since(SystemTime::UNIX_EPOCH);
@@ -71,7 +67,7 @@ impl Point {
     }
 }
 
-/// One figure for each oracle and each kind of row.
+/// The speed for each oracle and each kind of rows.
 fn speeds(rows: &[(&'static str, &Versus)]) -> Vec<Speed> {
     let mut keys: Vec<(&str, &'static str)> = rows
         .iter()
@@ -80,7 +76,7 @@ fn speeds(rows: &[(&'static str, &Versus)]) -> Vec<Speed> {
     keys.sort_unstable();
     keys.dedup();
     let speed = |(oracle, of): (&str, &'static str)| {
-        let mine = || {
+        let ratios = || {
             rows.iter()
                 .filter(move |(row, versus)| *row == of && versus.oracle == oracle)
                 .map(|(_, versus)| versus.ratio)
@@ -89,9 +85,9 @@ fn speeds(rows: &[(&'static str, &Versus)]) -> Vec<Speed> {
             oracle: oracle.into(),
             of,
             ratio: [
-                geometric_mean(mine().map(|ratio| ratio.value)),
-                geometric_mean(mine().map(|ratio| ratio.low)),
-                geometric_mean(mine().map(|ratio| ratio.high)),
+                geometric_mean(ratios().map(|ratio| ratio.value)),
+                geometric_mean(ratios().map(|ratio| ratio.low)),
+                geometric_mean(ratios().map(|ratio| ratio.high)),
             ],
         }
     };
@@ -108,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twice_and_half_as_fast_is_as_fast() {
+    fn geometric_means_are_those_of_ratios() {
         assert_eq!(geometric_mean([2.0, 0.5].into_iter()), 1.0);
         assert!((geometric_mean([8.0, 2.0].into_iter()) - 4.0).abs() < 1e-12);
     }

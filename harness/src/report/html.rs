@@ -1,4 +1,4 @@
-//! The page as one HTML file: no script, nothing from a network, and well-formed XML besides.
+//! Writes the page as one HTML file without scripts and external resources. The file is also well-formed XML.
 
 use askama::Template;
 
@@ -6,11 +6,11 @@ use super::error::ReportError;
 use super::page::{Block, Inline, Line, Page};
 use crate::printable;
 
-/// Writes a page down.
+/// Renders a page as HTML.
 ///
 /// # Errors
 ///
-/// [`ReportError::Template`]; writing into a string does not fail in practice.
+/// [`ReportError::Template`]. Writing into a string does not fail in practice.
 pub fn write(page: &Page) -> Result<String, ReportError> {
     let index = Index {
         page,
@@ -47,7 +47,7 @@ impl Index<'_> {
 }
 
 impl Blocks<'_> {
-    /// What is folded, which may hold folds again.
+    /// The folded blocks, which may contain folds themselves.
     fn below<'a>(&self, blocks: &'a [Block]) -> Blocks<'a> {
         Blocks { blocks }
     }
@@ -59,7 +59,7 @@ fn line(line: &Line) -> Result<String, askama::Error> {
 
 #[allow(
     unreachable_pub,
-    reason = "the macro makes a public item beside each filter"
+    reason = "the macro creates a public item for each filter"
 )]
 mod filters {
     use askama::{Result, Values};
@@ -67,7 +67,7 @@ mod filters {
     use crate::report::page::{self, Line};
     use crate::verdict::Verdict;
 
-    /// A line with its marks.
+    /// A line with its formatting.
     #[askama::filter_fn]
     pub(super) fn html(line: &Line, _: &dyn Values) -> Result<String> {
         super::line(line)
@@ -79,7 +79,7 @@ mod filters {
         Ok(page::symbol(*verdict))
     }
 
-    /// A verdict in words.
+    /// The name of a verdict as text.
     #[askama::filter_fn]
     pub(super) fn words(verdict: &Verdict, _: &dyn Values) -> Result<String> {
         Ok(page::words(*verdict))

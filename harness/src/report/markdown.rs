@@ -1,10 +1,11 @@
-//! The page as Markdown, for summaries and issues: tables of GitHub's kind, and figures in words.
+//! Writes the page as Markdown for summaries and issues, with tables of GitHub Flavored Markdown and the alt text of
+//! figures.
 
 use super::page::{Block, Inline, Line, Page, Table, symbol, words};
 use crate::markdown::{self, code, text as escaped};
 use crate::printable;
 
-/// Writes a page down.
+/// Renders a page as Markdown.
 pub fn write(page: &Page) -> String {
     let mut text = format!("# {}\n\n", escaped(&page.title));
     let verdict = format!("**{} {}**", symbol(page.verdict), words(page.verdict));
@@ -45,7 +46,7 @@ fn block(block: &Block, text: &mut String) {
         }
         Block::Command(command) => text.push_str(&markdown::block("sh", command)),
         Block::Fold { summary, blocks } => {
-            // Within an HTML block Markdown is not read, so that the summary is HTML.
+            // Markdown is not interpreted within an HTML block, so the summary is HTML.
             let summary = entities(&plain(summary));
             text.push_str(&format!("<details><summary>{summary}</summary>\n"));
             blocks.iter().for_each(|part| self::block(part, text));
@@ -73,7 +74,7 @@ fn table(table: &Table, text: &mut String) {
     }
 }
 
-/// A line in a table, where a bar ends the cell even in code.
+/// A line in a table. Bars are escaped in code too, because they would end the cell.
 fn cell(words: &Line) -> String {
     let parts = words.0.iter().map(|part| match part {
         Inline::Code(text) => code(text).replace('|', "\\|"),
@@ -98,7 +99,7 @@ fn inline(part: &Inline) -> String {
     }
 }
 
-/// A line without marks.
+/// A line without formatting.
 fn plain(words: &Line) -> String {
     let parts = words.0.iter().map(|part| match part {
         Inline::Text(text)

@@ -1,7 +1,7 @@
-//! Reports, made from receipts alone.
+//! Reports of receipts.
 //!
-//! Data goes one way: a [`Collection`] of verified receipts, `view` makes a [`Page`](page::Page) of it (what is said,
-//! with drawings of `plot`), and [`html`] and [`markdown`] write it down (how it looks).
+//! A [`Collection`] reads and verifies receipts. `view` creates a [`Page`](page::Page) from it: the contents, with
+//! drawings of `plot`. [`html`] and [`markdown`] render the page.
 
 mod collection;
 mod error;

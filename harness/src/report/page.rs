@@ -1,7 +1,7 @@
-//! What a report says, apart from how it looks: sections of paragraphs, tables, figures and commands.
+//! The contents of a report without formatting: sections of paragraphs, tables, figures and commands.
 //!
-//! HTML and Markdown are written from this alone, so that both say the same. What comes from a receipt is text here, and
-//! nothing else: each writer escapes all of it, what is hidden as well as what its language means.
+//! HTML and Markdown are rendered from a page, so both have the same contents. Strings of receipts are stored
+//! unescaped. Each renderer escapes invisible characters and the syntax of its language.
 
 use crate::verdict::Verdict;
 
@@ -10,11 +10,11 @@ use crate::verdict::Verdict;
 pub struct Page {
     /// Title.
     pub title: String,
-    /// The verdict over everything current.
+    /// Verdict over all current receipts.
     pub verdict: Verdict,
-    /// Why the verdict is what it is, in a sentence or two.
+    /// Explanation of the verdict in one or two sentences.
     pub lead: Line,
-    /// What follows, in order.
+    /// Sections in order.
     pub sections: Vec<Section>,
 }
 
@@ -25,11 +25,11 @@ pub struct Section {
     pub id: &'static str,
     /// Heading.
     pub title: &'static str,
-    /// What it holds.
+    /// Contents.
     pub blocks: Vec<Block>,
 }
 
-/// A piece of a section.
+/// A block of a section.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
     /// A heading below that of the section.
@@ -38,40 +38,40 @@ pub enum Block {
     Text(Line),
     /// A list.
     List(Vec<Line>),
-    /// The main figures, each at a glance.
+    /// The main numbers as tiles.
     Tiles(Vec<Tile>),
     /// A table.
     Table(Table),
-    /// Drawings that belong together.
+    /// A group of figures.
     Figures(Vec<Figure>),
     /// A command line.
     Command(String),
-    /// What is folded until somebody asks.
+    /// Blocks that are hidden until they are opened.
     Fold {
-        /// What it is about.
+        /// The visible summary.
         summary: Line,
-        /// What is folded.
+        /// The hidden blocks.
         blocks: Vec<Block>,
     },
 }
 
-/// One main figure.
+/// One main number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tile {
-    /// Of what.
+    /// Label.
     pub label: String,
-    /// The figure.
+    /// The number or verdict.
     pub figure: Line,
-    /// What it is made of.
+    /// Details.
     pub note: Line,
 }
 
-/// A table; the first cell of a row says what the row is about.
+/// A table. The first cell of a row is its heading.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// What it shows.
+    /// Caption.
     pub caption: String,
-    /// Columns, from the left.
+    /// Columns from left to right.
     pub columns: Vec<Column>,
     /// Rows, each with a cell for every column.
     pub rows: Vec<Vec<Line>>,
@@ -82,33 +82,33 @@ pub struct Table {
 pub struct Column {
     /// Heading.
     pub heading: String,
-    /// Whether it holds numbers.
+    /// Whether it contains numbers.
     pub is_number: bool,
 }
 
-/// A drawing, with all that it shows in words.
+/// A drawing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// What it shows.
+    /// Title.
     pub title: String,
-    /// What is to be seen there, for those who do not see it.
+    /// Alt text.
     pub words: String,
-    /// An `svg` element that fits into a page.
+    /// An `svg` element for a page.
     pub svg: String,
 }
 
-/// Some words.
+/// An inline element of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inline {
     /// Text.
     Text(String),
-    /// A name, a number or a command as it is written to a machine.
+    /// A name, a number or a command in a monospaced font.
     Code(String),
-    /// What matters most.
+    /// Emphasized text.
     Strong(String),
     /// A verdict.
     Verdict(Verdict),
-    /// Yes or no, with the word for it.
+    /// Yes or no, with a description.
     Mark(bool, &'static str),
     /// A link to a section of the page.
     Link {
@@ -119,40 +119,40 @@ pub enum Inline {
     },
 }
 
-/// Words in a row.
+/// A sequence of inline elements.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line(pub Vec<Inline>);
 
 impl Line {
-    /// These words.
+    /// A line of text.
     pub fn text(text: impl AsRef<str>) -> Line {
         Line::default().and(text)
     }
 
-    /// This name.
+    /// A line of code.
     pub fn code(text: impl AsRef<str>) -> Line {
         Line::default().and_code(text)
     }
 
-    /// With words after it.
+    /// Appends text.
     pub fn and(mut self, text: impl AsRef<str>) -> Line {
         self.0.push(Inline::Text(text.as_ref().into()));
         self
     }
 
-    /// With a name after it.
+    /// Appends code.
     pub fn and_code(mut self, text: impl AsRef<str>) -> Line {
         self.0.push(Inline::Code(text.as_ref().into()));
         self
     }
 
-    /// With what matters most after it.
+    /// Appends emphasized text.
     pub fn and_strong(mut self, text: impl AsRef<str>) -> Line {
         self.0.push(Inline::Strong(text.as_ref().into()));
         self
     }
 
-    /// With a link after it.
+    /// Appends a link to a section of the page.
     pub fn and_link(mut self, text: impl AsRef<str>, id: &'static str) -> Line {
         let text = text.as_ref().into();
         self.0.push(Inline::Link { text, id });
@@ -167,7 +167,7 @@ impl From<Verdict> for Line {
 }
 
 impl Table {
-    /// A table without rows. Columns whose heading ends in `#` hold numbers, and lose the sign.
+    /// A table without rows. A `#` at the end of a heading marks a column of numbers and is removed.
     pub fn new(caption: impl AsRef<str>, headings: &[&str]) -> Table {
         let column = |heading: &&str| Column {
             heading: heading.trim_end_matches('#').into(),
@@ -184,14 +184,14 @@ impl Table {
     ///
     /// # Panics
     ///
-    /// If it has not a cell for every column.
+    /// If the number of cells differs from the number of columns.
     pub fn row(&mut self, cells: impl IntoIterator<Item = Line>) {
         let row: Vec<Line> = cells.into_iter().collect();
         assert_eq!(row.len(), self.columns.len(), "{}", self.caption);
         self.rows.push(row);
     }
 
-    /// The table as it is if it is short, and folded if it is long.
+    /// The table as a block, folded if it has more than 24 rows.
     pub fn block(self) -> Block {
         const SHORT: usize = 24;
         if self.rows.len() <= SHORT {
@@ -205,7 +205,7 @@ impl Table {
     }
 }
 
-/// The symbol of a verdict: colour is never the only sign.
+/// The symbol of a verdict, so that colour is not the only indication.
 pub fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Exact => "✓",
@@ -217,7 +217,7 @@ pub fn symbol(verdict: Verdict) -> &'static str {
     }
 }
 
-/// A verdict in words.
+/// The name of a verdict as text.
 pub fn words(verdict: Verdict) -> String {
     verdict.name().replace('_', " ")
 }

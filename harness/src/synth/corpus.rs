@@ -1,4 +1,4 @@
-//! The recipes of `corpus/models`, embedded in the binary, and how a recipe is found.
+//! The recipes of `corpus/models`, which are embedded in the binary, and the search for a recipe.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,15 +9,15 @@ use super::error::SynthError;
 use super::recipe::Recipe;
 use crate::input;
 
-/// The recipe of the model that `harness check` uses when it is given none.
+/// Recipe of the default model of `harness check`.
 pub const DEFAULT_RECIPE: &str = "default";
 
 static MODELS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../corpus/models");
 
-/// Longest recipe file that is read: a path to a model by mistake must not fill the memory.
+/// Upper limit of a recipe file in bytes, so that the path of a model file does not fill the memory.
 const MAX_RECIPE_BYTES: u64 = 1 << 20;
 
-/// The embedded recipes by name, each with its text, in alphabetical order.
+/// Names and texts of the embedded recipes in alphabetical order.
 pub fn embedded() -> Vec<(&'static str, &'static str)> {
     let mut recipes: Vec<_> = MODELS
         .files()
@@ -30,13 +30,13 @@ pub fn embedded() -> Vec<(&'static str, &'static str)> {
     recipes
 }
 
-/// Finds a recipe: by path if `name_or_path` ends in `.toml` or has a folder in it, else by name
-/// among the embedded.
+/// Finds a recipe: by path if `name_or_path` ends in `.toml` or contains a folder, otherwise by name among the embedded
+/// ones.
 ///
 /// # Errors
 ///
-/// [`SynthError::UnknownName`] with the names that there are, [`SynthError::Read`] or
-/// [`SynthError::TooLong`] for a file, [`SynthError::Syntax`] as [`Recipe::parse`].
+/// [`SynthError::UnknownName`] with the existing names, [`SynthError::Read`] or [`SynthError::TooLong`] for a file, and
+/// [`SynthError::Syntax`] as in [`Recipe::parse`].
 pub fn find(name_or_path: &str) -> Result<Recipe, SynthError> {
     if name_or_path.ends_with(".toml") || name_or_path.contains(['/', '\\']) {
         return read(Path::new(name_or_path));

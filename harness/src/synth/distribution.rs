@@ -1,33 +1,32 @@
-//! Distributions: from random bits to codes, scales and weights, by exact or correctly rounded
-//! operations alone.
+//! Converts random bits to codes, scales and weights with exact or correctly rounded operations only.
 
 use super::recipe::{Bell, ScaleRange};
 use super::stream::Stream;
 
-/// Draws codes in given proportions, from 16 random bits each.
+/// Draws codes in given proportions from 16 random bits each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Codes {
-    /// A code is the number of cuts that the 16 bits reach.
+    /// Thresholds of the 16 bits. A code is the number of thresholds that they reach.
     cuts: [u32; 3],
 }
 
 impl Codes {
-    /// The greatest sum of shares: with it a share of 1 still has one of the 16-bit numbers.
+    /// The greatest sum of shares for which a share of 1 still has one of the 16-bit numbers.
     pub(super) const MAX_SHARES: u32 = 1 << 16;
 
-    /// Codes 0 to 3 in proportion to `shares`, whose sum is 1 to [`Codes::MAX_SHARES`].
+    /// Creates a distribution of codes 0 to 3 in proportion to `shares`, whose sum must be 1 to [`Codes::MAX_SHARES`].
     pub(super) fn new(shares: [u32; 4]) -> Codes {
         let total: u64 = shares.iter().map(|&share| u64::from(share)).sum();
         let mut sum = 0;
         let cuts = std::array::from_fn(|code| {
             sum += u64::from(shares[code]);
-            // At most 2^16, so the cast is lossless; a total of zero is refused before.
+            // At most 2^16, so the cast is lossless. A total of zero was refused before.
             (sum * (1 << 16) / total.max(1)) as u32
         });
         Codes { cuts }
     }
 
-    /// Appends `n` codes. `scratch` only saves allocations.
+    /// Appends `n` codes. `scratch` is a buffer that avoids allocations.
     pub(super) fn draw(
         &self,
         stream: &mut Stream,
@@ -45,11 +44,10 @@ impl Codes {
     }
 }
 
-/// Draws a scale. The logarithm is replaced by its polygon through the octaves, which has the same
-/// end points.
+/// Draws a scale. The logarithm is approximated linearly within each octave, with the same end points.
 pub(super) fn scale(ScaleRange(least, most): ScaleRange, stream: &mut Stream) -> f32 {
     let (least, most) = (f64::from(least), f64::from(most));
-    // Both are powers of two times `least`, which f64 holds exactly over the whole range of f32.
+    // Both are powers of two times `least`, which f64 represents exactly over the whole range of f32.
     let mut octaves = 0u32;
     let mut top = least;
     while 2.0 * top <= most {
@@ -62,7 +60,7 @@ pub(super) fn scale(ScaleRange(least, most): ScaleRange, stream: &mut Stream) ->
     (start * (1.0 + (at - f64::from(octave)))) as f32
 }
 
-/// Draws from a bell curve: the sum of four 16-bit numbers, brought to deviation 1.
+/// Draws from a bell curve: the sum of four 16-bit numbers, normalized to deviation 1.
 pub(super) fn bell(Bell { mean, spread }: Bell, stream: &mut Stream) -> f32 {
     /// Mean of the sum: 4 * (2^16 - 1) / 2.
     const MEAN: f64 = 131_070.0;
@@ -84,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_come_in_the_proportions_asked_for() {
+    fn codes_have_the_requested_proportions() {
         let drawn = |shares| {
             let mut codes = Vec::new();
             Codes::new(shares).draw(&mut stream(), 100_000, &mut Vec::new(), &mut codes);
@@ -104,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_share_has_a_number_of_its_own() {
+    fn the_smallest_share_occurs() {
         let cuts = Codes::new([1, 0, Codes::MAX_SHARES - 2, 1]).cuts;
         assert_eq!(cuts, [1, 1, (1 << 16) - 1]);
         let cuts = Codes::new([u32::MAX; 4]).cuts;
@@ -123,7 +121,7 @@ mod tests {
                 .filter(|&&edge| scale >= edge)
                 .count()] += 1;
         }
-        // Three whole octaves, and half of the fourth.
+        // Three whole octaves and half of the fourth.
         for (count, expected) in counts.into_iter().zip([2857u32, 2857, 2857, 1429]) {
             assert!(count.abs_diff(expected) < 250, "{counts:?}");
         }

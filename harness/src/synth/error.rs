@@ -14,120 +14,120 @@ use crate::nearest;
 /// Why a synthetic model cannot be made.
 #[derive(Debug, Error)]
 pub enum SynthError {
-    /// No embedded recipe of this name.
+    /// There is no embedded recipe of this name.
     #[error(
         "no recipe is called `{name}`: {}; a recipe of your own is given by its path, ending in .toml",
         near_recipes(name, known)
     )]
     UnknownName {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The embedded recipes.
+        /// Names of the embedded recipes.
         known: Vec<String>,
     },
     /// The recipe file cannot be read.
     #[error("{}: the recipe cannot be read: {source}", path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The recipe file is larger than any recipe.
+    /// The recipe file is too large.
     #[error("{}: more than {most} bytes, so this is no recipe", path.display())]
     TooLong {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The most that is read.
+        /// Upper limit in bytes.
         most: u64,
     },
     /// The recipe is no TOML, or a field is unknown, missing or of another type.
     #[error("{origin}:{line}:{column}: {message}")]
     Syntax {
-        /// The file.
+        /// Path of the file.
         origin: String,
         /// Line, from 1.
         line: usize,
         /// Column in characters, from 1.
         column: usize,
-        /// What is wrong there.
+        /// The reason.
         message: String,
     },
-    /// The value of a field makes no model.
+    /// The value of a field is invalid.
     #[error("{origin}: {field}: {problem}")]
     Invalid {
-        /// The file.
+        /// Path of the file.
         origin: String,
         /// The field, such as `sizes.heads`.
         field: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: Problem,
     },
-    /// The file to write is there already.
+    /// The output file exists.
     #[error(transparent)]
     Exists(#[from] FileExists),
-    /// The file cannot be created, or not put in its place.
+    /// The file cannot be created or renamed to its path.
     #[error("{}: the file cannot be written: {source}", path.display())]
     Create {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// There is no folder for a model that is generated for one run.
-    #[error("no temporary folder can be made: {0}; TMPDIR says where")]
+    /// The folder for a temporary model cannot be created.
+    #[error("no temporary folder can be created: {0}; TMPDIR sets its place")]
     Temporary(#[source] io::Error),
-    /// The container refused the model, or the disk its bytes.
+    /// The model does not fit the container, or its bytes cannot be written.
     #[error("{what}: {source}")]
     Container {
-        /// The file, or the recipe before there is one.
+        /// Path of the file, or the recipe if there is no file yet.
         what: String,
-        /// What is wrong.
+        /// The reason.
         source: WriteError,
     },
-    /// The results cannot be told.
+    /// The output of the command cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
 }
 
-/// The recipes that may have been meant.
+/// The recipes with similar names.
 pub(crate) fn near_recipes(name: &str, known: &[String]) -> String {
     let known = known.iter().map(String::as_str);
     nearest::hint(name, known, Some("harness synth --list"))
 }
 
-/// What is wrong with the value of a field.
+/// Why the value of a field is invalid.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum Problem {
-    /// A count outside its bounds.
+    /// An integer is out of bounds.
     #[error("found {found}, expected {least} to {most}")]
     Count {
         /// The value.
         found: u64,
-        /// The least that is allowed.
+        /// Lower bound.
         least: u64,
-        /// The most that is allowed.
+        /// Upper bound.
         most: u64,
     },
-    /// A number outside its bounds, or not a number.
+    /// A number is out of bounds or NaN.
     #[error("found {found:?}, expected {least:?} to {most:?}")]
     Number {
         /// The value.
         found: f32,
-        /// The least that is allowed.
+        /// Lower bound.
         least: f32,
-        /// The most that is allowed.
+        /// Upper bound.
         most: f32,
     },
-    /// Shares of codes of which there are none, or too many to draw by 16 bits.
+    /// The shares of codes are all zero, or too large for 16 bits.
     #[error("found shares that add up to {found}, expected 1 to {most}")]
     Shares {
         /// The sum of the shares.
         found: u64,
-        /// The greatest sum that is allowed.
+        /// Upper bound of the sum.
         most: u64,
     },
-    /// A range that ends before it starts.
+    /// A range ends before it starts.
     #[error("found the range {least:?} to {most:?}, expected the lesser number first")]
     Backwards {
         /// The first number.
@@ -135,23 +135,23 @@ pub enum Problem {
         /// The second number.
         most: f32,
     },
-    /// A count that must divide another one.
+    /// An integer does not divide another one.
     #[error("found {found}, expected a divisor of {whole}, the {of}")]
     NoDivisor {
         /// The value.
         found: u32,
-        /// What it must divide.
+        /// The number that it must divide.
         whole: u32,
-        /// What that is.
+        /// Name of that number.
         of: &'static str,
     },
-    /// Rotary position embedding turns pairs.
-    #[error("found heads of {found} elements, expected an even number: RoPE turns pairs")]
+    /// The number of elements of a head is odd. Rotary position embedding rotates pairs.
+    #[error("found heads of {found} elements, expected an even number: RoPE rotates pairs")]
     OddHead {
-        /// Elements of a head.
+        /// Number of elements of a head.
         found: u32,
     },
-    /// No such format.
+    /// There is no such format.
     #[error("found `{found}`, expected one of {}", known.join(", "))]
     UnknownFormat {
         /// The id.
@@ -168,18 +168,18 @@ pub enum Problem {
         rows: usize,
         /// Columns.
         cols: usize,
-        /// Why not.
+        /// The reason.
         source: ShapeError,
     },
-    /// Rows of the width of the embedding are no whole number of blocks.
+    /// The width of the embedding is no multiple of the block size.
     #[error("found rows of {found} elements, which the type stores in blocks of {multiple}")]
     Blocks {
         /// Width of the embedding.
         found: usize,
-        /// Elements of a block.
+        /// Number of elements in a block.
         multiple: usize,
     },
-    /// A code that the format's digits cannot hold is given a share.
+    /// A code that the format's digits cannot store has a share.
     #[error("found a share for code 3, which {format} cannot hold; its largest code is 2")]
     Code {
         /// Format id.
@@ -190,7 +190,7 @@ pub enum Problem {
     NotInGraph {
         /// Name of the architecture.
         architecture: &'static str,
-        /// The tensors.
+        /// Description of the tensors.
         what: &'static str,
     },
 }
@@ -210,7 +210,7 @@ impl From<DestinationError> for SynthError {
 }
 
 impl SynthError {
-    /// The reader's error, with its place in the file.
+    /// The error of the TOML parser with its position in the file.
     pub(super) fn syntax(origin: &str, text: &str, error: &toml::de::Error) -> SynthError {
         let at = error.span().map_or(0, |span| span.start);
         let before = text.get(..at).unwrap_or(text);

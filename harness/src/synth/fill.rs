@@ -1,4 +1,4 @@
-//! The bytes of a tensor, drawn in pieces of whole rows: pieces in parallel, rows in order.
+//! Generates the bytes of a tensor in pieces of whole rows. Pieces are generated in parallel and written in order.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -14,14 +14,13 @@ use super::q6_k;
 use super::recipe::{Bell, DenseType};
 use super::stream::Key;
 
-/// About how many weights a piece has: enough to hide its overhead, few enough to stay in a core's
-/// cache.
+/// Approximate number of weights in a piece: enough to hide its overhead, and few enough to fit a core's cache.
 const PIECE_WEIGHTS: usize = 1 << 16;
 
-/// Pieces that are in memory at a time, for each thread.
+/// Number of pieces in memory for each thread.
 const PIECES_PER_THREAD: usize = 8;
 
-/// Writes all bytes of a tensor to `sink`. `written` is told of each piece's bytes.
+/// Writes all bytes of a tensor to `sink`. Calls `written` with the number of bytes of each piece.
 pub(super) fn fill(
     seed: u64,
     tensor: &PlannedTensor,
@@ -45,7 +44,7 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// Rows in a piece: whole panels of every layout.
+/// Number of rows in a piece, a multiple of the panels of every layout.
 fn piece_rows(cols: usize) -> usize {
     let panel = Layout::ALL
         .into_iter()
@@ -88,15 +87,14 @@ fn dense(element: DenseType, of: Bell, key: &Key, rows: Range<usize>, cols: usiz
     bytes
 }
 
-/// The codes of a row come first in its stream, so that formats with and without block scales share
-/// them.
+/// The codes of a row come first in its stream, so that formats with and without block scales have the same codes.
 fn ternary_rows(
     ternary: &TernaryContent,
     key: &Key,
     rows: Range<usize>,
 ) -> Result<Vec<u8>, ShapeError> {
     let whole = &ternary.storage;
-    let storage = Storage::new(*whole.format(), whole.flavour(), rows.len(), whole.cols())?;
+    let storage = Storage::new(*whole.format(), whole.variant(), rows.len(), whole.cols())?;
     let row_scales = storage.scale_count() / rows.len();
     let mut codes = Vec::with_capacity(rows.len() * whole.cols());
     let mut scales = Vec::new();
@@ -116,7 +114,7 @@ fn ternary_rows(
     }
     let mut bytes = pack(&storage, &codes, &scales)?;
     if rows.end < whole.rows() {
-        // What follows the panels is the tail of a whole tensor, which only the last piece has.
+        // The bytes after the panels belong to the end of the tensor, which only the last piece has.
         bytes.truncate(rows.len() / whole.layout().panel_rows() * whole.panel_stride());
     }
     Ok(bytes)

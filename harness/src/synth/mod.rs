@@ -1,17 +1,15 @@
-//! Synthetic models: GGUF files made from recipes, the same bytes on every machine.
+//! Synthetic models: GGUF files generated from recipes, with the same bytes on every machine.
 //!
 //! # Glossary
 //!
-//! - **recipe**: a TOML file with architecture, sizes, formats, seed and value distributions; see
-//!   [`Recipe`]. Those of `corpus/models` are embedded in the binary.
-//! - **plan**: a checked recipe: every tensor with name, shape, type and what its values are drawn
-//!   from; see [`Plan`].
-//! - **stream**: the random numbers of one row of one tensor. They depend on the seed, the tensor's
-//!   name and the row, and on nothing else, so that neither threads nor the format change what is
-//!   drawn.
+//! - **recipe**: a TOML file with architecture, sizes, formats, seed and value distributions, see [`Recipe`]. The
+//!   recipes of `corpus/models` are embedded in the binary.
+//! - **plan**: a checked recipe: every tensor with name, shape, type and the distribution of its values, see [`Plan`].
+//! - **stream**: the random numbers of one row of one tensor. They depend only on the seed, the tensor's name and the
+//!   row, so neither threads nor the format change them.
 //!
-//! Nothing here calls a function of a mathematical library: values come from integers by operations
-//! that IEEE 754 rounds exactly, which is why every machine gets the same ones.
+//! No function of a mathematical library is called. Values are computed from integers with operations that IEEE 754
+//! rounds exactly, so every machine computes the same ones.
 
 mod corpus;
 mod distribution;

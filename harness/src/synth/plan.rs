@@ -1,4 +1,4 @@
-//! A checked recipe: the tensors of the model to come, in the order of the file.
+//! A checked recipe: the tensors of the model in file order.
 
 use qk256::format::{ScaleRule, Storage};
 use qk256::gguf::{Builder, DEFAULT_ALIGNMENT, GgmlType, WriteError};
@@ -9,7 +9,7 @@ use super::metadata;
 use super::recipe::{Bell, Dense, DenseType, Matrix, Recipe, ScaleRange, ScaleSharing};
 use super::validate;
 
-/// A recipe that passed every check, and the tensors that follow from it.
+/// A recipe that passed all checks, and its tensors.
 #[derive(Debug, Clone)]
 pub struct Plan {
     recipe: Recipe,
@@ -17,18 +17,18 @@ pub struct Plan {
     file_bytes: u64,
 }
 
-/// A tensor that is to be drawn.
+/// A tensor to generate.
 #[derive(Debug, Clone)]
 pub struct PlannedTensor {
     /// Name in the file.
     pub name: String,
-    /// Dimensions as the file has them: the columns first, then the rows of a matrix.
+    /// Dimensions in the order of the file: columns, then the rows of a matrix.
     pub dims: Vec<usize>,
-    /// What it consists of.
+    /// Type and distribution of the elements.
     pub content: Content,
 }
 
-/// What the elements of a tensor are drawn from.
+/// Type and distribution of the elements of a tensor.
 #[derive(Debug, Clone, Copy)]
 pub enum Content {
     /// Numbers from a bell curve.
@@ -40,35 +40,35 @@ pub enum Content {
     },
     /// Ternary weights.
     Ternary(TernaryContent),
-    /// A few f32 that scale: what stands beside a matrix, or the divisors of rotary angles.
+    /// A few f32 scales: those of a companion tensor, or the divisors of rotary angles.
     Scale(ScaleRange),
 }
 
-/// What ternary weights are drawn from.
+/// Storage and distribution of ternary weights.
 #[derive(Debug, Clone, Copy)]
 pub struct TernaryContent {
     pub(super) storage: Storage,
     pub(super) codes: Codes,
     pub(super) scale: ScaleRange,
-    /// Whether each block draws a scale of its own.
+    /// Whether each block has its own scale.
     pub(super) scale_per_block: bool,
 }
 
 impl TernaryContent {
-    /// How the weights lie in bytes.
+    /// Storage of the weights.
     pub fn storage(&self) -> &Storage {
         &self.storage
     }
 }
 
 impl Plan {
-    /// Checks a recipe and lays out its model.
+    /// Checks a recipe and plans its tensors.
     ///
     /// # Errors
     ///
-    /// [`SynthError::Invalid`] with the field and what is wrong with it: sizes out of bounds, heads
-    /// that do not divide the width, an unknown format or one that cannot hold the columns,
-    /// impossible distributions, tensors that the architecture does not have.
+    /// [`SynthError::Invalid`] with the field and the reason: sizes out of bounds, heads that do not divide the width,
+    /// an unknown format or one that cannot hold the columns, impossible distributions, or tensors that the
+    /// architecture does not have.
     pub fn new(recipe: Recipe) -> Result<Plan, SynthError> {
         validate::recipe(&recipe)?;
         let tensors = tensors(&recipe)?;
@@ -91,17 +91,17 @@ impl Plan {
         &self.recipe
     }
 
-    /// All tensors, in the order of the file.
+    /// All tensors in file order.
     pub fn tensors(&self) -> &[PlannedTensor] {
         &self.tensors
     }
 
-    /// Exact size of the file, in bytes.
+    /// Exact size of the file in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
     }
 
-    /// The declarations of the file.
+    /// A builder with the file's metadata and tensors.
     pub(super) fn builder(&self) -> Result<Builder, WriteError> {
         let mut builder = Builder::default();
         metadata::declare(&self.recipe, &mut builder)?;
@@ -118,7 +118,7 @@ impl Plan {
 
     fn count_file_bytes(&self) -> Result<u64, WriteError> {
         let mut head = Vec::new();
-        // Only what stands in front of the data is written here.
+        // Only the part before the data is written here.
         let _unfinished = self.builder()?.start(&mut head)?;
         let alignment = DEFAULT_ALIGNMENT as u64;
         let padded = |tensor: &PlannedTensor| tensor.bytes().checked_next_multiple_of(alignment);
@@ -132,12 +132,12 @@ impl Plan {
 }
 
 impl PlannedTensor {
-    /// Elements of a row.
+    /// Number of elements in a row.
     pub fn cols(&self) -> usize {
         self.dims[0]
     }
 
-    /// Rows; 1 for a vector.
+    /// Number of rows; 1 for a vector.
     pub fn rows(&self) -> usize {
         self.dims[1..].iter().product()
     }
@@ -151,7 +151,7 @@ impl PlannedTensor {
         }
     }
 
-    /// Exact bytes, padding left out.
+    /// Exact size in bytes without padding.
     pub fn bytes(&self) -> u64 {
         let dense = |element: DenseType| {
             let block = element.block();
@@ -165,7 +165,7 @@ impl PlannedTensor {
     }
 }
 
-/// Names, shapes and order are those of the files that bitnet.cpp's own converter writes.
+/// Names, shapes and order are those of files written by bitnet.cpp's converter.
 fn tensors(recipe: &Recipe) -> Result<Vec<PlannedTensor>, SynthError> {
     let width = recipe.sizes.embedding as usize;
     let inner = recipe.sizes.feed_forward as usize;

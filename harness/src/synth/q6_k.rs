@@ -1,8 +1,8 @@
-//! Q6_K, written: runs of 16 weights share an int8 scale, 256 weights an f16 that scales the scales.
+//! Packs Q6_K: 16 consecutive weights share an int8 scale, and 256 weights share an f16 factor of these scales.
 //!
-//! The bytes of a block are those of `block_q6_K` in `ggml-quants.c` of `bitnet-cpp-sys` 0.0.5. Which scales are chosen
-//! is a quantizer's own affair; here the largest weight of each run becomes about the code -32, and the largest scale of
-//! the block becomes -128, so that both ends of both ranges are in use.
+//! The bytes of a block are those of `block_q6_K` in `ggml-quants.c` of `bitnet-cpp-sys` 0.0.5. The choice of scales is
+//! up to the quantizer. Here the largest weight of each run becomes about the code -32, and the largest scale of the
+//! block becomes -128, so that both ends of both ranges are used.
 
 use half::f16;
 
@@ -10,7 +10,7 @@ const RUN: usize = 16;
 const RUNS: usize = 16;
 const BLOCK: usize = RUN * RUNS;
 
-/// Rounds whole blocks of 256 values to Q6_K and appends their bytes, 210 a block.
+/// Rounds whole blocks of 256 values to Q6_K and appends their bytes, 210 for each block.
 pub(super) fn pack(values: &[f32], bytes: &mut Vec<u8>) {
     for block in values.as_chunks::<BLOCK>().0 {
         pack_block(block, bytes);
@@ -30,7 +30,7 @@ fn pack_block(values: &[f32; BLOCK], bytes: &mut Vec<u8>) {
         let step = factor.to_f32() * f32::from(scales[run]);
         for (at, &value) in values.iter().enumerate() {
             let code = (nearest(value, step).clamp(-32.0, 31.0) as i8 + 32) as u8;
-            // Each half of a block is four pieces of 32 weights.
+            // Each half of a block has four pieces of 32 weights.
             let weight = run * RUN + at;
             let (half, piece, at) = (weight / 128, weight / 32 % 4, weight % 32);
             low[64 * half + 32 * (piece % 2) + at] |= (code & 0xf) << (4 * (piece / 2));
@@ -43,13 +43,13 @@ fn pack_block(values: &[f32; BLOCK], bytes: &mut Vec<u8>) {
     bytes.extend(factor.to_le_bytes());
 }
 
-/// The value farthest from zero, with its sign.
+/// The signed value farthest from zero.
 fn farthest(values: &[f32]) -> f32 {
     let farther = |far: f32, &value: &f32| if value.abs() > far.abs() { value } else { far };
     values.iter().fold(0.0, farther)
 }
 
-/// The whole number of steps nearest to a value; none if there is no step.
+/// The nearest integer number of steps; 0 if the step is 0.
 fn nearest(value: f32, step: f32) -> f32 {
     if step == 0.0 {
         return 0.0;

@@ -1,4 +1,4 @@
-//! What a recipe says. Every field is explained here; unknown fields are refused.
+//! The contents of a recipe. Unknown fields are refused.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,39 @@ use serde::Deserialize;
 
 use super::error::SynthError;
 
-/// A recipe of a synthetic model, as it stands in a TOML file.
+/// A recipe of a synthetic model, read from a TOML file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The file that the recipe is from, for messages and for the model's name.
+    /// Path of the recipe file, for messages and for the model's name.
     #[serde(skip)]
     pub origin: String,
     /// `general.architecture`.
     pub architecture: Architecture,
-    /// Where all random numbers start.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// Base of the rotary position embedding's frequencies.
     pub rope_base: f32,
-    /// What RMS norms add to the mean square.
+    /// Number that RMS norms add to the mean square.
     pub rms_epsilon: f32,
     /// Sizes.
     pub sizes: Sizes,
-    /// The token embedding; it doubles as the output matrix where there is no `output`.
+    /// The token embedding. It is also the output matrix if there is no `output`.
     pub embedding: Dense,
-    /// Adds divisors of the rotary angles, one for each pair of a head's elements, which only `llama` can have.
+    /// Divisors of the rotary angles, one for each pair of a head's elements. Only `llama` can have them.
     pub rope_factors: Option<ScaleRange>,
-    /// An output matrix of its own, which only `llama` can have.
+    /// A separate output matrix. Only `llama` can have one.
     pub output: Option<Dense>,
     /// The weights of all norms, always f32.
     pub norms: Bell,
     /// The ternary matrices of all layers.
     pub weights: Ternary,
-    /// What is different for some of the matrices, such as `[override.ffn_down]`.
+    /// Changes for some of the matrices, such as `[override.ffn_down]`.
     #[serde(default, rename = "override")]
     pub overrides: BTreeMap<Matrix, Override>,
 }
 
-/// The graph that a model is for.
+/// The architecture of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Architecture {
     /// `bitnet`: norms inside attention and feed-forward, SiLU.
@@ -61,21 +61,20 @@ pub struct Sizes {
     pub embedding: u32,
     /// Width inside the feed-forward part.
     pub feed_forward: u32,
-    /// Layers.
+    /// Number of layers.
     pub layers: u32,
-    /// Attention heads, which share the embedding's width evenly.
+    /// Number of attention heads, which divide the embedding's width evenly.
     pub heads: u32,
-    /// Heads of keys and values; fewer than `heads` is grouped-query attention.
+    /// Number of heads of keys and values. Fewer than `heads` is grouped-query attention.
     pub kv_heads: u32,
-    /// Tokens: rows of the embedding.
+    /// Number of tokens, which is the number of rows of the embedding.
     pub vocabulary: u32,
-    /// Positions that the model is said to be trained for.
+    /// Context length in positions, as written in the metadata.
     pub context: u32,
 }
 
 impl Sizes {
-    /// Elements of one head. Rounded down where heads do not divide the width, which validation
-    /// refuses.
+    /// Number of elements of one head. Rounded down if heads do not divide the width, which validation refuses.
     pub const fn head(&self) -> u32 {
         match self.heads {
             0 => 0,
@@ -84,7 +83,7 @@ impl Sizes {
     }
 }
 
-/// A bell-shaped distribution: the sum of four uniforms, within 3.47 deviations of its mean.
+/// A bell-shaped distribution: the sum of four uniform numbers, within 3.47 deviations of its mean.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bell {
@@ -101,7 +100,7 @@ pub struct Dense {
     /// Element type.
     #[serde(rename = "type")]
     pub element: DenseType,
-    /// Standard deviation of its elements around zero.
+    /// Standard deviation of the elements around zero.
     pub spread: f32,
 }
 
@@ -118,57 +117,56 @@ pub enum DenseType {
     Q6K,
 }
 
-/// What ternary matrices are made of.
+/// Format and distribution of ternary matrices.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ternary {
     /// Format id, such as `i2_s.group128`.
     pub format: String,
-    /// How often codes 0, 1, 2 and 3 occur, in proportion: `[3, 4, 3, 0]` is 40 % zeros for the
-    /// ternary codebook, `[0, 0, 1, 0]` the extreme where all weights are +1. Quantizers never
-    /// write code 3. At most 65,536 in all.
+    /// Relative frequencies of codes 0, 1, 2 and 3: `[3, 4, 3, 0]` is 40 % zeros for the ternary codebook, and with
+    /// `[0, 0, 1, 0]` all weights are +1. Quantizers never write code 3. The sum is at most 65,536.
     pub code_shares: [u32; 4],
     /// Range of the scales.
     pub scale: ScaleRange,
-    /// What shares a scale.
+    /// The weights that share a scale.
     #[serde(default)]
     pub scale_sharing: ScaleSharing,
-    /// Adds to each matrix the tensor `.scale` of one f32 from this range, which the `bitnet`
-    /// graphs multiply by.
+    /// Range of the companion tensor `.scale` with one f32, which is added to each matrix and which the `bitnet` graphs
+    /// multiply by.
     pub scale_tensors: Option<ScaleRange>,
 }
 
-/// What differs for one kind of matrix; the rest is as `[weights]` says.
+/// Changes for one kind of matrix. Other fields are those of `[weights]`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// Instead of [`Ternary::format`].
+    /// Replaces [`Ternary::format`].
     pub format: Option<String>,
-    /// Instead of [`Ternary::code_shares`].
+    /// Replaces [`Ternary::code_shares`].
     pub code_shares: Option<[u32; 4]>,
-    /// Instead of [`Ternary::scale`].
+    /// Replaces [`Ternary::scale`].
     pub scale: Option<ScaleRange>,
-    /// Instead of [`Ternary::scale_sharing`].
+    /// Replaces [`Ternary::scale_sharing`].
     pub scale_sharing: Option<ScaleSharing>,
 }
 
-/// The least and the greatest scale. Every octave between is equally likely, and uniform in itself.
+/// The least and the greatest scale. Every octave between them is equally likely, with a uniform distribution inside.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(expecting = "two numbers, the least and the greatest scale")]
 pub struct ScaleRange(pub f32, pub f32);
 
-/// What shares a scale, in formats that have one for each block. Others have one for the tensor.
+/// The weights that share a scale in formats with block scales. Other formats have one scale for the tensor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScaleSharing {
-    /// All blocks of a tensor repeat one scale, as in models that were trained with one.
+    /// All blocks of a tensor have the same scale, as in models that were trained with one scale.
     #[default]
     Tensor,
-    /// Each block draws its own.
+    /// Each block has its own scale.
     Block,
 }
 
-/// A kind of ternary matrix, of which every layer has one.
+/// A kind of ternary matrix. Every layer has one of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each variant is the tensor of the same name")]
@@ -183,13 +181,12 @@ pub enum Matrix {
 }
 
 impl Recipe {
-    /// Reads a recipe. `origin` is the file that it is from.
+    /// Parses a recipe. `origin` is the path of its file.
     ///
     /// # Errors
     ///
-    /// [`SynthError::Syntax`] with line and column if `text` is no TOML, or a field is unknown,
-    /// missing or of another type. The values themselves are checked by
-    /// [`Plan::new`](super::Plan::new).
+    /// [`SynthError::Syntax`] with line and column if `text` is no TOML, or a field is unknown, missing or of another
+    /// type. [`Plan::new`](super::Plan::new) checks the values.
     pub fn parse(origin: &str, text: &str) -> Result<Recipe, SynthError> {
         let recipe: Recipe =
             toml::from_str(text).map_err(|error| SynthError::syntax(origin, text, &error))?;
@@ -199,13 +196,13 @@ impl Recipe {
         })
     }
 
-    /// The model's name: the file's, without folder and extension.
+    /// The model's name: the file name without its extension.
     pub fn name(&self) -> &str {
         let file = self.origin.rsplit(['/', '\\']).next().unwrap_or_default();
         file.strip_suffix(".toml").unwrap_or(file)
     }
 
-    /// What matrices of one kind are made of.
+    /// Format and distribution of one kind of matrix.
     pub fn ternary(&self, matrix: Matrix) -> Ternary {
         let base = self.weights.clone();
         let Some(other) = self.overrides.get(&matrix).cloned() else {
@@ -231,8 +228,8 @@ impl Architecture {
         }
     }
 
-    /// Whether the graph is one of the `bitnet` family: it norms inside attention and feed-forward,
-    /// knows `.scale` tensors, and always uses the embedding as the output matrix.
+    /// Whether the graph is one of the `bitnet` family, which has norms inside attention and feed-forward, supports
+    /// `.scale` tensors, and always uses the embedding as the output matrix.
     pub const fn is_bitnet(self) -> bool {
         matches!(self, Architecture::Bitnet | Architecture::BitnetB158)
     }
@@ -258,7 +255,7 @@ impl DenseType {
 }
 
 impl Matrix {
-    /// Every kind, in the order in which files hold them.
+    /// All kinds in file order.
     pub const ALL: [Matrix; 7] = [
         Matrix::AttnQ,
         Matrix::AttnK,
@@ -269,7 +266,7 @@ impl Matrix {
         Matrix::FfnDown,
     ];
 
-    /// Name in a tensor's name: `blk.0.NAME.weight`.
+    /// Part of a tensor's name: `blk.0.NAME.weight`.
     pub const fn name(self) -> &'static str {
         match self {
             Matrix::AttnQ => "attn_q",

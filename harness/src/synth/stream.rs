@@ -1,4 +1,4 @@
-//! Random numbers that are the same on every machine, for every row of every tensor apart.
+//! Random number streams that are the same on every machine, one for each row of each tensor.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -6,16 +6,16 @@ use sha2::{Digest, Sha256};
 
 /// The streams of one tensor.
 ///
-/// The key of ChaCha8 is the SHA-256 of the recipe's seed (8 bytes, little-endian) and the tensor's
-/// name; the number of a row is ChaCha's stream number.
+/// The key of ChaCha8 is the SHA-256 of the recipe's seed (8 bytes, little-endian) and the tensor's name. The index of
+/// a row is ChaCha's stream number.
 #[derive(Debug, Clone)]
 pub(super) struct Key([u8; 32]);
 
-/// One stream of random numbers.
+/// A stream of random numbers.
 pub(super) struct Stream(ChaCha8Rng);
 
 impl Key {
-    /// The stream for what concerns the tensor as a whole; no tensor has so many rows.
+    /// Number of the stream for the whole tensor. No tensor has so many rows.
     const WHOLE_TENSOR: u64 = u64::MAX;
 
     /// The key of a tensor.
@@ -31,7 +31,7 @@ impl Key {
         self.stream(row as u64)
     }
 
-    /// The stream of what concerns the tensor as a whole.
+    /// The stream for the whole tensor.
     pub(super) fn whole_tensor(&self) -> Stream {
         self.stream(Self::WHOLE_TENSOR)
     }
@@ -78,8 +78,7 @@ mod tests {
         );
     }
 
-    /// The numbers are those of ChaCha8 as its paper defines it, computed by other code than this
-    /// crate's.
+    /// The expected numbers are those of ChaCha8 in its paper, computed by another implementation.
     #[test]
     fn a_stream_never_changes() {
         let mut stream = Key::new(7, "stream").row(3);

@@ -1,13 +1,15 @@
-//! Models that are generated for one run.
+//! Temporary models that are generated for one run.
 
 use std::path::{Path, PathBuf};
 
 use super::error::SynthError;
 use super::plan::Plan;
-use super::{Existing, create, find};
+use super::{Existing, find, write_file};
+use crate::destination::Destination;
+use crate::progress::Progress;
 use crate::scratch::ScratchFolder;
 
-/// A generated model in a folder of its own, both of which go with this value.
+/// A generated model in its own folder. Dropping this removes both.
 #[derive(Debug)]
 pub struct TemporaryModel {
     path: PathBuf,
@@ -15,23 +17,24 @@ pub struct TemporaryModel {
 }
 
 impl TemporaryModel {
-    /// The model of a recipe, by name or path.
+    /// Generates the model of a recipe, given by name or path.
     ///
     /// # Errors
     ///
     /// [`SynthError`].
-    pub fn create(recipe: &str) -> Result<TemporaryModel, SynthError> {
+    pub fn create(recipe: &str, progress: &Progress) -> Result<TemporaryModel, SynthError> {
         let recipe = find(recipe)?;
         let folder = ScratchFolder::new().map_err(SynthError::Temporary)?;
         let path = folder.path().join(format!("{}.gguf", recipe.name()));
-        create(&Plan::new(recipe)?, &path, Existing::Refuse)?;
+        let destination = Destination::at(&path, Existing::Refuse)?;
+        write_file(&Plan::new(recipe)?, destination, progress)?;
         Ok(TemporaryModel {
             path,
             _folder: folder,
         })
     }
 
-    /// The file.
+    /// Path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! The checks of a recipe, before anything is drawn or written.
+//! Checks a recipe before the model is generated.
 
 use std::ops::RangeInclusive;
 
@@ -9,32 +9,32 @@ use super::distribution::Codes;
 use super::error::{Problem, SynthError};
 use super::recipe::{Bell, Dense, Matrix, Recipe, ScaleRange, Sizes, Ternary};
 
-/// The widest matrix side. With it, every product of sizes is far from overflowing 64 bits.
-const SIDE: RangeInclusive<u32> = 1..=1 << 18;
-/// llama.cpp has a fixed number of layers, `LLAMA_MAX_LAYERS`.
+/// Bounds of rows and columns. With them no product of sizes overflows 64 bits.
+const MATRIX_DIM: RangeInclusive<u32> = 1..=1 << 18;
+/// Bounds of the number of layers: `LLAMA_MAX_LAYERS` of llama.cpp.
 const LAYERS: RangeInclusive<u32> = 1..=512;
 const HEADS: RangeInclusive<u32> = 1..=1024;
 const VOCABULARY: RangeInclusive<u32> = 1..=1 << 20;
 const CONTEXT: RangeInclusive<u32> = 1..=1 << 24;
 const ROPE_BASE: RangeInclusive<f32> = 1.0..=1e9;
-/// What divides a rotary angle.
+/// Bounds of the divisors of rotary angles.
 const ROPE_FACTOR: RangeInclusive<f32> = 1e-3..=1e3;
 const RMS_EPSILON: RangeInclusive<f32> = 0.0..=1.0;
-/// Means and spreads whose values f16 holds, far tails included.
+/// Bounds of means and spreads for which f16 holds all values, including far tails.
 const BELL_MEAN: RangeInclusive<f32> = -1e3..=1e3;
 const BELL_SPREAD: RangeInclusive<f32> = 0.0..=1e3;
 
-/// What a check finds: a field, and what is wrong with it.
+/// The result of a check: the invalid field and the reason.
 type Check = Result<(), (String, Problem)>;
 
-/// What the weights of one kind of matrix are drawn from, checked.
+/// The checked format and distribution of one kind of matrix.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CheckedTernary {
     pub(super) storage: Storage,
     pub(super) codes: Codes,
 }
 
-/// Checks everything but the ternary matrices, which [`ternary`] checks one by one.
+/// Checks everything except the ternary matrices, which [`ternary`] checks one by one.
 pub(super) fn recipe(recipe: &Recipe) -> Result<(), SynthError> {
     let checked = sizes(recipe)
         .and_then(|()| number("rope_base", recipe.rope_base, ROPE_BASE))
@@ -56,9 +56,9 @@ pub(super) fn recipe(recipe: &Recipe) -> Result<(), SynthError> {
     checked.map_err(|(field, problem)| invalid(recipe, field, problem))
 }
 
-/// Checks what one kind of matrix is made of.
+/// Checks the format and distribution of one kind of matrix.
 ///
-/// Errors name the field where it stands: in the override if that has it, else under `[weights]`.
+/// Errors name the field where it is defined: in the override if it is there, otherwise under `[weights]`.
 pub(super) fn ternary(recipe: &Recipe, matrix: Matrix) -> Result<CheckedTernary, SynthError> {
     let at = |field: &'static str, overridden: bool| {
         if overridden {
@@ -105,8 +105,8 @@ fn invalid(recipe: &Recipe, field: String, problem: Problem) -> SynthError {
 
 fn sizes(recipe: &Recipe) -> Check {
     let sizes = &recipe.sizes;
-    count("sizes.embedding", sizes.embedding, SIDE)?;
-    count("sizes.feed_forward", sizes.feed_forward, SIDE)?;
+    count("sizes.embedding", sizes.embedding, MATRIX_DIM)?;
+    count("sizes.feed_forward", sizes.feed_forward, MATRIX_DIM)?;
     count("sizes.layers", sizes.layers, LAYERS)?;
     count("sizes.heads", sizes.heads, HEADS)?;
     count("sizes.kv_heads", sizes.kv_heads, HEADS)?;
@@ -135,7 +135,7 @@ fn sizes(recipe: &Recipe) -> Check {
     Ok(())
 }
 
-/// Tensors that the architecture's graph would leave unread, for which llama.cpp refuses a file.
+/// Refuses tensors that the architecture's graph does not read, because llama.cpp refuses such files.
 fn graph(recipe: &Recipe) -> Check {
     let refuse = |field: &str, what| {
         let architecture = recipe.architecture.name();
@@ -185,8 +185,7 @@ fn codes(storage: &Storage, shares: [u32; 4]) -> Result<Codes, Problem> {
     Ok(Codes::new(shares))
 }
 
-/// The scales that a format stores without losing them: normal f32, or f16 down to the smallest
-/// subnormal.
+/// Bounds of the scales that a format can store: normal f32, or f16 down to the smallest subnormal.
 fn scale_bounds(rule: ScaleRule) -> RangeInclusive<f32> {
     match rule {
         ScaleRule::Tensor => f32::MIN_POSITIVE..=f32::MAX,

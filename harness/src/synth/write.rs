@@ -1,9 +1,9 @@
-//! From a plan to a file: streamed, hashed on the way, and put in its place only when whole.
+//! Writes the model of a plan to a file. Bytes are streamed and hashed, and the file is renamed to its path when it is
+//! complete.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use qk256::gguf::WriteError;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -13,29 +13,26 @@ use super::fill::fill;
 use super::plan::Plan;
 use crate::destination::Destination;
 use crate::existing::Existing;
-use crate::printable;
+use crate::progress::Progress;
 
-/// Files from this size on take long enough to show progress.
-const SHOW_PROGRESS_FROM: u64 = 64 << 20;
-
-/// A file that was written.
+/// A written file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Written {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its bytes, in hexadecimal.
+    /// SHA-256 of the bytes in hexadecimal.
     pub sha256: String,
 }
 
-/// Writes the model to `sink`, all its bytes in order, with a few megabytes of memory.
+/// Writes all bytes of the model to `sink` in order. Uses a few megabytes of memory.
 ///
 /// # Errors
 ///
-/// [`SynthError::Container`] if the sink refuses bytes.
+/// [`SynthError::Container`] if the sink returns an error.
 pub fn write_to<W: Write>(plan: &Plan, sink: W) -> Result<W, SynthError> {
-    stream(plan, sink, &ProgressBar::hidden()).map_err(|source| SynthError::Container {
+    stream(plan, sink, &Progress::silent()).map_err(|source| SynthError::Container {
         what: plan.recipe().origin.clone(),
         source,
     })
@@ -43,26 +40,30 @@ pub fn write_to<W: Write>(plan: &Plan, sink: W) -> Result<W, SynthError> {
 
 /// Writes the model to a file at `path`.
 ///
-/// The bytes go to a temporary file in the same folder, which takes the name `path` when it is
-/// whole. A run that ends early removes it, and after one that was killed the next one does; there is
-/// never a half file at `path`. Progress of a large file is shown on stderr if that is a terminal.
+/// The bytes are written to a temporary file in the same folder, which is renamed to `path` when it is complete. A run
+/// that ends early removes the temporary file. After a run that was killed, the next run removes it. There is never an
+/// incomplete file at `path`.
 ///
 /// # Errors
 ///
-/// [`SynthError::Exists`], [`SynthError::Create`], or [`SynthError::Container`] if the disk refuses
-/// bytes.
+/// [`SynthError::Exists`], [`SynthError::Create`], or [`SynthError::Container`] if the bytes cannot be written.
 pub fn create(plan: &Plan, path: &Path, existing: Existing) -> Result<Written, SynthError> {
-    write_file(plan, Destination::at(path, existing)?)
+    write_file(plan, Destination::at(path, existing)?, &Progress::silent())
 }
 
-/// Writes the model to where it was promised, as [`create`].
+/// Writes the model to a claimed destination, like [`create`].
 ///
 /// # Errors
 ///
 /// As [`create`].
-pub fn write_file(plan: &Plan, destination: Destination) -> Result<Written, SynthError> {
+pub fn write_file(
+    plan: &Plan,
+    destination: Destination,
+    progress: &Progress,
+) -> Result<Written, SynthError> {
     let path = destination.path().to_owned();
-    let progress = progress(plan);
+    progress.set_length(plan.file_bytes());
+    progress.set_part(plan.recipe().name());
     let sink = Hashing {
         inner: destination.start()?,
         hasher: Sha256::new(),
@@ -72,11 +73,11 @@ pub fn write_file(plan: &Plan, destination: Destination) -> Result<Written, Synt
         inner,
         hasher,
         bytes,
-    } = stream(plan, sink, &progress).map_err(|source| SynthError::Container {
+    } = stream(plan, sink, progress).map_err(|source| SynthError::Container {
         what: path.display().to_string(),
         source,
     })?;
-    progress.finish_and_clear();
+    progress.finish();
     inner.finish()?;
     let sha256 = hasher
         .finalize()
@@ -90,7 +91,7 @@ pub fn write_file(plan: &Plan, destination: Destination) -> Result<Written, Synt
     })
 }
 
-fn stream<W: Write>(plan: &Plan, sink: W, progress: &ProgressBar) -> Result<W, WriteError> {
+fn stream<W: Write>(plan: &Plan, sink: W, progress: &Progress) -> Result<W, WriteError> {
     let mut writer = plan.builder()?.start(sink)?;
     for tensor in plan.tensors() {
         writer = writer.stream(&tensor.name, |sink| {
@@ -102,21 +103,7 @@ fn stream<W: Write>(plan: &Plan, sink: W, progress: &ProgressBar) -> Result<W, W
     writer.finish()
 }
 
-/// A bar on stderr, which indicatif hides where stderr is no terminal.
-fn progress(plan: &Plan) -> ProgressBar {
-    if plan.file_bytes() < SHOW_PROGRESS_FROM {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::with_draw_target(Some(plan.file_bytes()), crate::supervisor::progress());
-    match ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
-        Ok(style) => bar
-            .with_style(style)
-            .with_message(printable::line(plan.recipe().name()).into_owned()),
-        Err(_) => bar,
-    }
-}
-
-/// Hashes and counts what it passes on.
+/// A writer that hashes and counts the bytes.
 struct Hashing<W> {
     inner: W,
     hasher: Sha256,

@@ -1,4 +1,4 @@
-//! Edits of what a model file holds.
+//! Edits of the contents of a model file.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -7,23 +7,23 @@ use std::path::Path;
 use harness::rewrite::{ModelDraft, TensorDraft};
 use qk256::gguf::Value;
 
-/// What tests do to a draft.
+/// Edits of a draft.
 pub(crate) trait Edit<'a>: Sized {
-    /// The same model under another architecture's name, in its value and in all keys.
+    /// Renames the architecture, in its value and in all keys.
     fn renamed(self, architecture: &'a str) -> Self;
 
-    /// Gives the metadata key that ends in `suffix` another value, or takes it out.
+    /// Replaces the value of the metadata key that ends in `suffix`, or removes the key.
     #[track_caller]
     fn set(self, suffix: &str, value: Option<Value<'a>>) -> Self;
 
     /// Adds a metadata key.
     fn add(self, key: &str, value: impl Into<Value<'a>>) -> Self;
 
-    /// The tensor of this name, to be edited.
+    /// The tensor with this name, for editing.
     #[track_caller]
     fn tensor(&mut self, name: &str) -> &mut TensorDraft<'a>;
 
-    /// Writes it to a file.
+    /// Writes the draft to a file.
     fn save(&self, path: &Path);
 }
 

@@ -1,4 +1,4 @@
-//! The forward pass in Rust against the strict oracle: every named node and every logit, bit for bit.
+//! Compares the forward pass in Rust with the strict oracle: every named node and every logit must be bit-identical.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,12 +7,12 @@ use cpp_shim::{Build, SessionParams};
 use qk256::gguf::GgufFile;
 use qk256::model::{Architecture, Context, ContextParams, LoadParams, Model, Node};
 
-/// The build whose arithmetic the forward pass follows, for tests that need [`FOLLOWED`](super::FOLLOWED).
+/// The build whose arithmetic the forward pass reproduces, for tests that need [`FOLLOWED`](super::FOLLOWED).
 pub(crate) fn strict() -> &'static Build {
     super::followed().expect("the test says that it needs the followed oracle")
 }
 
-/// What is decoded, and how.
+/// The tokens to decode and the parameters.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     /// Tokens of each decode.
@@ -33,7 +33,7 @@ impl Run {
     }
 }
 
-/// `n` tokens that fit every small vocabulary.
+/// `n` tokens that are in every small vocabulary.
 pub(crate) fn tokens(n: usize) -> Vec<u32> {
     (0..n).map(|i| (i * 37 % 311) as u32).collect()
 }
@@ -47,7 +47,7 @@ fn is_own(node: &cpp_shim::Node<'_>) -> bool {
     !view && !node.name.starts_with("node_") && node.element == "f32"
 }
 
-/// Decodes as `run` says on both sides and compares all nodes and logits.
+/// Decodes `run` with both implementations and compares all nodes and logits.
 pub(crate) fn compare(build: &Build, path: &Path, run: &Run) {
     let what = format!("{} {run:?}", path.display());
     let params = SessionParams {

@@ -1,4 +1,4 @@
-//! What the integration tests share: the command, generated models, and the models that bitnet.cpp itself wrote.
+//! Helpers of the integration tests: the command, generated models, and models that bitnet.cpp itself wrote.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
@@ -6,6 +6,7 @@ pub(crate) mod draft;
 pub(crate) mod forward;
 #[path = "../../../cpp-shim/tests/common/needs.rs"]
 mod needs;
+pub(crate) mod oracles;
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
@@ -14,8 +15,8 @@ use std::process::{Child, Command, Output, Stdio};
 
 use cpp_shim::Build;
 use draft::Edit;
+use harness::participant::Forward;
 use harness::rewrite::ModelDraft;
-use harness::side::Forward;
 use harness::synth;
 use qk256::gguf::{GgufFile, Value};
 use testing::Need;
@@ -23,7 +24,7 @@ use testing::Need;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use needs::ORACLE;
 
-/// The oracle whose arithmetic the forward pass follows, compiled for the CPU feature that decides on it.
+/// The oracle whose arithmetic the forward pass reproduces, compiled for the CPU feature that determines it.
 pub(crate) const FOLLOWED: Need = Need {
     name: "followed-oracle",
     check: || {
@@ -51,7 +52,7 @@ pub(crate) fn harness_in(folder: &Path, args: &[&str]) -> Output {
         .expect("the harness starts")
 }
 
-/// Whether the process has a handler for SIGINT, as the kernel tells.
+/// Whether the process has a handler for SIGINT, according to the kernel.
 #[cfg(target_os = "linux")]
 pub(crate) fn catches_interrupts(child: &Child) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
@@ -60,17 +61,17 @@ pub(crate) fn catches_interrupts(child: &Child) -> bool {
     u64::from_str_radix(caught.trim(), 16).unwrap() >> (libc::SIGINT - 1) & 1 == 1
 }
 
-/// The command, which ignores no signal: a shell's `&` and `nohup` leave some ignored for whatever they start.
+/// Resets ignored signals of the command, because a shell's `&` and `nohup` start processes that ignore some.
 pub(crate) fn heeding_signals(command: &mut Command) -> &mut Command {
     let heed = || {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            // SAFETY: to set a disposition is safe in a signal handler's terms, and so between fork and exec; no handler is
+            // SAFETY: setting a disposition is async-signal-safe, and so allowed between fork and exec. No handler is
             // set.
             unsafe { libc::signal(signal, libc::SIG_DFL) };
         }
         Ok(())
     };
-    // SAFETY: the closure calls nothing but `signal`.
+    // SAFETY: the closure calls only `signal`.
     unsafe { command.pre_exec(heed) }
 }
 
@@ -79,7 +80,7 @@ pub(crate) fn harness(args: &[&str]) -> Output {
     harness_in(Path::new("."), args)
 }
 
-/// A program with a standard output that nobody reads any more, from before its start on.
+/// A program whose standard output is a pipe with a closed reader.
 pub(crate) fn unread(program: impl AsRef<OsStr>) -> Command {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
@@ -88,7 +89,7 @@ pub(crate) fn unread(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs the command `harness` in `folder`, whose output nobody reads.
+/// Runs the command `harness` in `folder` with a closed standard output.
 pub(crate) fn harness_unread(folder: &Path, args: &[&str]) -> Output {
     let mut command = unread(env!("CARGO_BIN_EXE_harness"));
     let child = command.args(args).current_dir(folder).spawn();
@@ -96,7 +97,7 @@ pub(crate) fn harness_unread(folder: &Path, args: &[&str]) -> Output {
     child.wait_with_output().expect("the harness ends")
 }
 
-/// The first child of a process, once there is one. Until it runs a program of its own, it has the memory of its parent.
+/// The first child of a process, if there is one. Until it executes another program, it has the memory of its parent.
 pub(crate) fn child_of(process: u32) -> Option<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).ok()?;
     tasks.flatten().find_map(|task| {
@@ -115,7 +116,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The exit code, with what was printed if it is not the wanted one.
+/// Asserts the exit code and prints the output if it is another one.
 #[track_caller]
 pub(crate) fn assert_code(output: &Output, wanted: i32) {
     let (out, err) = (stdout(output), stderr(output));
@@ -139,7 +140,7 @@ pub(crate) fn generate(recipe: &str, folder: &Path) -> PathBuf {
     path
 }
 
-/// Writes the model at `original` anew with other metadata.
+/// Writes a copy of the model at `original` with other metadata.
 pub(crate) fn with_metadata(original: &Path, copy: &Path, metadata: &[(&str, Value<'_>)]) {
     let original = GgufFile::open(original).expect("a model");
     let mut draft = ModelDraft::of(&original.view());

@@ -1,4 +1,4 @@
-//! The commands of a page.
+//! Runs the commands of a page.
 
 use std::fmt;
 use std::fs;
@@ -11,7 +11,7 @@ use super::page::{Block, Page, Step, root};
 use super::programs::Programs;
 use testing::test;
 
-/// The folder that the commands of a page run in: it has what a checkout has beside the code.
+/// The working directory of a page's commands, with the files of a checkout except the code.
 pub(crate) struct Place(TempDir);
 
 impl Place {
@@ -24,7 +24,7 @@ impl Place {
     }
 }
 
-/// Copies the files of a folder, not those of folders in it.
+/// Copies the files of a folder without its subfolders.
 fn copy_files(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder can be made");
     for entry in fs::read_dir(from).expect("a folder of the repository") {
@@ -35,13 +35,13 @@ fn copy_files(from: &Path, to: &Path) {
     }
 }
 
-/// What was done with the commands of pages.
+/// The counts of commands on pages.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) run: usize,
-    /// Commands that `.ci/run` runs.
+    /// Number of commands that `.ci/run` runs.
     in_ci: usize,
-    /// Why commands were not run.
+    /// Reasons for commands that were not run.
     not_run: Vec<String>,
 }
 
@@ -71,14 +71,14 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What a line of a page asks for.
+/// A line of a page with a command.
 #[derive(Debug, PartialEq, Eq)]
 struct Line<'a> {
     command: &'a str,
     exit: i32,
 }
 
-/// Runs everything on a page. With `compare` the page gets what the commands print in place of what it shows.
+/// Runs all commands of a page. With `compare`, replaces the outputs in the page by those of the commands.
 pub(crate) fn walk(
     page: &mut Page,
     programs: &Programs,
@@ -135,7 +135,7 @@ pub(crate) fn walk(
     Ok(counts)
 }
 
-/// The commands of a block: no empty lines, no comments, lines that go on joined.
+/// The commands of a block, without empty lines and comments, and with continued lines joined.
 fn lines(text: &[&str]) -> Vec<String> {
     let joined = text.join("\n").replace("\\\n", "");
     let commands = joined
@@ -147,7 +147,7 @@ fn lines(text: &[&str]) -> Vec<String> {
 }
 
 impl<'a> Line<'a> {
-    /// `COMMAND # exit code N`.
+    /// Parses `COMMAND # exit code N`.
     fn of(line: &'a str) -> Line<'a> {
         let Some((command, code)) = line.rsplit_once(" # exit code ") else {
             return Line {
@@ -160,7 +160,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The command with programs of this build in place of `cargo run`; none if it is another one of cargo's, or of others.
+/// The command with programs of this build instead of `cargo run`. None for other commands of cargo and of other
+/// programs.
 fn resolve(command: &str) -> Option<String> {
     let command = command.replace("cargo run --release ", "cargo run ");
     let assigned = |word: &&str| word.contains('=') && !word.starts_with('-');
@@ -182,7 +183,7 @@ fn trouble(command: &str, programs: &Programs) -> Option<String> {
     programs.trouble(arguments)
 }
 
-/// Other commands have to be steps of `.ci/run`, which runs them.
+/// Checks that another command is a step of `.ci/run`, which runs it.
 fn in_ci(command: &str) -> Result<(), String> {
     let steps = fs::read_to_string(root().join(".ci/run")).expect("the steps of CI");
     if steps
@@ -196,7 +197,7 @@ fn in_ci(command: &str) -> Result<(), String> {
     ))
 }
 
-/// What the command prints, as a page shows it.
+/// Runs the command and returns its output as shown on a page.
 fn run(line: &Line<'_>, programs: &Programs, place: &Place) -> Result<Vec<String>, String> {
     let output = Command::new("bash")
         .args(["-o", "pipefail", "-c", line.command])
@@ -206,9 +207,9 @@ fn run(line: &Line<'_>, programs: &Programs, place: &Place) -> Result<Vec<String
         .expect("bash starts");
     let out = String::from_utf8(output.stdout).expect("the output is UTF-8");
     if output.status.code() != Some(line.exit) {
-        let said = String::from_utf8_lossy(&output.stderr);
+        let output_text = String::from_utf8_lossy(&output.stderr);
         return Err(format!(
-            "`{}` ended with {}, not exit code {}:\n{out}{said}",
+            "`{}` ended with {}, not exit code {}:\n{out}{output_text}",
             line.command, output.status, line.exit
         ));
     }
@@ -245,7 +246,7 @@ fn commands_are_read() {
 }
 
 #[test]
-fn what_ci_does_not_run_is_told() {
+fn commands_that_ci_does_not_run_are_reported() {
     assert!(in_ci("cargo test").is_ok());
     assert!(in_ci("cargo tset").is_err());
 }

@@ -1,9 +1,9 @@
-//! Links between pages.
+//! Checks links between pages.
 
 use super::page::Page;
 use testing::test;
 
-/// The links of a page that lead nowhere: files that are not there, and anchors that no heading has.
+/// The broken links of a page: files that do not exist, and anchors without a heading.
 pub(crate) fn broken(page: &Page) -> Vec<String> {
     let mut broken = Vec::new();
     for (line, text) in page.prose() {

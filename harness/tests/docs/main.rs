@@ -1,8 +1,8 @@
-//! The documentation holds: every command on its pages runs and exits as the page says, what they print is what the page
-//! shows, and every link leads somewhere.
+//! Tests the documentation: every command on its pages exits as the page shows, prints the shown output, and every link
+//! has a target.
 //!
-//! `UPDATE_DOCS=1` writes what the commands print into the pages; `DOCS_PAGES=README.md,docs/ladder.md` runs those of these
-//! pages alone.
+//! `UPDATE_DOCS=1` writes the outputs of the commands into the pages. `DOCS_PAGES=README.md,docs/levels.md` runs only
+//! the commands of these pages.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -25,7 +25,7 @@ use testing::test;
 fn every_command_runs_and_prints_what_the_page_shows() {
     let programs = programs::find();
     let update = env::var_os("UPDATE_DOCS").is_some();
-    // Elsewhere the first oracle is another build, with other figures.
+    // On other machines the first oracle is another build with other numbers.
     let compare = FOLLOWED.is_met();
     let wanted = env::var("DOCS_PAGES").ok();
     let mut pages = Page::all();
@@ -65,24 +65,24 @@ fn every_command_runs_and_prints_what_the_page_shows() {
     assert!(total.run > 0, "no page has a command");
 }
 
-/// A program of one's own ends by its verdict too, whoever reads.
+/// A user's own program ends with its verdict too, also with a closed pipe.
 #[test(needs(ORACLE))]
-fn a_broken_kernel_is_no_agreement_when_nobody_reads() {
+fn a_broken_kernel_is_no_agreement_with_a_closed_pipe() {
     let example = programs::find().examples.join("own_kernel");
     let mut example = unread(example);
-    example.args(["--broken", "--rung=lut"]);
+    example.args(["--broken", "--level=lut"]);
     let output = example.spawn().unwrap().wait_with_output().unwrap();
     assert_code(&output, 1);
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let broken: Vec<String> = Page::all().iter().flat_map(links::broken).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
 #[test]
-fn the_readme_leads_to_every_page() {
+fn the_readme_links_every_page() {
     let readme = fs::read_to_string(page::root().join("README.md")).unwrap();
     for page in Page::all() {
         let name = page.name();
@@ -94,7 +94,7 @@ fn the_readme_leads_to_every_page() {
 }
 
 #[test]
-fn every_command_that_is_spoken_of_exists() {
+fn every_mentioned_command_exists() {
     let programs = programs::find();
     for page in Page::all() {
         for (line, command) in page.spoken() {

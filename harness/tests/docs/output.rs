@@ -1,8 +1,8 @@
-//! What of a program's output is the same on every machine with the oracles.
+//! Normalizes outputs to the part that is the same on every machine with the oracles.
 
 use testing::test;
 
-/// The line without widths of columns, and without what this CPU has.
+/// The line without column widths and without the features of this CPU.
 pub(crate) fn normalised(line: &str) -> String {
     let mut line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some(start) = [" yes", " skipped: no "]
@@ -18,7 +18,7 @@ pub(crate) fn normalised(line: &str) -> String {
 }
 
 #[test]
-fn what_this_cpu_has_does_not_count() {
+fn features_of_this_cpu_are_ignored() {
     let same = |a, b| assert_eq!(normalised(a), normalised(b));
     same(
         "k.avx2  k  avx2   yes, chosen",

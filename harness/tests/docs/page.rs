@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::output;
 use testing::test;
 
-/// The folder of the repository.
+/// The root folder of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -17,22 +17,22 @@ pub(crate) struct Page {
     original: String,
 }
 
-/// A fenced block, by the numbers of its lines from 0.
+/// A fenced block with its line numbers, from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) language: String,
-    /// The line of the opening fence and that of the closing one.
+    /// Lines of the opening and the closing fence.
     pub(crate) open: usize,
     pub(crate) close: usize,
     pub(crate) indent: usize,
 }
 
-/// What is to be done, in the order of the page.
+/// A step, in the order of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// A command that the reader of the page is spared.
+    /// A command that is hidden from the reader.
     Quietly(String),
-    /// Commands, why they are not run if they are not, and the block with what they print.
+    /// Commands, the reason why they are not run if they are not, and the block with their output.
     Run {
         block: Block,
         not_run: Option<String>,
@@ -41,7 +41,7 @@ pub(crate) enum Step {
 }
 
 impl Page {
-    /// The README, everything in `docs`, and how to read receipts.
+    /// The README, the pages in `docs`, and the page about receipts.
     pub(crate) fn all() -> Vec<Page> {
         let docs = fs::read_dir(root().join("docs")).expect("the folder of the pages");
         let docs = docs.map(|entry| entry.expect("an entry").file_name());
@@ -67,7 +67,7 @@ impl Page {
         }
     }
 
-    /// Relative to the repository.
+    /// Path relative to the repository.
     pub(crate) fn name(&self) -> String {
         let name = self.path.strip_prefix(root()).expect("a page of ours");
         name.display().to_string()
@@ -103,7 +103,7 @@ impl Page {
         blocks
     }
 
-    /// The lines of a block, without its indentation.
+    /// The lines of a block without indentation.
     pub(crate) fn text(&self, block: &Block) -> Vec<&str> {
         let lines = &self.lines[block.open + 1..block.close];
         let text = |line: &'_ String| line.len().min(block.indent);
@@ -157,7 +157,7 @@ impl Page {
         steps.into_iter().map(|(_, step)| step).collect()
     }
 
-    /// Puts other lines into a block. Blocks after it move: the last one first.
+    /// Replaces the lines of a block. Later blocks move, so replace the last one first.
     pub(crate) fn replace(&mut self, block: &Block, text: &[String]) {
         let indented = text.iter().map(|line| match line.as_str() {
             "" => String::new(),
@@ -170,7 +170,7 @@ impl Page {
         fs::write(&self.path, self.current()).expect("the page can be written");
     }
 
-    /// What the page shows and the commands no longer print.
+    /// The shown outputs that the commands no longer print.
     pub(crate) fn stale(&self) -> Option<String> {
         let (old, new) = (self.original.lines(), self.current());
         let pairs = old
@@ -196,7 +196,7 @@ impl Page {
         self.lines.iter().map(|line| format!("{line}\n")).collect()
     }
 
-    /// The anchors of the page, as GitHub makes them of headings.
+    /// The anchors that GitHub makes from the headings of the page.
     pub(crate) fn anchors(&self) -> Vec<String> {
         let headings = self
             .prose()
@@ -207,7 +207,7 @@ impl Page {
             .collect()
     }
 
-    /// The subcommands in code within the prose, with their lines.
+    /// The subcommands in code spans of the prose, with their lines.
     pub(crate) fn spoken(&self) -> Vec<(usize, String)> {
         let mut spoken = Vec::new();
         for (number, line) in self.prose() {
@@ -224,7 +224,7 @@ impl Page {
     }
 }
 
-/// `<!-- KIND text -->`.
+/// The text of `<!-- KIND text -->`.
 fn comment(line: &str, kind: &str) -> Option<String> {
     let text = line.trim().strip_prefix("<!-- ")?.strip_suffix(" -->")?;
     Some(text.strip_prefix(kind)?.to_owned())
@@ -241,7 +241,7 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn a_page_is_taken_apart() {
+fn a_page_is_parsed() {
     let text = "# A page of `x.y`\n<!-- first: harness a -->\n```sh\nharness b\n```\n\n```text\nb\n```\n\
                 1. x\n\n   <!-- not run: why -->\n   ```sh\n   harness c\n   ```\nsay `harness d -x`\n";
     let page = Page::new(root().join("x.md"), text.into());

@@ -1,4 +1,4 @@
-//! The programs that pages run.
+//! The programs that the pages run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,13 +9,13 @@ use std::{env, ffi::OsString};
 use super::common::{harness, stdout};
 use super::page;
 
-/// The folders of the command and of the examples.
+/// Folders of the command and of the examples.
 pub(crate) struct Programs {
     pub(crate) bin: PathBuf,
     pub(crate) examples: PathBuf,
 }
 
-/// The sources that programs are built of, in the workspace.
+/// Source folders of the programs in the workspace.
 const SOURCES: [&str; 5] = [
     "cpp-shim/include",
     "cpp-shim/src",
@@ -24,7 +24,7 @@ const SOURCES: [&str; 5] = [
     "rust-kernel/src",
 ];
 
-/// The programs as they were built; an example that was not, or not since its sources changed, is built now.
+/// Finds the built programs. An example that is missing or older than its sources is built.
 pub(crate) fn find() -> Programs {
     static EXAMPLE: Once = Once::new();
     let harness = Path::new(env!("CARGO_BIN_EXE_harness"));
@@ -47,7 +47,7 @@ fn written(file: &Path) -> Option<SystemTime> {
     file.metadata().and_then(|data| data.modified()).ok()
 }
 
-/// When the last of all files below a folder was written.
+/// The newest modification time of the files below a folder.
 fn newest(folder: &Path) -> Option<SystemTime> {
     let entries = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
     entries
@@ -61,7 +61,7 @@ fn newest(folder: &Path) -> Option<SystemTime> {
         .max()
 }
 
-/// `cargo test` builds examples, `cargo test --test docs` does not.
+/// Builds an example, because `cargo test --test docs` does not build examples.
 fn build_example(bin: &Path) {
     let target = bin.parent().expect("profiles are in the target folder");
     let mut cargo = Command::new(env!("CARGO"));
@@ -82,7 +82,7 @@ fn build_example(bin: &Path) {
 }
 
 impl Programs {
-    /// `PATH` with both folders before everything else.
+    /// `PATH` with both folders first.
     pub(crate) fn path(&self) -> OsString {
         let rest = env::var_os("PATH").unwrap_or_default();
         let rest = env::split_paths(&rest);
@@ -90,12 +90,12 @@ impl Programs {
         env::join_paths(folders.chain(rest)).expect("folders without colons")
     }
 
-    /// Whether there is such a subcommand.
+    /// Whether there is a subcommand with this name.
     pub(crate) fn has_command(&self, name: &str) -> bool {
         harness(&[name, "--help"]).status.success()
     }
 
-    /// What is wrong with a command that is not run: a subcommand or an option that does not exist.
+    /// The error of a command that is not run: a subcommand or an option that does not exist.
     pub(crate) fn trouble(&self, arguments: &[&str]) -> Option<String> {
         let [command, options @ ..] = arguments else {
             return Some("no subcommand".into());

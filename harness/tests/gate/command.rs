@@ -1,4 +1,4 @@
-//! The commands: what they print, write and end with.
+//! The commands: their output, files and exit codes.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::generated;
 use crate::made::{changed, check, green};
 use testing::test;
 
-/// A folder with green receipts in `receipts/` and a baseline that they were accepted for.
+/// A folder with passing receipts in `receipts/` and a baseline made from them.
 fn folder() -> tempfile::TempDir {
     let folder = tempdir().unwrap();
     std::fs::create_dir(folder.path().join("receipts")).unwrap();
@@ -30,9 +30,9 @@ fn folder() -> tempfile::TempDir {
 
 fn red() -> Receipt {
     changed(check(), |receipt| {
-        let rungs = &mut receipt.harness.check.as_mut().unwrap().rungs;
-        rungs[0].outcomes[0] =
-            generated::rich_check().harness.check.unwrap().rungs[0].outcomes[0].clone();
+        let levels = &mut receipt.harness.check.as_mut().unwrap().levels;
+        levels[0].outcomes[0] =
+            generated::rich_check().harness.check.unwrap().levels[0].outcomes[0].clone();
     })
 }
 
@@ -101,7 +101,7 @@ fn a_red_receipt_fails_with_the_place_and_the_command() {
 }
 
 #[test]
-fn a_summary_is_written_to_the_end() {
+fn a_summary_is_appended() {
     let folder = folder();
     std::fs::write(folder.path().join("summary.md"), "before\n").unwrap();
     assert_code(&gate(folder.path(), &REPORTS), 0);
@@ -117,7 +117,7 @@ fn bad_input_is_never_a_pass() {
     let edits = [
         text[..text.len() / 2].to_owned(),
         text.replacen("\"exact\"", "\"divergent\"", 1),
-        text.replacen("\"schema_version\": \"3", "\"schema_version\": \"9", 1),
+        text.replacen("\"schema_version\": \"4", "\"schema_version\": \"9", 1),
         text.replacen("\"max_abs\": 0.0", "\"max_abs\": NaN", 1),
         "{}".to_owned(),
     ];
@@ -138,7 +138,7 @@ fn bad_input_is_never_a_pass() {
     for edited in ["{}", "", &baseline[..baseline.len() / 2], &text] {
         std::fs::write(folder.path().join("b.json"), edited).unwrap();
         assert_code(&gate(folder.path(), &[]), 3);
-        // Nor is it written over.
+        // It is not overwritten either.
         let output = harness_in(
             folder.path(),
             &["baseline", "accept", "receipts", "-o", "b.json"],

@@ -1,9 +1,9 @@
-//! Every criterion turns red on what it is for, and on nothing else.
+//! Every criterion fails on its own case and on no other.
 
 use harness::baseline::Baseline;
 use harness::bench::report::Row;
 use harness::gate::{CRITERIA, Case, CaseError, Status};
-use harness::measure::Meter;
+use harness::measure::Counter;
 use harness::outcome::{Omission, Outcome};
 use harness::receipt::{Receipt, Shards};
 use harness::verdict::Verdict;
@@ -11,20 +11,20 @@ use proptest::prelude::*;
 
 use crate::generated;
 use crate::made::{
-    bench, changed, check, doubtful, failures, fuzz, green, judged, median, mistakes,
+    bench, changed, check, doubtful, failures, fuzz, green, judged, median, mutants,
 };
 use testing::test;
 
-/// A receipt that fails one criterion, in place of the one of its kind among green ones.
+/// A receipt that fails one criterion. It replaces the passing one of its kind.
 struct Red {
     criterion: &'static str,
-    told: &'static str,
+    printed: &'static str,
     receipts: Vec<Receipt>,
 }
 
 fn outcomes(receipt: &mut Receipt) -> &mut Vec<Outcome> {
     let check = receipt.harness.check.as_mut().expect("a check");
-    &mut check.rungs[0].outcomes
+    &mut check.levels[0].outcomes
 }
 
 fn with(at: usize, receipt: Receipt) -> Vec<Receipt> {
@@ -40,29 +40,29 @@ fn without(at: usize) -> Vec<Receipt> {
 }
 
 fn skip(outcome: &mut Outcome) {
-    outcome.measures = Meter::default().measures();
+    outcome.measures = Counter::default().measures();
     outcome.verdict = Verdict::Skipped;
     outcome.omitted = Some(Omission::skipped("not today"));
 }
 
-/// One for each criterion that can fail, and more where there are several ways.
+/// One receipt for each criterion that can fail, and more if it can fail in several ways.
 fn reds() -> Vec<Red> {
-    let red = |criterion, told, receipts| Red {
+    let red = |criterion, printed, receipts| Red {
         criterion,
-        told,
+        printed,
         receipts,
     };
     let off = generated::measures(&vec![(1, 0), (2, 5), (3, 0)]);
     vec![
         red(
-            "ladder",
+            "levels",
             "1 of 3 differ",
             with(
                 0,
                 changed(check(), |receipt| {
                     let outcome = &mut outcomes(receipt)[0];
                     outcome.measures = off;
-                    outcome.verdict = outcome.follows();
+                    outcome.verdict = outcome.derived_verdict();
                 }),
             ),
         ),
@@ -81,23 +81,23 @@ fn reds() -> Vec<Red> {
             ),
         ),
         red(
-            "mistakes",
+            "mutants",
             "survives",
             with(
                 2,
-                changed(mistakes(), |receipt| {
-                    let section = receipt.harness.mistakes.as_mut().unwrap();
+                changed(mutants(), |receipt| {
+                    let section = receipt.harness.mutants.as_mut().unwrap();
                     section.kernels[0].caught.gate = false;
                 }),
             ),
         ),
         red(
-            "mistakes",
-            "not where it is",
+            "mutants",
+            "wrong location",
             with(
                 2,
-                changed(mistakes(), |receipt| {
-                    let section = receipt.harness.mistakes.as_mut().unwrap();
+                changed(mutants(), |receipt| {
+                    let section = receipt.harness.mutants.as_mut().unwrap();
                     section.models[0].located = false;
                 }),
             ),
@@ -126,7 +126,7 @@ fn reds() -> Vec<Red> {
                     let red = generated::rich_check().harness.check.unwrap();
                     outcome
                         .findings
-                        .clone_from(&red.rungs[0].outcomes[0].findings);
+                        .clone_from(&red.levels[0].outcomes[0].findings);
                     outcomes(receipt).push(outcome);
                 }),
             ),
@@ -139,7 +139,7 @@ fn reds() -> Vec<Red> {
                 changed(check(), |receipt| {
                     let check = receipt.harness.check.as_mut().unwrap();
                     check
-                        .rungs
+                        .levels
                         .iter_mut()
                         .flat_map(|report| &mut report.outcomes)
                         .for_each(skip);
@@ -167,7 +167,7 @@ fn reds() -> Vec<Red> {
         }),
         red("coverage", "model default", without(0)),
         red("coverage", "random cases", without(1)),
-        red("coverage", "planted mistakes", without(2)),
+        red("coverage", "mutants", without(2)),
         red(
             "coverage",
             "2 where there were 3",
@@ -185,13 +185,13 @@ fn reds() -> Vec<Red> {
                 0,
                 changed(check(), |receipt| {
                     let check = receipt.harness.check.as_mut().unwrap();
-                    check.rungs[1].outcomes.remove(1);
+                    check.levels[1].outcomes.remove(1);
                 }),
             ),
         ),
         red(
             "coverage",
-            "rung block",
+            "level block",
             with(
                 0,
                 changed(check(), |receipt| skip(&mut outcomes(receipt)[0])),
@@ -212,11 +212,11 @@ fn reds() -> Vec<Red> {
 }
 
 #[test]
-fn what_is_as_it_was_passes() {
+fn unchanged_receipts_pass() {
     let receipts = green();
     let baseline = Baseline::of(&receipts);
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
-    // The criteria did look.
+    // The criteria were applied.
     for (criterion, points) in judged(&baseline, &receipts).answers {
         let passed = points
             .iter()
@@ -227,19 +227,19 @@ fn what_is_as_it_was_passes() {
 }
 
 #[test]
-fn every_criterion_turns_red_on_what_it_is_for() {
+fn every_criterion_fails_on_its_own_case() {
     let baseline = Baseline::of(&green());
     for Red {
         criterion,
-        told,
+        printed,
         receipts,
     } in reds()
     {
         let failures = failures(&baseline, &receipts);
         let found = failures
             .iter()
-            .any(|failure| failure.starts_with(criterion) && failure.contains(told));
-        assert!(found, "{criterion}, {told}: {failures:#?}");
+            .any(|failure| failure.starts_with(criterion) && failure.contains(printed));
+        assert!(found, "{criterion}, {printed}: {failures:#?}");
     }
     for criterion in CRITERIA
         .iter()
@@ -251,7 +251,7 @@ fn every_criterion_turns_red_on_what_it_is_for() {
 }
 
 #[test]
-fn skips_are_told_and_are_no_pass() {
+fn skips_are_reported_and_are_no_pass() {
     let receipts = with(
         0,
         changed(check(), |receipt| {
@@ -263,25 +263,26 @@ fn skips_are_told_and_are_no_pass() {
     );
     let judgement = judged(&Baseline::of(&green()), &receipts);
     assert!(judgement.is_passed());
-    let told = judgement
+    let printed = judgement
         .answers
         .iter()
         .filter(|(criterion, _)| criterion.name == "skips");
-    let told: Vec<_> = told.flat_map(|(_, points)| points).collect();
+    let printed: Vec<_> = printed.flat_map(|(_, points)| points).collect();
     assert!(
-        told.iter()
+        printed
+            .iter()
             .all(|point| matches!(point.status, Status::Skipped(_)))
     );
     assert!(
-        told.iter().any(|point| point.what.contains("neon")),
-        "{told:#?}"
+        printed.iter().any(|point| point.what.contains("neon")),
+        "{printed:#?}"
     );
     let ladder = &judgement.answers[0].1;
     assert!(ladder.iter().all(|point| !point.what.contains("neon")));
 }
 
 #[test]
-fn what_a_machine_lacks_is_told_and_is_no_failure() {
+fn missing_cpu_features_are_reported_and_are_no_failure() {
     let weaker = |receipt: Receipt| {
         changed(receipt, |receipt| {
             let run = &mut receipt.harness.runs[0];
@@ -298,7 +299,7 @@ fn what_a_machine_lacks_is_told_and_is_no_failure() {
 }
 
 #[test]
-fn another_architecture_is_not_here() {
+fn entries_of_another_architecture_are_not_judged() {
     let elsewhere = |receipt: Receipt| {
         changed(receipt, |receipt| {
             receipt.harness.runs[0].environment.arch = "aarch64".into()
@@ -307,7 +308,7 @@ fn another_architecture_is_not_here() {
     let baseline = Baseline::of(&green());
     let receipts: Vec<Receipt> = green().into_iter().map(elsewhere).collect();
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
-    // Both together are held to both.
+    // With both together, both are required.
     let both: Vec<Receipt> = receipts.into_iter().chain(green()).collect();
     let baseline = Baseline::of(&both);
     assert_eq!(baseline.targets.len(), 2);
@@ -316,7 +317,7 @@ fn another_architecture_is_not_here() {
 }
 
 #[test]
-fn speed_is_compared_on_the_same_cpu_alone() {
+fn speed_is_compared_only_on_the_same_cpu() {
     let baseline = Baseline::of(&green());
     let faster_cpu = changed(bench(0.5), |receipt| {
         receipt.harness.runs[0].environment.cpu = "another CPU".into();
@@ -329,20 +330,20 @@ fn speed_is_compared_on_the_same_cpu_alone() {
     receipts[1] = changed(fuzz(), |r| {
         r.harness.runs[0].environment.cpu = "another CPU".into()
     });
-    receipts[2] = changed(mistakes(), |r| {
+    receipts[2] = changed(mutants(), |r| {
         r.harness.runs[0].environment.cpu = "another CPU".into()
     });
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
     let judgement = judged(&baseline, &receipts);
     let points = judgement.answers.iter().flat_map(|(_, points)| points);
-    let told = points.filter(|point| {
+    let printed = points.filter(|point| {
         point.status == Status::NotHere("other CPU than a CPU with avx2 f16c fma".into())
     });
-    assert_eq!(told.count(), 2);
+    assert_eq!(printed.count(), 2);
 }
 
 #[test]
-fn times_that_nobody_can_have_measured_are_no_receipt() {
+fn impossible_times_make_a_receipt_invalid() {
     type Change = fn(&mut Row);
     let cases: [(&str, Change); 5] = [
         ("interval", |row| {
@@ -353,12 +354,15 @@ fn times_that_nobody_can_have_measured_are_no_receipt() {
         ("threads", |row| row.threads = 0),
         ("kernel", |row| row.kernel = "i2_s.group128.abacus".into()),
     ];
-    for (told, change) in cases {
+    for (printed, change) in cases {
         let mut receipt = bench(2.0);
         change(&mut receipt.harness.bench.as_mut().unwrap().report.rows[0]);
-        receipt.reseal();
-        let flaw = receipt.verify().expect_err(told);
-        assert!(flaw.to_string().contains(told), "{flaw}");
+        receipt.renew_digest();
+        let validation_error = receipt.verify().expect_err(printed);
+        assert!(
+            validation_error.to_string().contains(printed),
+            "{validation_error}"
+        );
     }
 }
 
@@ -376,7 +380,7 @@ fn a_cpu_is_its_name_and_its_features() {
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
 }
 
-/// What the speed criterion says of each row.
+/// The results of the speed criterion for each row.
 fn speeds(baseline: &Baseline, receipts: &[Receipt]) -> Vec<String> {
     let judgement = judged(baseline, receipts);
     let mut answers = judgement.answers.iter();
@@ -397,9 +401,9 @@ fn a_kernel_that_became_faster_is_not_slower_because_the_oracle_became_faster_st
     });
     let receipts = with(3, both_faster);
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
-    for told in speeds(&baseline, &receipts) {
-        assert!(told.contains("the oracle became faster"), "{told}");
-        assert!(told.contains("500 µs, oracle 100 µs"), "{told}");
+    for printed in speeds(&baseline, &receipts) {
+        assert!(printed.contains("the oracle became faster"), "{printed}");
+        assert!(printed.contains("500 µs, oracle 100 µs"), "{printed}");
     }
     let slower = speeds(&baseline, &with(3, bench(0.5)));
     assert!(
@@ -409,33 +413,42 @@ fn a_kernel_that_became_faster_is_not_slower_because_the_oracle_became_faster_st
 }
 
 #[test]
-fn times_in_doubt_are_not_judged() {
+fn doubtful_times_are_not_judged() {
     let baseline = Baseline::of(&green());
     for (doubt, receipt) in doubtful(bench(0.1)) {
         let receipts = with(3, receipt);
         assert_eq!(failures(&baseline, &receipts), [""; 0], "{doubt}");
-        for told in speeds(&baseline, &receipts) {
-            assert!(told.contains(&format!("timed in doubt: {doubt}")), "{told}");
+        for printed in speeds(&baseline, &receipts) {
+            assert!(
+                printed.contains(&format!("timed in doubt: {doubt}")),
+                "{printed}"
+            );
         }
     }
 }
 
 #[test]
-fn coverage_that_is_missing_names_the_command_that_fills_it() {
+fn missing_coverage_names_the_command_for_it() {
     let baseline = Baseline::of(&green());
     for (left_out, command) in [
         (0, "`harness check"),
         (1, "`harness fuzz --cases "),
-        (2, "`harness mistakes --receipt FILE`"),
+        (2, "`harness mutants --receipt FILE`"),
     ] {
         let mut receipts = green();
         receipts.remove(left_out);
-        let told = failures(&baseline, &receipts);
-        assert!(!told.is_empty());
-        for told in told.iter().filter(|told| told.starts_with("coverage")) {
-            assert!(told.contains("--receipt FILE` covers it"), "{told}");
+        let printed = failures(&baseline, &receipts);
+        assert!(!printed.is_empty());
+        for printed in printed
+            .iter()
+            .filter(|printed| printed.starts_with("coverage"))
+        {
+            assert!(printed.contains("--receipt FILE` covers it"), "{printed}");
         }
-        assert!(told.iter().any(|told| told.contains(command)), "{told:#?}");
+        assert!(
+            printed.iter().any(|printed| printed.contains(command)),
+            "{printed:#?}"
+        );
     }
     let mut receipts = green();
     receipts.pop();
@@ -477,7 +490,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_order_of_receipts_is_of_no_matter_and_one_twice_counts_once(
+    fn order_and_duplicates_of_receipts_do_not_matter(
         order in Just((0..4).collect::<Vec<usize>>()).prop_shuffle(),
         twice in 0..4usize,
         red in 0..17usize,

@@ -1,4 +1,4 @@
-//! Receipts that are as they should be, and ways to change them.
+//! Passing receipts and changes to them.
 
 use harness::baseline::Baseline;
 use harness::bench::report::{
@@ -12,15 +12,15 @@ use qk256::kernel::Isa;
 
 use crate::generated::{self, Found};
 
-/// The same receipt with another story, told consistently.
+/// Changes a receipt consistently.
 pub(crate) fn changed(mut receipt: Receipt, change: impl FnOnce(&mut Receipt)) -> Receipt {
     change(&mut receipt);
-    receipt.reseal();
-    receipt.verify().expect("the story is consistent");
+    receipt.renew_digest();
+    receipt.verify().expect("the description is consistent");
     receipt
 }
 
-/// The same for every machine that tests run on.
+/// Makes a receipt independent of the machine that the tests run on.
 fn on_one_machine(receipt: Receipt) -> Receipt {
     changed(receipt, |receipt| {
         receipt.harness.commit = "0a".repeat(20);
@@ -53,8 +53,8 @@ pub(crate) fn fuzz() -> Receipt {
     })
 }
 
-pub(crate) fn mistakes() -> Receipt {
-    on_one_machine(generated::mistakes())
+pub(crate) fn mutants() -> Receipt {
+    on_one_machine(generated::mutants())
 }
 
 pub(crate) fn median(value: f64) -> Median {
@@ -67,7 +67,7 @@ pub(crate) fn median(value: f64) -> Median {
     }
 }
 
-/// A bench in which the kernel is so many times faster than each oracle.
+/// A bench in which the kernel is `ratio` times as fast as each oracle.
 pub(crate) fn bench(ratio: f64) -> Receipt {
     let of_seconds = |seconds| Timing {
         seconds: median(seconds),
@@ -123,7 +123,7 @@ pub(crate) fn bench(ratio: f64) -> Receipt {
     on_one_machine(Receipt::new(run, work, None, oracles).expect("a commit is known"))
 }
 
-/// The same bench in each way to be in doubt, with the words for it.
+/// The bench with each kind of doubt, with the text for it.
 pub(crate) fn doubtful(bench: Receipt) -> Vec<(&'static str, Receipt)> {
     type Change = fn(&mut Receipt);
     fn section(receipt: &mut Receipt) -> &mut BenchSection {
@@ -146,7 +146,7 @@ pub(crate) fn doubtful(bench: Receipt) -> Vec<(&'static str, Receipt)> {
         ("mostly overhead of calls", |receipt| {
             let report = &mut section(receipt).report;
             report.call_costs.push(CallCost {
-                side: "i2_s.group128.avx2".into(),
+                implementation: "i2_s.group128.avx2".into(),
                 threads: 1,
                 seconds: report.rows[0].time.seconds,
             });
@@ -156,20 +156,20 @@ pub(crate) fn doubtful(bench: Receipt) -> Vec<(&'static str, Receipt)> {
     ways.into_iter().map(changed_by).collect()
 }
 
-/// One receipt of everything.
+/// One passing receipt of each kind.
 pub(crate) fn green() -> Vec<Receipt> {
-    vec![check(), fuzz(), mistakes(), bench(1.2)]
+    vec![check(), fuzz(), mutants(), bench(1.2)]
 }
 
 pub(crate) fn judged(baseline: &Baseline, receipts: &[Receipt]) -> Judgement {
     judge(&Case::new(baseline, receipts).expect("receipts of one commit"))
 }
 
-/// Each failure, with the criterion that found it.
+/// The failures with their criteria.
 pub(crate) fn failures(baseline: &Baseline, receipts: &[Receipt]) -> Vec<String> {
     let judgement = judged(baseline, receipts);
-    let told = judgement.failures().map(|(criterion, point)| {
+    let printed = judgement.failures().map(|(criterion, point)| {
         format!("{}: {}: {:?}", criterion.name, point.what, point.status)
     });
-    told.collect()
+    printed.collect()
 }

@@ -1,4 +1,4 @@
-//! The gate: green on what is as it was, red on each way not to be, and never green on what cannot be believed.
+//! The gate: passes unchanged receipts, fails on each kind of change, and never passes invalid receipts.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,20 +1,21 @@
-//! A mistake that is planted in a kernel makes the gate red, and the gate says where.
+//! A mutant of a kernel makes the gate fail with its location.
 
 use harness::baseline::Baseline;
+use harness::check;
 use harness::fuzz;
 use harness::gate::Status;
-use harness::ladder;
-use harness::mistaken::{Evaluator, Hooks, MISTAKES};
+use harness::levels::Level;
 use harness::model::Model;
-use harness::outcome::Rung;
+use harness::mutant::{Evaluator, Hooks, MUTANTS};
+use harness::participant::{Candidate, Participants, reference_layout};
+use harness::progress::Progress;
 use harness::receipt::{CheckSection, ModelInfo, OracleInfo, Receipt, Recorder, Section, Work};
 use harness::shard::Shard;
-use harness::side::{Candidate, OracleSide, Reference, Sides, reference_layout};
 use harness::synth::DEFAULT_RECIPE;
 use harness::task::Task;
-use indicatif::ProgressBar;
 use qk256::format::I2_S_GROUP128;
 
+use crate::common::oracles::references;
 use crate::common::{ORACLE, generate};
 use crate::generated::parameters;
 use crate::made::judged;
@@ -24,20 +25,15 @@ use testing::test;
 fn checked(name: &'static str, hooks: Hooks) -> Receipt {
     let folder = tempfile::tempdir().unwrap();
     let model = Model::open(&generate(DEFAULT_RECIPE, folder.path())).unwrap();
-    let available = cpp_shim::builds()
-        .iter()
-        .filter(|build| build.availability().is_ok());
-    let references: Vec<Reference> = available
-        .map(|build| Reference::oracle(OracleSide::new(build.load().unwrap()), true))
-        .collect();
+    let references = references();
     let descriptions = references
         .iter()
         .filter_map(|reference| reference.description.as_ref());
     let oracles: Vec<OracleInfo> = descriptions.map(OracleInfo::from).collect();
-    let sides = Sides {
+    let participants = Participants {
         references,
         candidates: vec![Candidate {
-            side: Box::new(Evaluator::new(name, &I2_S_GROUP128, hooks)),
+            implementation: Box::new(Evaluator::new(name, &I2_S_GROUP128, hooks)),
             format: &I2_S_GROUP128,
             slow: true,
         }],
@@ -49,23 +45,23 @@ fn checked(name: &'static str, hooks: Hooks) -> Receipt {
         decoding: Err("kernels only".into()),
         seed: 1,
         shard: Shard::WHOLE,
-        progress: ProgressBar::hidden(),
+        progress: Progress::silent(),
     };
-    let rungs = [Rung::Lut, Rung::Block];
+    let levels = [Level::Lut, Level::Block];
     let recorder = Recorder::start();
-    let mut climb = ladder::climb(&rungs, &sides, &task);
-    for outcome in climb
-        .rungs
+    let mut check = check::run(&levels, &participants, &task);
+    for outcome in check
+        .levels
         .iter_mut()
         .flat_map(|report| &mut report.outcomes)
     {
-        fuzz::keep(outcome, &sides, None).expect("nothing is written");
+        fuzz::keep(outcome, &participants, None).expect("nothing is written");
     }
     let section = CheckSection {
-        parameters: parameters(rungs.to_vec()),
+        parameters: parameters(levels.to_vec()),
         shards: Shard::WHOLE.into(),
-        verdict: climb.verdict,
-        rungs: climb.rungs,
+        verdict: check.verdict,
+        levels: check.levels,
         parts: Vec::new(),
         input_fault: None,
         inference: None,
@@ -78,7 +74,7 @@ fn checked(name: &'static str, hooks: Hooks) -> Receipt {
         Shard::WHOLE,
         Some(String::new()),
         ids,
-        climb.timings,
+        check.timings,
     );
     let info = ModelInfo::of(&model, &task).unwrap();
     let receipt = Receipt::new(run, Work::Check(section), Some(info), oracles).unwrap();
@@ -87,17 +83,17 @@ fn checked(name: &'static str, hooks: Hooks) -> Receipt {
 }
 
 #[test(needs(ORACLE))]
-fn a_planted_mistake_turns_the_gate_red_with_its_place() {
+fn a_mutant_makes_the_gate_fail_with_its_location() {
     let right = [checked("kernel", Hooks::RIGHT)];
     let baseline = Baseline::of(&right);
     assert!(judged(&baseline, &right).is_passed());
-    let mistake = MISTAKES
+    let mutant = MUTANTS
         .iter()
-        .find(|mistake| mistake.name == "reversed-shifts")
-        .expect("the mistake is planted");
-    let judgement = judged(&baseline, &[checked("kernel", mistake.hooks)]);
+        .find(|mutant| mutant.name == "reversed-shifts")
+        .expect("the mutant is planted");
+    let judgement = judged(&baseline, &[checked("kernel", mutant.hooks)]);
     let (criterion, point) = judgement.failures().next().expect("the gate is red");
-    assert_eq!(criterion.name, "ladder");
+    assert_eq!(criterion.name, "levels");
     assert!(
         point.what.contains("kernel against bitnet.cpp"),
         "{}",
@@ -108,6 +104,6 @@ fn a_planted_mistake_turns_the_gate_red_with_its_place() {
     let causes: Vec<String> = caused
         .filter_map(|finding| Some(finding.cause.as_ref()?.to_string()))
         .collect();
-    let told = |cause: &String| cause.contains("slots");
-    assert!(causes.iter().any(told), "{causes:#?}");
+    let printed = |cause: &String| cause.contains("slots");
+    assert!(causes.iter().any(printed), "{causes:#?}");
 }

@@ -1,5 +1,5 @@
-//! Files that are damaged or lie: an oracle in a worker ends in an answer or a clear error, the Rust forward pass in the
-//! same answer or a typed error, and this process survives all of it.
+//! Damaged and inconsistent files: an oracle in a worker gives an answer or a clear error, the Rust forward pass gives
+//! the same answer or a typed error, and this process survives.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use common::{FOLLOWED, ORACLE, assert_code, generate, harness, stderr, stdout};
 use harness::inference::{Inference, InferenceError, InferenceParams};
-use harness::side::worker::{Worker, WorkerParams};
+use harness::participant::worker::{Worker, WorkerParams};
 use qk256::gguf::{GgufFile, Value};
 use qk256::model::{Context, ContextParams, LoadParams, Model, NoTrace};
 use rayon::prelude::*;
@@ -21,7 +21,7 @@ use testing::test;
 
 const TOKENS: [u32; 5] = [1, 5, 7, 9, 100];
 
-/// What the Rust forward pass makes of a file.
+/// Runs the Rust forward pass on a file.
 fn rust(path: &Path, tokens: &[u32], params: &InferenceParams) -> Result<Vec<f32>, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let file = GgufFile::open(path).map_err(|error| text(&error))?;
@@ -38,7 +38,7 @@ fn rust(path: &Path, tokens: &[u32], params: &InferenceParams) -> Result<Vec<f32
         .map_err(|error| text(&error))
 }
 
-/// What an oracle makes of a file, in a worker.
+/// Runs an oracle on a file in a worker.
 fn oracle(
     id: &str,
     path: &Path,
@@ -52,7 +52,7 @@ fn oracle(
     Worker::open(id, path, params, &worker)?.decode(tokens, None)
 }
 
-/// What is wrong with how the two sides took a file; the error by which a worker was lost, if it was.
+/// Checks the results of both implementations for a file. Returns the error by which a worker was lost, if it was.
 fn judge(id: &str, path: &Path, case: &Case) -> Result<Option<InferenceError>, String> {
     fs::write(path, &case.file).unwrap();
     let params = InferenceParams {
@@ -81,7 +81,7 @@ fn judge(id: &str, path: &Path, case: &Case) -> Result<Option<InferenceError>, S
     }
 }
 
-/// Keys whose values the forward pass makes no use of, so that it need not refuse them.
+/// Keys that the forward pass does not use, so that it need not refuse their values.
 const NOT_READ: [&str; 6] = [
     "general.name",
     "general.file_type",
@@ -91,12 +91,12 @@ const NOT_READ: [&str; 6] = [
     "no llama.vocab_size",
 ];
 
-/// Whether the forward pass has this oracle's very arithmetic here.
+/// Whether the forward pass reproduces this oracle's arithmetic on this machine.
 fn follows(id: &str) -> bool {
     id == "bitnet.cpp/strict" && FOLLOWED.is_met()
 }
 
-/// The first logit that is not the same on both sides; one NaN is as good as another.
+/// The first logit that differs between both implementations. All NaN count as equal.
 fn first_difference(a: &[f32], b: &[f32]) -> Option<usize> {
     if a.len() != b.len() {
         return Some(a.len().min(b.len()));
@@ -105,14 +105,14 @@ fn first_difference(a: &[f32], b: &[f32]) -> Option<usize> {
     a.iter().zip(b).position(differs)
 }
 
-/// Id of the first oracle that runs here.
+/// Id of the first oracle that runs on this machine.
 fn first_oracle() -> &'static str {
     let mut builds = cpp_shim::builds().iter();
     let first = builds.find(|build| build.availability().is_ok());
     first.expect("the test says that it needs an oracle").id()
 }
 
-/// Holds both sides to what is promised of them, on a good file of this recipe and all that can be spoilt in it.
+/// Checks both implementations on a valid file of this recipe and on all its malformed versions.
 fn take_everything(recipe: &str, spoil: impl FnOnce(&mut Spoiler<'_>)) {
     let id = first_oracle();
     limit_memory();
@@ -143,7 +143,7 @@ fn take_everything(recipe: &str, spoil: impl FnOnce(&mut Spoiler<'_>)) {
         .iter()
         .filter(|judged| matches!(judged, Ok(Some(_))))
         .count();
-    // Else the files are not hostile enough, or the workers needless.
+    // Otherwise the files are not bad enough, or workers are not needed.
     assert!(
         lost > 0,
         "no worker was lost to any of {} files",
@@ -151,7 +151,7 @@ fn take_everything(recipe: &str, spoil: impl FnOnce(&mut Spoiler<'_>)) {
     );
 }
 
-/// Memory that this process and each worker may have: whoever asks for much more on a file's say-so is refused, which
+/// Memory limit of this process and each worker in bytes. Large allocations for a file's announced sizes fail, which
 /// the forward pass in this process would not survive.
 const MEMORY: u64 = 2 << 30;
 
@@ -164,7 +164,7 @@ fn limit_memory() {
 }
 
 #[test(needs(ORACLE))]
-fn metadata_that_lies() {
+fn wrong_metadata() {
     for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
         take_everything(recipe, |spoiler| {
             let architecture = spoiler.good.str("general.architecture").unwrap();
@@ -192,7 +192,7 @@ fn tensors_that_do_not_fit() {
 }
 
 #[test(needs(ORACLE))]
-fn bytes_cut_off_or_overwritten() {
+fn truncated_or_overwritten_bytes() {
     take_everything("tiny-bitnet-i2_s", |spoiler| spoiler.bytes());
 }
 
@@ -223,14 +223,14 @@ fn contexts_of_one_and_parameters_of_none() {
 }
 
 #[test(needs(FOLLOWED))]
-fn a_check_goes_on_when_its_oracles_die() {
+fn a_check_continues_when_its_oracles_die() {
     let folder = tempdir().unwrap();
     let file = GgufFile::open(&generate("tiny-bitnet-i2_s", folder.path())).unwrap();
     let mut spoiler = Spoiler {
         good: file.view(),
         cases: Vec::new(),
     };
-    // A key that llama.cpp wants to be of another type, and asserts to be.
+    // A key whose type llama.cpp asserts.
     spoiler.spoil("a negative type of file", |parts| {
         let entry = parts
             .metadata
@@ -243,14 +243,14 @@ fn a_check_goes_on_when_its_oracles_die() {
     let output = harness(&[
         "check",
         spoilt.to_str().unwrap(),
-        "--rung",
+        "--level",
         "tensor,node,logits",
     ]);
     assert_code(&output, 1);
     let text = stdout(&output);
     assert!(text.contains("tensor: exact"), "{text}");
-    for rung in ["node", "logits"] {
-        assert!(text.contains(&format!("{rung}: divergent")), "{text}");
+    for level in ["node", "logits"] {
+        assert!(text.contains(&format!("{level}: divergent")), "{text}");
     }
     let words = [
         "died (signal: 6 (SIGABRT))",

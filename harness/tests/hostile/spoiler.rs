@@ -1,15 +1,15 @@
-//! Good files, spoilt by one change each.
+//! Makes malformed files from a valid one by one change each.
 
 use harness::rewrite::ModelDraft;
 use qk256::gguf::{GgmlType, Gguf, Value};
 
-/// A spoilt file and what was done to it.
+/// A malformed file and a description of its change.
 pub(crate) struct Case {
     pub(crate) what: String,
     pub(crate) file: Vec<u8>,
 }
 
-/// Collects spoilt files, each made from the good one by one change.
+/// Collects malformed files, each made from the valid one by one change.
 pub(crate) struct Spoiler<'a> {
     pub(crate) good: Gguf<'a>,
     pub(crate) cases: Vec<Case>,
@@ -24,12 +24,12 @@ impl<'a> Spoiler<'a> {
         let mut draft = ModelDraft::of(&self.good);
         change(&mut draft);
         let what = what.into();
-        // Nothing if even the writer knows that the file cannot be.
+        // Skipped if the writer itself refuses the file.
         let file = draft.write(Vec::new());
         self.cases.extend(file.map(|file| Case { what, file }));
     }
 
-    /// Every key that is there: absent, of another type, and every absurd value of its own.
+    /// Every existing key: absent, of another type, and with every absurd value of its type.
     pub(crate) fn metadata(&mut self) {
         let entries = ModelDraft::of(&self.good).metadata;
         for (index, (key, value)) in entries.iter().enumerate() {
@@ -43,7 +43,7 @@ impl<'a> Spoiler<'a> {
         }
     }
 
-    /// A key that is not there, with this value and every absurd one.
+    /// An additional key with this value and every absurd one.
     pub(crate) fn added(&mut self, key: &str, value: Value<'a>) {
         for value in absurd(&value).into_iter().chain([value]) {
             let what = format!("{key} = {value:?}");
@@ -51,7 +51,7 @@ impl<'a> Spoiler<'a> {
         }
     }
 
-    /// Every tensor of the first layer and of none: absent, misshapen, of another type, with other values.
+    /// Every tensor of the first layer and outside layers: absent, misshapen, of another type, with other values.
     pub(crate) fn tensors(&mut self) {
         let tensors = ModelDraft::of(&self.good).tensors;
         for (index, tensor) in tensors
@@ -64,7 +64,7 @@ impl<'a> Spoiler<'a> {
                 draft.tensors.remove(index);
             });
             for dims in misshapen(&tensor.dims) {
-                // With bytes as the shape asks for, and with those that were there.
+                // With the number of bytes that the shape requires, and with the original bytes.
                 for fit in [true, false] {
                     self.spoil(format!("{name} of {dims:?}, bytes fit: {fit}"), |draft| {
                         let tensor = &mut draft.tensors[index];
@@ -119,7 +119,7 @@ impl<'a> Spoiler<'a> {
         });
     }
 
-    /// The bytes themselves: cut off, counts and dimensions overwritten.
+    /// The bytes of the file: truncated, and with counts and dimensions overwritten.
     pub(crate) fn bytes(&mut self) {
         let good = self.good.bytes();
         let data = self.good.data_start();
@@ -156,7 +156,7 @@ impl<'a> Spoiler<'a> {
                 patch(format!("{count} {label}"), at, &count.to_le_bytes());
             }
         }
-        // What follows a tensor's name: number of dimensions, dimensions, type, offset.
+        // A tensor's name is followed by the number of dimensions, the dimensions, the type and the offset.
         let name = b"blk.0.ffn_down.weight";
         let after = name.len()
             + good
@@ -199,7 +199,7 @@ impl<'a> Spoiler<'a> {
     }
 }
 
-/// Values that no model has, of the same type and of another.
+/// Values that no model has, of the same type and of other types.
 fn absurd<'a>(value: &Value<'a>) -> Vec<Value<'a>> {
     let mut values = match value {
         Value::U32(_) => [0, 1, 2, 3, 7, 1 << 16, i32::MAX as u32, u32::MAX]

@@ -1,33 +1,35 @@
-//! Receipts made of numbers that a property test chooses, by the same code that makes them of runs.
+//! Receipts of generated numbers, made by the same code as receipts of runs.
 
 use harness::case_record::CaseRecord;
 use harness::cause::{Cause, Extent, Fault};
+use harness::check::{LevelReport, Timing};
 use harness::finding::{Agreement, Finding, NodeFinding, NodeInput, Observed};
-use harness::ladder::{RungReport, Timing};
-use harness::measure::{LogitMeter, Measures, Meter};
-use harness::outcome::{LayerSummary, LogitComparison, NodeSummary, Omission, Outcome, Rung};
+use harness::levels::Level;
+use harness::measure::{Counter, LogitCounter, Measures};
+use harness::outcome::{LayerSummary, LogitComparison, NodeSummary, Omission, Outcome};
 use harness::probe::Lut;
 use harness::receipt::{
-    Caught, CheckParameters, CheckSection, DECLARED, FuzzFinding, FuzzParameters, FuzzPart,
-    FuzzSection, KernelMistake, LayoutRecord, MistakesParameters, MistakesSection, ModelInfo,
-    ModelMistakeRecord, OracleInfo, Receipt, Recorder, Section, TensorInfo, Work,
+    Caught, CheckParameters, CheckSection, Contents, DECLARED, FormatLut, FuzzFinding,
+    FuzzParameters, FuzzPart, FuzzSection, KernelMutant, ModelInfo, ModelMutantRecord,
+    MutantsParameters, MutantsSection, OracleInfo, Receipt, Recorder, Section, TensorInfo, Work,
 };
+use harness::rerun::Rerun;
 use harness::shard::Shard;
-use harness::verdict::{Blame, Verdict};
+use harness::verdict::{Attribution, Verdict};
 use proptest::prelude::*;
 use qk256::format::I2_S_GROUP128;
 
-/// Pairs of a reference and how far the candidate is off.
+/// Pairs of an oracle's value and the candidate's difference to it.
 pub(crate) type Pairs = Vec<(i16, i8)>;
 
-/// What one shard of a generated check found: pairs of rung `block`, pairs of rung `tensor`.
+/// Results of one shard of a generated check: pairs of level `block` and pairs of level `tensor`.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) block: Pairs,
     pub(crate) tensor: Pairs,
 }
 
-/// What a few shards found.
+/// Generates the results of a few shards.
 pub(crate) fn found() -> impl Strategy<Value = Vec<Found>> {
     let pair = (any::<i16>(), prop_oneof![4 => Just(0i8), 1 => any::<i8>()]);
     let pairs = prop::collection::vec(pair, 0..12);
@@ -40,9 +42,9 @@ pub(crate) fn measures(pairs: &Pairs) -> Measures {
         .iter()
         .map(|&(a, off)| (f32::from(a) / 7.0, f32::from(a) / 7.0 + f32::from(off)))
         .unzip();
-    let mut meter = Meter::default();
-    meter.add(&a, &b);
-    meter.measures()
+    let mut counter = Counter::default();
+    counter.add(&a, &b);
+    counter.measures()
 }
 
 fn integers(pairs: &Pairs) -> Measures {
@@ -50,15 +52,15 @@ fn integers(pairs: &Pairs) -> Measures {
         .iter()
         .map(|&(a, off)| (i64::from(a), i64::from(a) + i64::from(off)))
         .unzip();
-    let mut meter = Meter::default();
-    meter.add_integers(&a, &b);
-    meter.measures()
+    let mut counter = Counter::default();
+    counter.add_integers(&a, &b);
+    counter.measures()
 }
 
-/// The outcome of a pair of sides, with a finding if it differs.
-fn outcome(rung: Rung, reference: &str, measures: Measures, floor: Option<Measures>) -> Outcome {
+/// The outcome of a pair of implementations, with a finding if it differs.
+fn outcome(level: Level, reference: &str, measures: Measures, floor: Option<Measures>) -> Outcome {
     let mut outcome = Outcome {
-        rung,
+        level,
         format: Some(I2_S_GROUP128.id.into()),
         candidate: "i2_s.group128.scalar".into(),
         reference: reference.into(),
@@ -73,7 +75,7 @@ fn outcome(rung: Rung, reference: &str, measures: Measures, floor: Option<Measur
         lost: Vec::new(),
         limit: None,
     };
-    outcome.verdict = outcome.follows();
+    outcome.verdict = outcome.derived_verdict();
     if outcome.verdict == Verdict::Divergent {
         outcome.findings.push(finding());
     }
@@ -82,15 +84,10 @@ fn outcome(rung: Rung, reference: &str, measures: Measures, floor: Option<Measur
 
 fn finding() -> Finding {
     Finding {
-        subject: "a tensor".into(),
-        place: "row 0".into(),
-        expected: Observed::from(1.0f32),
-        actual: Observed::from(1.5f32),
         truth: Some(1.0),
-        blame: Blame::CandidateWrong,
-        node: None,
+        attribution: Attribution::CandidateWrong,
         cause: Some(Cause {
-            side: "i2_s.group128.scalar".into(),
+            implementation: "i2_s.group128.scalar".into(),
             fault: Fault::ScaleRatio { ratio: 1.5 },
             only_in: Some(Extent {
                 operation: None,
@@ -100,10 +97,9 @@ fn finding() -> Finding {
             explained: 3,
             wrong: 4,
         }),
-        reproduce: "harness check".into(),
         input: Some(CaseRecord {
             format: I2_S_GROUP128.id.into(),
-            flavour: I2_S_GROUP128.native_flavour().name().into(),
+            variant: I2_S_GROUP128.native_variant().name().into(),
             rows: 1,
             cols: 128,
             batch: 1,
@@ -114,7 +110,13 @@ fn finding() -> Finding {
             activation_codes: Some("01".repeat(128)),
             activation_values: None,
         }),
-        case: None,
+        ..Finding::new(
+            "a tensor",
+            "row 0",
+            Observed::from(1.0f32),
+            Observed::from(1.5f32),
+            &Rerun::of_level(Level::Tensor),
+        )
     }
 }
 
@@ -141,16 +143,16 @@ pub(crate) fn model() -> ModelInfo {
         tensors: vec![TensorInfo {
             name: "blk.0.attn_q.weight".into(),
             format: I2_S_GROUP128.id.into(),
-            flavour: "qk256".into(),
+            variant: "qk256".into(),
             rows: 4,
             cols: 256,
         }],
     }
 }
 
-pub(crate) fn parameters(rungs: Vec<Rung>) -> CheckParameters {
+pub(crate) fn parameters(levels: Vec<Level>) -> CheckParameters {
     CheckParameters {
-        rungs,
+        levels,
         oracles: Vec::new(),
         kernels: Vec::new(),
         tokens: None,
@@ -176,33 +178,42 @@ fn run(section: Section, shard: Shard) -> harness::receipt::Run {
 pub(crate) fn check(shard: Shard, found: &Found) -> Receipt {
     let (block, tensor) = (integers(&found.block), measures(&found.tensor));
     let floor: Pairs = found.tensor.iter().map(|&(a, off)| (a, off / 3)).collect();
-    let rungs = vec![
-        RungReport::new(
-            Rung::Block,
-            vec![outcome(Rung::Block, "first/build", block, None)],
+    let levels = vec![
+        LevelReport::new(
+            Level::Block,
+            vec![outcome(Level::Block, "first/build", block, None)],
         ),
-        RungReport::new(
-            Rung::Tensor,
+        LevelReport::new(
+            Level::Tensor,
             vec![
-                outcome(Rung::Tensor, "first/build", tensor, None),
-                outcome(Rung::Tensor, "second/build", tensor, Some(measures(&floor))),
+                outcome(Level::Tensor, "first/build", tensor, None),
+                outcome(
+                    Level::Tensor,
+                    "second/build",
+                    tensor,
+                    Some(measures(&floor)),
+                ),
             ],
         ),
     ];
-    checked(shard, rungs)
+    checked(shard, levels)
 }
 
-fn checked(shard: Shard, rungs: Vec<RungReport>) -> Receipt {
+fn checked(shard: Shard, levels: Vec<LevelReport>) -> Receipt {
     let lut = Lut::declared(&I2_S_GROUP128).expect("the format has a table");
     let section = CheckSection {
-        parameters: parameters(rungs.iter().map(|report| report.rung).collect()),
+        parameters: parameters(levels.iter().map(|report| report.level).collect()),
         shards: shard.into(),
-        verdict: Verdict::overall(rungs.iter().map(|report| report.verdict)),
-        rungs,
+        verdict: Verdict::overall(levels.iter().map(|report| report.verdict)),
+        levels,
         parts: Vec::new(),
         input_fault: None,
         inference: None,
-        layouts: vec![LayoutRecord::new(I2_S_GROUP128.id, DECLARED, &lut)],
+        layouts: vec![FormatLut {
+            format: I2_S_GROUP128.id.into(),
+            implementation: DECLARED.into(),
+            lut,
+        }],
         not_available: vec!["oracle third/build: no AVX-512".into()],
     };
     let work = Work::Check(section);
@@ -210,7 +221,7 @@ fn checked(shard: Shard, rungs: Vec<RungReport>) -> Receipt {
         .expect("tests are built in the repository, or with HARNESS_COMMIT set")
 }
 
-/// A check of all rungs with everything that one can hold: nodes, logits, findings in nodes.
+/// A check of all levels with everything that a receipt can hold: nodes, logits, findings in nodes.
 pub(crate) fn rich_check() -> Receipt {
     let pairs: Pairs = (-20..20)
         .map(|i| (i * 11, if i % 5 == 0 { 3 } else { 0 }))
@@ -218,7 +229,7 @@ pub(crate) fn rich_check() -> Receipt {
     let same: Pairs = pairs.iter().map(|&(a, _)| (a, 0)).collect();
     let (off, equal) = (measures(&pairs), measures(&same));
     let (before, after): (Pairs, Pairs) = pairs.iter().partition(|(_, off)| *off == 0);
-    let mut node = outcome(Rung::Node, "first/build", off, None);
+    let mut node = outcome(Level::Node, "first/build", off, None);
     node.graph = Some("llama.cpp".into());
     node.nodes = vec![NodeSummary {
         kind: "attn_norm".into(),
@@ -244,29 +255,29 @@ pub(crate) fn rich_check() -> Receipt {
             occurrence: Some(0),
             agreement: Agreement::Identical,
         }],
-        op_blamed: true,
+        op_attributed: true,
     });
-    let mut meter = LogitMeter::default();
-    meter.add(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 4.5, 4.0]);
-    meter.add(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 4.0]);
-    let mut logits = outcome(Rung::Logits, "second/build", off, Some(off));
+    let mut counter = LogitCounter::default();
+    counter.add(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 4.5, 4.0]);
+    counter.add(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 4.0]);
+    let mut logits = outcome(Level::Logits, "second/build", off, Some(off));
     logits.logits = Some(LogitComparison {
-        measures: meter.measures(),
-        noise_floor: Some(meter.measures()),
+        measures: counter.measures(),
+        noise_floor: Some(counter.measures()),
     });
-    let rungs = vec![
-        RungReport::new(
-            Rung::Block,
-            vec![outcome(Rung::Block, "first/build", integers(&pairs), None)],
+    let levels = vec![
+        LevelReport::new(
+            Level::Block,
+            vec![outcome(Level::Block, "first/build", integers(&pairs), None)],
         ),
-        RungReport::new(
-            Rung::Tensor,
-            vec![outcome(Rung::Tensor, "first/build", equal, None)],
+        LevelReport::new(
+            Level::Tensor,
+            vec![outcome(Level::Tensor, "first/build", equal, None)],
         ),
-        RungReport::new(Rung::Node, vec![node]),
-        RungReport::new(Rung::Logits, vec![logits]),
+        LevelReport::new(Level::Node, vec![node]),
+        LevelReport::new(Level::Logits, vec![logits]),
     ];
-    checked(Shard::WHOLE, rungs)
+    checked(Shard::WHOLE, levels)
 }
 
 /// The receipt of one shard of a campaign, with a finding.
@@ -299,15 +310,15 @@ pub(crate) fn fuzz(shard: Shard) -> Receipt {
         }],
         not_available: Vec::new(),
     };
-    section.add_up();
+    section.derive(&[]);
     let work = Work::Fuzz(section);
     Receipt::new(run(Section::Fuzz, shard), work, None, oracles()).expect("a commit is known")
 }
 
-/// The receipt of the planted mistakes.
-pub(crate) fn mistakes() -> Receipt {
-    let mut section = MistakesSection {
-        parameters: MistakesParameters {
+/// The receipt of the mutants.
+pub(crate) fn mutants() -> Receipt {
+    let mut section = MutantsSection {
+        parameters: MutantsParameters {
             oracles: Vec::new(),
             seed: 1,
         },
@@ -315,9 +326,9 @@ pub(crate) fn mistakes() -> Receipt {
         planted: 0,
         caught: 0,
         named: 0,
-        kernels: vec![KernelMistake {
-            mistake: "tail-dropped".into(),
-            story: "the tail is dropped".into(),
+        kernels: vec![KernelMutant {
+            mutant: "tail-dropped".into(),
+            description: "the tail is dropped".into(),
             format: I2_S_GROUP128.id.into(),
             cosine_similarity: 0.97,
             caught: Caught {
@@ -328,13 +339,13 @@ pub(crate) fn mistakes() -> Receipt {
                 lut: false,
                 gate: true,
             },
-            blames: vec![Blame::CandidateWrong],
+            attributions: vec![Attribution::CandidateWrong],
             causes: vec![Some(Fault::ScaleMissing {})],
             named: true,
         }],
-        models: vec![ModelMistakeRecord {
-            mistake: "sub-norm-skipped".into(),
-            story: "a norm is skipped".into(),
+        models: vec![ModelMutantRecord {
+            mutant: "sub-norm-skipped".into(),
+            description: "a norm is skipped".into(),
             cosine_similarity: 0.5,
             kl_divergence: 0.25,
             top1_agree: 0.75,
@@ -346,8 +357,8 @@ pub(crate) fn mistakes() -> Receipt {
         }],
         not_available: Vec::new(),
     };
-    section.add_up();
-    let work = Work::Mistakes(section);
-    let run = run(Section::Mistakes, Shard::WHOLE);
+    section.derive(&[]);
+    let work = Work::Mutants(section);
+    let run = run(Section::Mutants, Shard::WHOLE);
     Receipt::new(run, work, None, oracles()).expect("a commit is known")
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: the run ends between two steps, says what was not done, and leaves nothing half done.
+//! Ctrl-C: the run ends between two steps, prints what was not done, and leaves no incomplete file.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -11,16 +11,16 @@ use tempfile::tempdir;
 use crate::common::{ORACLE, assert_code, catches_interrupts, heeding_signals, stderr, stdout};
 use testing::test;
 
-/// Who gets the signal.
+/// The receiver of the signal.
 #[derive(Clone, Copy)]
 enum To {
-    /// The process that was started.
+    /// The started process.
     Process,
-    /// Its group, as from a terminal.
+    /// The process group, as for a signal from a terminal.
     Group,
 }
 
-/// Starts a command, and interrupts it as soon as it answers to that.
+/// Starts a command and interrupts it as soon as it handles the signal.
 #[cfg(target_os = "linux")]
 fn interrupted(to: To, folder: &Path, args: &[&str]) -> Output {
     let child = heeding_signals(&mut Command::new(env!("CARGO_BIN_EXE_harness")))
@@ -39,24 +39,24 @@ fn interrupted(to: To, folder: &Path, args: &[&str]) -> Output {
         To::Process => id,
         To::Group => -id,
     };
-    // SAFETY: the process is our child, and has not been waited for; it leads a group of its own.
+    // SAFETY: the process is a child of this one that has not been waited for, and leads its own group.
     assert_eq!(unsafe { libc::kill(to, libc::SIGINT) }, 0);
     child.wait_with_output().unwrap()
 }
 
 #[test(needs(ORACLE))]
 #[cfg(target_os = "linux")]
-fn an_interrupted_campaign_says_where_to_go_on_and_leaves_no_receipt() {
+fn an_interrupted_campaign_prints_the_next_index_and_writes_no_receipt() {
     let folder = tempdir().unwrap();
     let args = ["fuzz", "--cases", "100000000", "--receipt", "fuzz.json"];
     let output = interrupted(To::Process, folder.path(), &args);
     assert_code(&output, 130);
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        told.contains("interrupted") && told.contains("of 100000000 cases"),
-        "{told}"
+        printed.contains("interrupted") && printed.contains("of 100000000 cases"),
+        "{printed}"
     );
-    assert!(told.contains("fuzz.json was not written"), "{told}");
+    assert!(printed.contains("fuzz.json was not written"), "{printed}");
     assert!(
         stdout(&output).contains("goes on with: harness fuzz"),
         "{}",
@@ -67,7 +67,7 @@ fn an_interrupted_campaign_says_where_to_go_on_and_leaves_no_receipt() {
 
 #[test(needs(ORACLE))]
 #[cfg(target_os = "linux")]
-fn an_interrupted_check_names_the_rungs_that_were_not_climbed() {
+fn an_interrupted_check_names_the_levels_that_were_not_run() {
     let folder = tempdir().unwrap();
     let output = interrupted(
         To::Group,
@@ -75,11 +75,11 @@ fn an_interrupted_check_names_the_rungs_that_were_not_climbed() {
         &["check", "--receipt", "check.json"],
     );
     assert_code(&output, 130);
-    let told = stderr(&output);
+    let printed = stderr(&output);
     assert!(
-        told.contains("not done: rung ") && told.contains("logits"),
-        "{told}"
+        printed.contains("not done: level ") && printed.contains("logits"),
+        "{printed}"
     );
-    assert!(told.contains("check.json was not written"), "{told}");
+    assert!(printed.contains("check.json was not written"), "{printed}");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }

@@ -1,4 +1,4 @@
-//! Receipts: their schema, what verification refuses, what merging keeps, and what an interrupted run leaves.
+//! Receipts: their schema, verification, merging, and interrupted runs.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Merging does not depend on the order, adds up, and refuses what does not go together.
+//! Merging does not depend on the order, sums counts, and refuses incompatible receipts.
 
 use harness::receipt::{MergeError, Receipt, Section, merge};
 use harness::shard::Shard;
@@ -23,7 +23,7 @@ fn all(receipts: &[Receipt]) -> Receipt {
         .expect("there is a receipt")
 }
 
-/// Merges pairs, and pairs of pairs, as `tree` says.
+/// Merges pairs of receipts in the order of `tree`.
 fn as_tree(mut receipts: Vec<Receipt>, tree: &[usize]) -> Receipt {
     let mut at = tree.iter().cycle();
     while receipts.len() > 1 {
@@ -42,7 +42,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_order_of_merging_is_of_no_matter(
+    fn the_order_of_merging_does_not_matter(
         (found, order) in found().prop_flat_map(|found| {
             let order: Vec<usize> = (0..found.len()).collect();
             (Just(found), Just(order).prop_shuffle())
@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn counts_add_up_to_those_of_one_run(found in found()) {
+    fn counts_sum_to_those_of_one_run(found in found()) {
         let merged = all(&shards(&found));
         let whole = generated::check(Shard::WHOLE, &Found {
             block: found.iter().flat_map(|found| found.block.clone()).collect(),
@@ -67,7 +67,7 @@ proptest! {
         });
         let (merged, whole) = (merged.harness.check.unwrap(), whole.harness.check.unwrap());
         prop_assert_eq!(merged.verdict, whole.verdict);
-        for (merged, whole) in merged.rungs.iter().zip(&whole.rungs) {
+        for (merged, whole) in merged.levels.iter().zip(&whole.levels) {
             prop_assert_eq!(merged.verdict, whole.verdict);
             for (merged, whole) in merged.outcomes.iter().zip(&whole.outcomes) {
                 let counts = |o: &harness::outcome::Outcome| {
@@ -94,19 +94,19 @@ fn half(index: u64) -> Receipt {
 }
 
 #[test]
-fn sections_of_different_commands_stand_side_by_side() {
+fn sections_of_different_commands_are_kept() {
     let check = generated::check(Shard::WHOLE, &one());
-    let receipts = [check, generated::fuzz(Shard::WHOLE), generated::mistakes()];
+    let receipts = [check, generated::fuzz(Shard::WHOLE), generated::mutants()];
     let merged = all(&receipts);
     assert_eq!(merged.verify(), Ok(()));
     let sections = merged.harness.sections();
     let names: Vec<Section> = sections.into_iter().map(|(section, _)| section).collect();
-    assert_eq!(names, [Section::Check, Section::Fuzz, Section::Mistakes]);
+    assert_eq!(names, [Section::Check, Section::Fuzz, Section::Mutants]);
     assert!(merged.harness.runs.len() == 3 && merged.model_info.is_some());
 }
 
 #[test]
-fn campaigns_add_up() {
+fn campaigns_are_summed() {
     let shard = |index| generated::fuzz(Shard { index, count: 3 });
     let merged = all(&[shard(3), shard(1)]);
     assert_eq!(merged.missing(), ["fuzz 2/3"]);
@@ -119,11 +119,11 @@ fn campaigns_add_up() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn incompatible_receipts_are_refused() {
     let different = |change: fn(&mut Receipt)| {
         let mut other = half(2);
         change(&mut other);
-        other.reseal();
+        other.renew_digest();
         match merge(half(1), other) {
             Err(MergeError::Different { what, .. }) => what,
             other => panic!("{other:?}"),
@@ -164,23 +164,23 @@ fn what_does_not_go_together_is_refused() {
     let both = merge(half(1), half(2)).unwrap();
     assert_eq!(merge(both, half(1)), Err(overlap));
     assert!(matches!(
-        merge(generated::mistakes(), generated::mistakes()),
+        merge(generated::mutants(), generated::mutants()),
         Err(MergeError::Overlap { .. })
     ));
 }
 
 #[test]
-fn the_model_may_lie_elsewhere_on_another_machine() {
+fn the_path_of_the_model_may_differ() {
     let mut other = half(2);
     other.harness.runs[0].model = Some("/elsewhere/model.gguf".into());
-    other.reseal();
+    other.renew_digest();
     let merged = merge(other, half(1)).unwrap();
     assert_eq!(merged.verify(), Ok(()));
     assert_eq!(merged.model_info.unwrap().path, "");
 }
 
 #[test]
-fn the_command_names_what_is_missing_and_leaves_nothing_behind() {
+fn the_command_names_missing_shards_and_writes_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     half(1).write(path("1.json").as_ref()).unwrap();
@@ -218,7 +218,7 @@ fn the_command_names_what_is_missing_and_leaves_nothing_behind() {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As any other file that is made here.
+        // The mode is that of any new file.
         let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode();
         std::fs::write(path("plain"), "").unwrap();
         assert_eq!(mode("all.json"), mode("plain"));
@@ -238,7 +238,7 @@ fn the_command_names_what_is_missing_and_leaves_nothing_behind() {
     assert_code(&output, 3);
     let error = stderr(&output);
     assert!(
-        error.contains("1.json") && error.contains("both hold check 1/2"),
+        error.contains("1.json") && error.contains("both contain check 1/2"),
         "{error}"
     );
 }
@@ -247,10 +247,10 @@ fn half_read(path: &str) -> Receipt {
     Receipt::read(path.as_ref()).unwrap()
 }
 
-/// A disk that is full in the middle of a receipt, as a limit on the size of files.
+/// A limit on file sizes has the effect of a disk that is full in the middle of a receipt.
 #[test]
 #[cfg(unix)]
-fn a_full_disk_leaves_no_half_receipt() {
+fn a_full_disk_leaves_no_incomplete_receipt() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     half(1).write(path("1.json").as_ref()).unwrap();

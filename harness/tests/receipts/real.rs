@@ -1,9 +1,9 @@
-//! Receipts of real runs: valid, sealed, repeatable, and the same in shards as in one.
+//! Receipts of real runs: valid, repeatable, and the same with and without shards.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use harness::outcome::Rung;
+use harness::levels::Level;
 use harness::receipt::{DIRTY, Receipt, is_commit};
 use harness::shard::Shard;
 use harness::verdict::Verdict;
@@ -14,7 +14,7 @@ use crate::common::{ORACLE, assert_code, generate, harness, stderr, stdout};
 use crate::schema::assert_valid;
 use testing::test;
 
-/// Runs a command with `--receipt` and reads what it wrote.
+/// Runs a command with `--receipt` and reads the receipt.
 #[track_caller]
 fn receipt_of(folder: &Path, name: &str, args: &[&str]) -> Receipt {
     let path = folder.join(name);
@@ -25,16 +25,16 @@ fn receipt_of(folder: &Path, name: &str, args: &[&str]) -> Receipt {
     Receipt::read(&path).unwrap()
 }
 
-/// Verdict, comparisons and mismatches of a pair on a rung.
-type Counts = BTreeMap<(Rung, String, String), (Verdict, u64, u64)>;
+/// Verdict, comparisons and mismatches of a pair on a level.
+type Counts = BTreeMap<(Level, String, String), (Verdict, u64, u64)>;
 
 fn counts(receipt: &Receipt) -> Counts {
-    let rungs = &receipt.harness.check.as_ref().unwrap().rungs;
-    let outcomes = rungs.iter().flat_map(|report| &report.outcomes);
+    let levels = &receipt.harness.check.as_ref().unwrap().levels;
+    let outcomes = levels.iter().flat_map(|report| &report.outcomes);
     let count = |outcome: &harness::outcome::Outcome| {
         let measures = &outcome.measures;
         let key = (
-            outcome.rung,
+            outcome.level,
             outcome.candidate.clone(),
             outcome.reference.clone(),
         );
@@ -47,7 +47,7 @@ fn counts(receipt: &Receipt) -> Counts {
 }
 
 #[test(needs(ORACLE))]
-fn shards_of_a_check_come_to_the_same_as_one_run() {
+fn shards_of_a_check_give_the_result_of_one_run() {
     let folder = tempdir().unwrap();
     let whole = receipt_of(folder.path(), "whole.json", &["check"]);
     let mut files = Vec::new();
@@ -73,7 +73,7 @@ fn shards_of_a_check_come_to_the_same_as_one_run() {
     assert_eq!(merged.harness.verdict, whole.harness.verdict);
     assert_eq!(merged.kernels, whole.kernels);
     let (merged, whole) = (merged.harness.check.unwrap(), whole.harness.check.unwrap());
-    for (merged, whole) in merged.rungs.iter().zip(&whole.rungs) {
+    for (merged, whole) in merged.levels.iter().zip(&whole.levels) {
         assert_eq!(merged.verdict, whole.verdict);
         assert_eq!(merged.measures.comparisons, whole.measures.comparisons);
         assert_eq!(merged.measures.ulp_histogram, whole.measures.ulp_histogram);
@@ -82,7 +82,7 @@ fn shards_of_a_check_come_to_the_same_as_one_run() {
 }
 
 #[test(needs(ORACLE))]
-fn a_check_says_what_ran_and_can_be_repeated() {
+fn a_check_records_what_ran_and_can_be_repeated() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
     let model = model.to_str().unwrap();
@@ -104,7 +104,7 @@ fn a_check_says_what_ran_and_can_be_repeated() {
     );
     assert!(run.command.contains(&"check".into()) && run.seconds > 0.0);
     let check = harness_part.check.as_ref().unwrap();
-    assert_eq!(run.timings.len(), check.rungs.len());
+    assert_eq!(run.timings.len(), check.levels.len());
     assert_eq!(check.parameters.seed, 5);
     let oracles = receipt.validation.oracles.len();
     assert_eq!(
@@ -112,20 +112,20 @@ fn a_check_says_what_ran_and_can_be_repeated() {
         1 + oracles,
         "declared, and as each oracle has it"
     );
-    let of = |rung: Rung| {
+    let of = |level: Level| {
         check
-            .rungs
+            .levels
             .iter()
-            .find(|report| report.rung == rung)
+            .find(|report| report.level == level)
             .unwrap()
     };
-    for rung in [Rung::Tensor, Rung::Node, Rung::Logits] {
-        for outcome in of(rung)
+    for level in [Level::Tensor, Level::Node, Level::Logits] {
+        for outcome in of(level)
             .outcomes
             .iter()
             .filter(|o| o.measures.comparisons > 0)
         {
-            assert!(!outcome.measures.ulp_histogram.is_empty(), "{rung}");
+            assert!(!outcome.measures.ulp_histogram.is_empty(), "{level}");
         }
     }
 
@@ -139,7 +139,7 @@ fn a_check_says_what_ran_and_can_be_repeated() {
         stdout(&output)
     );
 
-    // The same file under another name is the same model.
+    // A renamed file is the same model.
     let moved = folder.path().join("moved.gguf");
     std::fs::rename(model, &moved).unwrap();
     let output = harness(&["verify-receipt", file, "--replay"]);
@@ -158,20 +158,20 @@ fn a_check_says_what_ran_and_can_be_repeated() {
     ];
     assert_code(&harness(&args), 0);
 
-    // A receipt that tells another story, consistently.
+    // A consistent receipt with other results.
     let mut other = receipt.clone();
     other.harness.runs[0]
         .calls
         .values_mut()
         .for_each(|calls| *calls += 1);
-    other.reseal();
+    other.renew_digest();
     other.write(file.as_ref()).unwrap();
     let output = harness(&args);
     assert_code(&output, 1);
-    let told = stdout(&output);
+    let printed = stdout(&output);
     assert!(
-        told.contains("harness.runs[0].calls") && told.contains("now"),
-        "{told}"
+        printed.contains("harness.runs[0].calls") && printed.contains("now"),
+        "{printed}"
     );
 }
 
@@ -203,21 +203,21 @@ fn a_campaign_can_be_repeated_and_split() {
 }
 
 #[test(needs(ORACLE))]
-fn mistakes_and_benches_leave_receipts_too() {
+fn mutants_and_benches_leave_receipts_too() {
     let folder = tempdir().unwrap();
-    let mistakes = receipt_of(folder.path(), "mistakes.json", &["mistakes"]);
-    let section = mistakes.harness.mistakes.as_ref().unwrap();
+    let mutants = receipt_of(folder.path(), "mutants.json", &["mutants"]);
+    let section = mutants.harness.mutants.as_ref().unwrap();
     assert_eq!(section.planted, section.caught);
     let args = ["bench", "--quick", "--threads", "1"];
     let bench = receipt_of(folder.path(), "bench.json", &args);
     assert!(!bench.deterministic);
     assert!(!bench.harness.bench.as_ref().unwrap().report.rows.is_empty());
-    let merged = harness::receipt::merge(mistakes, bench).unwrap();
+    let merged = harness::receipt::merge(mutants, bench).unwrap();
     assert_eq!(merged.verify(), Ok(()));
     assert_valid(&serde_json::to_value(&merged).unwrap());
 }
 
-/// The inputs of findings are run as they stand in the receipt, and a receipt without any is no agreement.
+/// Inputs of findings are run from the receipt, and a receipt without inputs is no agreement.
 #[test(needs(ORACLE))]
 fn a_receipt_replays_its_findings() {
     let folder = tempdir().unwrap();
@@ -225,14 +225,14 @@ fn a_receipt_replays_its_findings() {
     let mut receipt = crate::generated::fuzz(Shard::WHOLE);
     receipt.write(&path).unwrap();
     let output = harness(&["replay", path.to_str().unwrap()]);
-    // The kernels are right about the case that the receipt says one of them is wrong about.
+    // The kernels are right for the case, although the receipt contains a difference.
     assert_code(&output, 0);
     assert!(stdout(&output).contains(", 0 differences"));
 
     for finding in &mut receipt.harness.fuzz.as_mut().unwrap().findings {
         finding.finding.input = None;
     }
-    receipt.reseal();
+    receipt.renew_digest();
     receipt.write(&path).unwrap();
     assert_code(&harness(&["replay", path.to_str().unwrap()]), 4);
 }

@@ -1,10 +1,11 @@
-//! What verification refuses: whatever was cut off, edited, made elsewhere, or forged.
+//! Verification refuses receipts that were truncated, edited, made elsewhere, or forged.
 
 use std::path::Path;
 
 use harness::cause::Fault;
 use harness::outcome::LayerSummary;
-use harness::receipt::{LayoutRecord, Receipt, ReceiptError, SCHEMA_VERSION, ScaleRecord, merge};
+use harness::probe::ScaleSite;
+use harness::receipt::{Receipt, ReceiptError, SCHEMA_VERSION, merge};
 use harness::shard::Shard;
 use serde_json::{Value, json};
 
@@ -12,9 +13,9 @@ use crate::common::{assert_code, harness, stderr};
 use crate::generated;
 use testing::test;
 
-/// A receipt with every section that can be made without timing anything.
+/// A receipt with every section that needs no timing.
 fn rich() -> Receipt {
-    let others = merge(generated::fuzz(Shard::WHOLE), generated::mistakes()).unwrap();
+    let others = merge(generated::fuzz(Shard::WHOLE), generated::mutants()).unwrap();
     merge(generated::rich_check(), others).unwrap()
 }
 
@@ -30,7 +31,7 @@ fn refused(text: &str) -> String {
     error
 }
 
-/// The value at a path of keys and indices, such as `/harness/runs/0/calls`.
+/// Collects the paths of all leaves, such as `/harness/runs/0/calls`.
 fn leaves(value: &Value, at: String, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -86,7 +87,7 @@ const VERDICTS: [&str; 5] = [
     "divergent",
 ];
 
-/// Every leaf of a receipt, with every other value that it is given.
+/// Calls `each` for every leaf of a receipt with every mutated value.
 fn mutants(receipt: &Receipt, mut each: impl FnMut(&str, &Value, &Value)) {
     let original = serde_json::to_value(receipt).unwrap();
     let mut paths = Vec::new();
@@ -117,7 +118,7 @@ fn every_edit_is_refused_or_changes_nothing() {
     assert!(refused > 1000, "{refused}");
 }
 
-/// Every object of a value.
+/// Collects the paths of all objects.
 fn objects(value: &Value, at: String, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -136,22 +137,21 @@ fn objects(value: &Value, at: String, found: &mut Vec<String>) {
 }
 
 #[test]
-fn a_field_that_nobody_knows_is_refused_wherever_it_stands() {
+fn unknown_fields_are_refused_everywhere() {
     let mut receipt = rich();
-    // Causes of every shape: with fields, and without any.
+    // Causes with and without fields.
     let causes = [
         Fault::ScaleInverted {},
         Fault::ScaleMissing {},
         Fault::ScaleRatio { ratio: 2.0 },
     ];
-    receipt.harness.mistakes.as_mut().unwrap().kernels[0].causes = causes.map(Some).into();
+    receipt.harness.mutants.as_mut().unwrap().kernels[0].causes = causes.map(Some).into();
     let layouts = &mut receipt.harness.check.as_mut().unwrap().layouts;
-    layouts.push(LayoutRecord {
-        side: "first/build".into(),
-        scale: ScaleRecord::None {},
-        ..layouts[0].clone()
-    });
-    receipt.reseal();
+    let mut without_scale = layouts[0].clone();
+    without_scale.implementation = "first/build".into();
+    without_scale.lut.scale = ScaleSite::None {};
+    layouts.push(without_scale);
+    receipt.renew_digest();
     assert_eq!(receipt.verify(), Ok(()));
     let original = serde_json::to_value(&receipt).unwrap();
     assert_eq!(parse(&original).unwrap(), receipt);
@@ -170,8 +170,8 @@ fn a_field_that_nobody_knows_is_refused_wherever_it_stands() {
     }
 }
 
-/// What only the run knows. Anything else cannot be changed alone, even by someone who seals the receipt again.
-const FACTS: [&str; 12] = [
+/// Fields that only the run determines. All others contradict the rest when changed alone, even with a new digest.
+const RUN_FIELDS: [&str; 12] = [
     "/model_info/",
     "/validation/oracles/",
     "/harness/commit",
@@ -181,20 +181,26 @@ const FACTS: [&str; 12] = [
     "/harness/check/layouts/",
     "/harness/fuzz/parameters/",
     "/harness/fuzz/findings/",
-    "/harness/mistakes/parameters/",
-    "/harness/mistakes/kernels/",
-    "/harness/mistakes/models/",
+    "/harness/mutants/parameters/",
+    "/harness/mutants/kernels/",
+    "/harness/mutants/models/",
 ];
 
-/// Facts by their last field, wherever they stand: words, and what nothing else depends on.
-const FACTS_BY_FIELD: [&str; 26] = [
+/// Such fields by their last name, anywhere: text, and fields that nothing else depends on.
+const RUN_FIELDS_BY_NAME: [&str; 32] = [
     "subject",
     "place",
     "value",
     "bits",
     "truth",
-    "blame",
+    "attribution",
     "reproduce",
+    "model",
+    "level",
+    "seed",
+    "tokens",
+    "threads",
+    "file",
     "cause",
     "name",
     "occurrence",
@@ -202,7 +208,7 @@ const FACTS_BY_FIELD: [&str; 26] = [
     "layer",
     "op",
     "agreement",
-    "op_blamed",
+    "op_attributed",
     "kind",
     "format",
     "candidate",
@@ -216,7 +222,7 @@ const FACTS_BY_FIELD: [&str; 26] = [
     "node",
 ];
 
-/// What is held within bounds where no total looks at it.
+/// Fields that are only checked against bounds where no total includes them.
 const BOUNDED: [&str; 11] = [
     "comparisons",
     "mismatches",
@@ -232,31 +238,31 @@ const BOUNDED: [&str; 11] = [
 ];
 
 #[test]
-fn a_forged_figure_contradicts_the_others() {
+fn a_forged_number_contradicts_the_others() {
     let receipt = rich();
     let mut forged = 0;
     mutants(&receipt, |path, mutation, mutant| {
         let field = path.rsplit('/').next().unwrap();
         let stands_in = |parent: &str| path.contains(parent);
-        // Of what no total looks at, figures lie within bounds, and no closer. The logits are held to a noise floor,
-        // so that the rung does not count them.
-        let held_to_noise = path.starts_with("/harness/check/rungs/3/outcomes/");
+        // Numbers that no total includes are only checked against bounds. The logits have a noise floor, so the level
+        // does not count them.
+        let held_to_noise = path.starts_with("/harness/check/levels/3/outcomes/");
         let loose = held_to_noise || ["/nodes/", "/noise_floor/"].into_iter().any(stands_in);
         let counted = stands_in("/ulp_histogram/") && !stands_in("/nodes/");
-        // Without the weights of its layers an average says no more than that they lie on both sides of it.
+        // Without the weights of its layers, an average only has to lie between their values.
         let averaged = stands_in("/layers/") && field == "nmse";
         let bounded = loose && (counted || averaged || BOUNDED.contains(&field));
-        let is_fact = bounded
+        let is_entry = bounded
             || stands_in("/findings/")
-            || FACTS.iter().any(|fact| path.starts_with(fact))
-            || FACTS_BY_FIELD.contains(&field);
-        if is_fact || path == "/harness/seal" {
+            || RUN_FIELDS.iter().any(|fact| path.starts_with(fact))
+            || RUN_FIELDS_BY_NAME.contains(&field);
+        if is_entry || path == "/harness/digest" {
             return;
         }
         let Ok(mut mutant) = serde_json::from_value::<Receipt>(mutant.clone()) else {
             return;
         };
-        mutant.harness.seal = mutant.hash();
+        mutant.harness.digest = mutant.hash();
         if mutant == receipt {
             return;
         }
@@ -275,8 +281,8 @@ fn layers_are_those_of_their_kind() {
     let refused = |change: Change| {
         let mut receipt = rich();
         let section = receipt.harness.check.as_mut().unwrap();
-        change(&mut section.rungs[2].outcomes[0].nodes[0].layers);
-        receipt.harness.seal = receipt.hash();
+        change(&mut section.levels[2].outcomes[0].nodes[0].layers);
+        receipt.harness.digest = receipt.hash();
         receipt.verify().expect_err("a contradiction").to_string()
     };
     let cases: &[(&str, Change)] = &[
@@ -288,37 +294,41 @@ fn layers_are_those_of_their_kind() {
         }),
         ("add up", |layers| layers[0].comparisons += 1),
         ("nmse", |layers| layers[0].nmse = None),
-        ("layers[0]: cannot be", |layers| layers[0].max_ulp = Some(1)),
-        ("layers[1]: cannot be", |layers| layers[1].nmse = Some(-1.0)),
+        ("layers[0]: is impossible", |layers| {
+            layers[0].max_ulp = Some(1)
+        }),
+        ("layers[1]: is impossible", |layers| {
+            layers[1].nmse = Some(-1.0)
+        }),
         ("nmse", |layers| layers[1].nmse = Some(0.0)),
         ("nmse", |layers| layers[1].nmse = Some(1e-12)),
     ];
-    for (told, change) in cases {
-        let flaw = refused(*change);
+    for (printed, change) in cases {
+        let validation_error = refused(*change);
         assert!(
-            flaw.contains("nodes[0].layers") && flaw.contains(told),
-            "{told}: {flaw}"
+            validation_error.contains("nodes[0].layers") && validation_error.contains(printed),
+            "{printed}: {validation_error}"
         );
     }
 }
 
 #[test]
-fn what_is_no_receipt_is_told_from_what_is_damaged() {
+fn other_files_and_damaged_receipts_have_different_errors() {
     let text = serde_json::to_string_pretty(&rich()).unwrap();
     for length in [0, 1, text.len() / 3, text.len() - 2] {
         assert!(refused(&text[..length]).contains("cut off"));
     }
-    assert!(refused("[]").contains("no receipt of this harness"));
+    assert!(refused("[]").contains("not a receipt of this harness"));
     assert!(
         refused(r#"{"name": "left-pad", "version": "1.0.0"}"#)
-            .contains("no receipt of this harness")
+            .contains("not a receipt of this harness")
     );
     let foreign = r#"{"schema_version": "1.0.0", "compute_path": "real", "kernels": ["i2s_gemv"]}"#;
-    assert!(refused(foreign).contains("no receipt of this harness"));
+    assert!(refused(foreign).contains("not a receipt of this harness"));
     assert!(refused(&text.replacen("real", "mock", 1)).contains("compute_path"));
     let nan = text.replacen("\"rmse\": 0.0", "\"rmse\": NaN", 1);
     assert_ne!(nan, text);
-    assert!(refused(&nan).contains("no JSON"));
+    assert!(refused(&nan).contains("not JSON"));
     let null = text.replacen("\"rmse\": 0.0", "\"rmse\": null", 1);
     assert!(
         refused(&null).contains("measures.rmse"),
@@ -330,7 +340,7 @@ fn what_is_no_receipt_is_told_from_what_is_damaged() {
 }
 
 #[test]
-fn versions_are_told_apart() {
+fn versions_have_different_errors() {
     let text = serde_json::to_string(&rich()).unwrap();
     let of = |version: &str| {
         text.replacen(
@@ -339,34 +349,34 @@ fn versions_are_told_apart() {
             1,
         )
     };
-    assert!(refused(&of("4.0.0")).contains("newer"));
-    assert!(refused(&of("3.999.0")).contains("newer"));
-    assert!(refused(&of("2.2.0")).contains("older"));
+    assert!(refused(&of("5.0.0")).contains("newer"));
+    assert!(refused(&of("4.999.0")).contains("newer"));
+    assert!(refused(&of("3.0.0")).contains("written by an older version: run it again"));
     assert!(refused(&of("1.9.9")).contains("older"));
     assert!(refused(&of("two")).contains("no version"));
     assert!(refused(r#"{"schema_version": "1.1.0", "rungs": []}"#).contains("older"));
 }
 
 #[test]
-fn a_figure_that_is_no_number_is_never_written() {
+fn non_finite_numbers_are_never_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("receipt.json");
     let written = |change: fn(&mut Receipt)| {
         let mut receipt = rich();
         change(&mut receipt);
-        receipt.harness.seal = receipt.hash();
+        receipt.harness.digest = receipt.hash();
         let error = receipt.write(&path).expect_err("a NaN").to_string();
         assert_eq!(folder.path().read_dir().unwrap().count(), 0, "{error}");
         error
     };
     fn outcome(receipt: &mut Receipt) -> &mut harness::outcome::Outcome {
-        &mut receipt.harness.check.as_mut().unwrap().rungs[0].outcomes[0]
+        &mut receipt.harness.check.as_mut().unwrap().levels[0].outcomes[0]
     }
     let error = written(|receipt| outcome(receipt).measures.rmse = Some(f64::NAN));
     assert!(error.contains("measures.rmse"), "{error}");
     let error = written(|receipt| outcome(receipt).measures.max_abs = Some(f64::INFINITY));
     assert!(error.contains("measures.max_abs"), "{error}");
-    // An absent figure is written as nothing, which a NaN must not become.
+    // An absent number is omitted, and a NaN must not be written as absent.
     let error = written(|receipt| outcome(receipt).measures.nmse = Some(f64::NAN));
     assert!(error.contains("nmse"), "{error}");
     let error = written(|receipt| outcome(receipt).findings[0].truth = Some(f64::NAN));
@@ -374,7 +384,7 @@ fn a_figure_that_is_no_number_is_never_written() {
 }
 
 #[test]
-fn the_command_ends_with_3_and_says_what_and_where() {
+fn the_command_ends_with_3_and_names_the_field() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("receipt.json");
     let file = path.to_str().unwrap();
@@ -388,38 +398,38 @@ fn the_command_ends_with_3_and_says_what_and_where() {
             "parity.status",
         ),
         (
-            text.replacen("\"schema_version\": \"3", "\"schema_version\": \"9", 1),
+            text.replacen("\"schema_version\": \"4", "\"schema_version\": \"9", 1),
             "newer",
         ),
-        ("{}".to_owned(), "no receipt"),
+        ("{}".to_owned(), "not a receipt"),
     ];
-    for (edited, told) in edits {
+    for (edited, printed) in edits {
         assert_ne!(edited, text);
         std::fs::write(&path, edited).unwrap();
         let output = harness(&["verify-receipt", file]);
         assert_code(&output, 3);
         let error = stderr(&output);
-        assert!(error.contains(told) && error.contains(file), "{error}");
+        assert!(error.contains(printed) && error.contains(file), "{error}");
     }
     assert_code(&harness(&["verify-receipt", "no/such/receipt.json"]), 3);
     assert_code(&harness(&["verify-receipt"]), 2);
 }
 
 #[test]
-fn unknown_kernels_are_said_to_be_unknown() {
+fn unknown_kernels_are_reported_as_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("receipt.json");
     let mut receipt = rich();
     receipt.harness.runs[0]
         .calls
         .insert("i2_s.group128.abacus".into(), 3);
-    receipt.reseal();
+    receipt.renew_digest();
     receipt.write(&path).unwrap();
     let output = harness(&["verify-receipt", path.to_str().unwrap()]);
     assert_code(&output, 0);
-    let told = crate::common::stdout(&output);
+    let printed = crate::common::stdout(&output);
     assert!(
-        told.contains("unknown: kernel i2_s.group128.abacus"),
-        "{told}"
+        printed.contains("unknown: kernel i2_s.group128.abacus"),
+        "{printed}"
     );
 }

@@ -1,4 +1,4 @@
-//! The published schema is that of the types, and receipts are valid by it.
+//! The published schema matches the types, and receipts are valid by it.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ fn published() -> PathBuf {
     PathBuf::from(folder).join(format!("receipt-{major}.json"))
 }
 
-/// An error for whatever the schema forbids.
+/// Asserts that a receipt is valid by the schema.
 #[track_caller]
 pub(crate) fn assert_valid(receipt: &Value) {
     let errors = errors(receipt);
@@ -36,7 +36,7 @@ fn errors(receipt: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_published_schema_is_that_of_the_types() {
+fn the_published_schema_matches_the_types() {
     let generated = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         std::fs::write(published(), &generated).unwrap();
@@ -50,25 +50,26 @@ fn the_published_schema_is_that_of_the_types() {
 }
 
 #[test]
-fn receipts_are_valid_by_it() {
+fn receipts_are_valid_by_the_schema() {
     let whole: Receipt = generated::rich_check();
     let merged = merge(whole, generated::fuzz(Shard { index: 2, count: 3 })).unwrap();
-    let merged = merge(merged, generated::mistakes()).unwrap();
+    let merged = merge(merged, generated::mutants()).unwrap();
     assert_valid(&serde_json::to_value(merged).unwrap());
 }
 
 #[test]
-fn what_is_not_in_it_is_not_valid() {
-    let mut receipt = serde_json::to_value(generated::mistakes()).unwrap();
+fn unknown_fields_are_invalid_by_the_schema() {
+    let mut receipt = serde_json::to_value(generated::mutants()).unwrap();
     receipt["remarks"] = "none".into();
     let errors = errors(&receipt).concat();
     assert!(errors.contains("remarks"), "{errors}");
 }
 
 #[test]
-fn nothing_is_no_figure() {
+fn null_is_no_number_by_the_schema() {
     let mut receipt = serde_json::to_value(generated::rich_check()).unwrap();
-    receipt["harness"]["check"]["rungs"][0]["outcomes"][0]["measures"]["comparisons"] = Value::Null;
+    receipt["harness"]["check"]["levels"][0]["outcomes"][0]["measures"]["comparisons"] =
+        Value::Null;
     let errors = errors(&receipt).concat();
     assert!(errors.contains("comparisons"), "{errors}");
 }

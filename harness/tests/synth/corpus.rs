@@ -1,4 +1,4 @@
-//! The recipes of the corpus: which there are, their bytes, and who reads them.
+//! The recipes of the corpus: their number and kinds, their bytes, and their readers.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn every_architecture_and_type_has_a_tiny_and_a_tail_recipe() {
         Architecture::BitnetB158,
         Architecture::Llama,
     ] {
-        // The types that have a native format of the reference; the BitNet32 flavours share I2_S's.
+        // The types with a native format of the oracles. The BitNet32 storage variants share I2_S's type.
         let mut types: Vec<_> = FORMATS.iter().map(|format| format.type_name).collect();
         types.dedup();
         types.sort_unstable();
@@ -115,8 +115,7 @@ fn the_large_models_have_the_shapes_of_2b_4t() {
     }
 }
 
-/// The bytes of the corpus. A change here means that receipts of earlier runs speak of other
-/// models.
+/// The bytes of the corpus. If they change, receipts of earlier runs refer to other models.
 #[test]
 fn small_models_have_the_same_bytes_on_every_machine() {
     let lines: Vec<String> = small_plans()
@@ -178,7 +177,7 @@ fn small_models_read_back_as_planned() {
     }
 }
 
-/// What bitnet.cpp itself makes of the files: it must load them and decode.
+/// bitnet.cpp itself must load the files and decode.
 #[test(needs(crate::needs::ORACLE))]
 fn oracles_load_and_decode_every_small_model() {
     const TOKENS: [i32; 8] = [1, 5, 7, 9, 100, 31, 2, 8];

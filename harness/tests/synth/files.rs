@@ -1,4 +1,4 @@
-//! Finding recipes and writing files, through the library and the command.
+//! Finds recipes and writes files, through the library and the command.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use super::{bytes_of, plan, sha256};
 use testing::test;
 
 #[test]
-fn a_file_is_replaced_only_on_demand_and_nothing_is_left_behind() {
+fn a_file_is_replaced_only_if_requested() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
     let plan = plan("tiny-llama-i2_s");
@@ -27,7 +27,7 @@ fn a_file_is_replaced_only_on_demand_and_nothing_is_left_behind() {
     assert_eq!(written.sha256, sha256(&bytes));
     assert_eq!(bytes, bytes_of(&plan));
 
-    // A folder in the way: the rename fails after all bytes were written.
+    // A folder at the path makes the rename fail after all bytes were written.
     let occupied = folder.path().join("folder");
     fs::create_dir(&occupied).unwrap();
     let error = create(&plan, &occupied, Existing::Replace).unwrap_err();
@@ -49,7 +49,7 @@ fn a_file_is_replaced_only_on_demand_and_nothing_is_left_behind() {
 
 #[test]
 fn a_sink_that_refuses_bytes_is_an_error() {
-    /// Takes so many bytes and no more, as a full disk does.
+    /// A writer that accepts only this number of bytes, like a full disk.
     struct Full(usize);
     impl std::io::Write for Full {
         fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
@@ -99,7 +99,7 @@ fn recipes_are_found_by_name_and_by_path() {
     ));
 }
 
-/// What a command line writes.
+/// Runs a command line and returns its output.
 fn command(args: &[&str]) -> Result<String, CliError> {
     let command = Cli::try_parse_from(["harness", "synth"].iter().chain(args)).unwrap();
     let mut out = Vec::new();
@@ -116,10 +116,10 @@ fn the_command_writes_and_lists() {
     let path = folder.path().join("model.gguf");
     let path = path.to_str().unwrap();
     let args = ["tiny-bitnet-tq1_0", "-o", path, "--seed", "99"];
-    let told = command(&args).unwrap();
+    let printed = command(&args).unwrap();
     let bytes = fs::read(path).unwrap();
     for part in [path, &bytes.len().to_string(), &sha256(&bytes)] {
-        assert!(told.contains(part), "{told}");
+        assert!(printed.contains(part), "{printed}");
     }
     assert!(
         Gguf::parse(&bytes)
@@ -135,9 +135,9 @@ fn the_command_writes_and_lists() {
     assert!(command(&["tiny-bitnet-tq1_0", "-o", path, "--force"]).is_ok());
     assert_ne!(fs::read(path).unwrap(), bytes);
 
-    let told = command(&["--list"]).unwrap();
+    let printed = command(&["--list"]).unwrap();
     for (name, _) in embedded() {
-        let line = told
+        let line = printed
             .lines()
             .find(|line| line.trim().starts_with(&format!("{name} ")));
         let line = line.unwrap_or_else(|| panic!("{name} is not listed"));
@@ -148,7 +148,7 @@ fn the_command_writes_and_lists() {
 }
 
 #[test]
-fn command_lines_that_make_no_sense_are_refused() {
+fn invalid_command_lines_are_refused() {
     for args in [
         &[][..],
         &["default"],

@@ -1,4 +1,4 @@
-//! Synthetic models: the corpus, its bytes, what reads them, and what bad recipes are told.
+//! Synthetic models: the corpus, its bytes, its readers, and errors of invalid recipes.
 
 mod corpus;
 mod files;
@@ -12,7 +12,7 @@ use qk256::format::{Format, RawTensor, Weights};
 use qk256::gguf::{Gguf, Tensor};
 use sha2::{Digest, Sha256};
 
-/// Files below this size are made in tests; the others take a while.
+/// Only files below this size are generated in tests, because larger ones take long.
 const SMALL: u64 = 8 << 20;
 
 fn plan(name: &str) -> Plan {
@@ -48,7 +48,7 @@ fn raw<'a>(tensor: &Tensor<'a>) -> RawTensor<'a> {
     }
 }
 
-/// The ternary tensors of a file, as its reader sees them.
+/// The ternary tensors of a file according to its reader.
 fn ternary<'a>(plan: &Plan, gguf: &Gguf<'a>) -> Vec<(String, Weights<'a>)> {
     let planned = plan
         .tensors()
@@ -72,7 +72,7 @@ fn ternary<'a>(plan: &Plan, gguf: &Gguf<'a>) -> Vec<(String, Weights<'a>)> {
         .collect()
 }
 
-/// A small recipe in another format. Its feed-forward matrices are drawn in more than one piece.
+/// A small recipe in another format. Its feed-forward matrices are generated in several pieces.
 fn tiny_in(format: &Format, edit: impl FnOnce(&mut Recipe)) -> Recipe {
     let mut recipe = find("tiny-bitnet-i2_s").unwrap();
     recipe.weights.format = format.id.to_owned();

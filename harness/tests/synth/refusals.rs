@@ -1,4 +1,4 @@
-//! What bad recipes are told.
+//! Errors of invalid recipes.
 
 use harness::synth::{
     DenseType, Matrix, Override, Plan, Problem, Recipe, ScaleRange, SynthError, embedded, find,
@@ -9,12 +9,12 @@ use super::tiny_in;
 use testing::test;
 
 #[test]
-fn bad_recipes_are_told_what_is_wrong_and_where() {
+fn errors_of_recipes_name_the_field_and_the_reason() {
     let (_, good) = embedded()
         .into_iter()
         .find(|(name, _)| *name == "tiny-bitnet-i2_s")
         .unwrap();
-    let told = |from: &str, to: &str| {
+    let printed = |from: &str, to: &str| {
         assert!(good.contains(from), "{from}");
         let text = good.replacen(from, to, 1);
         Recipe::parse("bad.toml", &text)
@@ -51,14 +51,14 @@ fn bad_recipes_are_told_what_is_wrong_and_where() {
         ),
         ("seed = 1", "seed = 1\nrope_factors = [1.0, 8.0]"),
     ];
-    let messages: Vec<String> = table.iter().map(|(from, to)| told(from, to)).collect();
+    let messages: Vec<String> = table.iter().map(|(from, to)| printed(from, to)).collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
     bad.toml:3:1: unknown field `sead`, expected one of `architecture`, `seed`, `rope_base`, `rms_epsilon`, `sizes`, `embedding`, `rope_factors`, `output`, `norms`, `weights`, `override`
     bad.toml:1:1: missing field `seed`
     bad.toml:2:16: unknown variant `bitnet-2`, expected one of `bitnet`, `bitnet-b1.58`, `llama`
     bad.toml:27:9: invalid type: floating point `1.0`, expected two numbers, the least and the greatest scale
     bad.toml: sizes.heads: found 3, expected a divisor of 256, the width of the embedding
-    bad.toml: sizes.heads: found heads of 1 elements, expected an even number: RoPE turns pairs
+    bad.toml: sizes.heads: found heads of 1 elements, expected an even number: RoPE rotates pairs
     bad.toml: sizes.kv_heads: found 3, expected a divisor of 4, the number of heads
     bad.toml: sizes.layers: found 0, expected 1 to 512
     bad.toml: sizes.vocabulary: found 0, expected 1 to 1048576
@@ -78,7 +78,7 @@ fn bad_recipes_are_told_what_is_wrong_and_where() {
 }
 
 #[test]
-fn what_a_format_cannot_hold_is_refused_where_it_is_asked_for() {
+fn errors_of_shapes_name_the_field() {
     let refused = |recipe: Recipe| match Plan::new(recipe) {
         Err(SynthError::Invalid { field, problem, .. }) => (field, problem),
         other => panic!("{other:?}"),
@@ -102,7 +102,7 @@ fn what_a_format_cannot_hold_is_refused_where_it_is_asked_for() {
         "{text}"
     );
 
-    // Beyond f16, which I2_S does not use.
+    // Out of range for f16, which I2_S does not use.
     let too_large = |recipe: &mut Recipe| recipe.weights.scale = ScaleRange(1.0, 1e6);
     assert!(Plan::new(tiny_in(&FORMATS[0], too_large)).is_ok());
     assert_eq!(refused(tiny_in(&TQ1_0, too_large)).0, "weights.scale");

@@ -1,4 +1,4 @@
-//! What is drawn: by whom it may be changed, and whether it is what the recipe asks for.
+//! Generated values: what may change them, and whether they follow the recipe.
 
 use harness::synth::{
     Content, DEFAULT_RECIPE, DenseType, Matrix, Override, Plan, Recipe, ScaleRange, ScaleSharing,
@@ -80,7 +80,7 @@ fn q6_k_rounds_the_values_of_a_seed() {
     let (exact, rounded) = (values(DenseType::F32), values(DenseType::Q6K));
     let runs = exact.chunks(16).zip(rounded.chunks(16));
     for (block, (exact, rounded)) in runs.enumerate() {
-        // Half a step of 1/32 of the largest, and the rounding of scales and factor; the far end has 31 steps only.
+        // Half a step of 1/32 of the largest, plus the rounding of scales and factor. The far end has only 31 steps.
         let most = exact
             .iter()
             .fold(0.0f32, |most, value| most.max(value.abs()));

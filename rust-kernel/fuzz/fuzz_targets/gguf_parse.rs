@@ -1,4 +1,4 @@
-//! Any bytes as a GGUF file: see [`qk256_fuzz::check_gguf`].
+//! Parses arbitrary bytes as a GGUF file: see [`qk256_fuzz::check_gguf`].
 
 #![no_main]
 

@@ -1,18 +1,17 @@
-//! What must hold for any bytes. The fuzz targets and the crate's own tests run the same code.
+//! Properties that must hold for arbitrary bytes. The fuzz targets and the tests of `qk256` share this code.
 
 use qk256::gguf::{Gguf, GgufError, Value};
 
-/// Parses `bytes` as a GGUF file and uses everything that it offers.
+/// Parses `bytes` as a GGUF file and reads all metadata and tensors.
 ///
 /// # Errors
 ///
-/// The reader's error for bytes that are no GGUF file.
+/// The reader's error if `bytes` are not a valid GGUF file.
 ///
 /// # Panics
 ///
-/// If the reader breaks a promise: an error without field or with an offset behind the end, an entry
-/// that its own name does not find, a tensor that is misaligned, too short, outside the file, or that
-/// shares bytes with another.
+/// If the reader violates its contract: an error without a field or with an offset past the end, an entry that a lookup
+/// by its own name does not find, or a tensor that is misaligned, too short, outside the file, or overlaps another.
 pub fn check_gguf(bytes: &[u8]) -> Result<(), GgufError> {
     let gguf = Gguf::parse(bytes).inspect_err(|error| check_error(error, bytes.len()))?;
     let metadata: Vec<_> = gguf.metadata().collect();

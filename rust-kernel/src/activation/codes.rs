@@ -2,7 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
-/// A cache line, and the widest register: reads of whole registers from its start never touch two lines.
+/// Size in bytes of a cache line and of the widest register. Register-sized reads from an aligned start do not cross
+/// cache lines.
 const ALIGNMENT: usize = 64;
 
 /// int8 codes that start at a cache line.
@@ -17,7 +18,7 @@ impl Codes {
     /// `len` zeros.
     pub(super) fn zeros(len: usize) -> Codes {
         let memory = vec![0i8; len + ALIGNMENT - 1];
-        // The offset may be out of reach as far as the standard library promises; then only speed is lost.
+        // `align_offset` may fail according to its documentation. Misaligned codes are only slower.
         let start = memory.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT - 1);
         Codes { memory, start, len }
     }

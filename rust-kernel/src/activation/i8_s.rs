@@ -2,13 +2,13 @@
 
 use super::nearest_int;
 
-/// Below this magnitude a row counts as zero, which keeps the scale finite.
+/// Lower bound of the largest magnitude of a row. It keeps the scale of a row of zeros finite.
 const MIN_MAX: f64 = 0.00001;
 
-/// Quantizes a row of finite values, of which `largest` is the largest magnitude; gives its scale (codes per unit)
-/// and the sum of its codes.
+/// Quantizes a row of finite values and returns its scale (codes per unit) and the sum of its codes. `largest` is the
+/// largest magnitude of the row.
 ///
-/// The maximum and the division are f64, rounded to f32 once, as in the reference.
+/// As in the reference, the maximum and the division are computed in f64 and rounded to f32 once.
 #[inline(always)]
 pub(super) fn quantize_row(values: &[f32], largest: f32, codes: &mut [i8]) -> (f32, i32) {
     let scale = (127.0 / f64::from(largest).max(MIN_MAX)) as f32;

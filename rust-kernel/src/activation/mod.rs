@@ -1,4 +1,4 @@
-//! Quantized activations, as the formats' dot products take them.
+//! Activations quantized to 8 bits, the second operand of the formats' dot products.
 
 mod codes;
 mod i8_s;
@@ -15,9 +15,9 @@ use crate::compiled_for;
 pub use crate::format::ActivationKind;
 use crate::format::{QK256, ShapeError};
 #[cfg(target_arch = "x86_64")]
-use crate::kernel::Avx2;
+use crate::isa::Avx2;
 
-/// Scales and sums that a row of `cols` activations has.
+/// The number of scales and the number of sums of a row of `cols` activations.
 fn counts(kind: ActivationKind, cols: usize) -> (usize, usize) {
     match kind {
         ActivationKind::I8S => (1, 1),
@@ -28,16 +28,16 @@ fn counts(kind: ActivationKind, cols: usize) -> (usize, usize) {
 /// Why activations cannot be quantized.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ActivationError {
-    /// The values are no whole number of rows.
+    /// The values are not a whole number of rows.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// Q8_K has whole blocks only.
+    /// A Q8_K row is not a whole number of blocks.
     #[error("{cols} activations a row are no multiple of {QK256}, as Q8_K needs")]
     Columns {
-        /// Columns asked for.
+        /// Columns requested.
         cols: usize,
     },
-    /// A NaN or an infinity. The reference would turn it into finite numbers without a word.
+    /// A value is NaN or infinite. The reference converts such values to finite numbers without an error.
     #[error("activation {col} of row {row} is {value}: only finite activations can be quantized")]
     NotFinite {
         /// Row (position in the batch).
@@ -89,7 +89,7 @@ impl Activations {
         Ok(out)
     }
 
-    /// Quantizes all rows by the best instruction set, unless a value is not finite: then it gives `false`.
+    /// Quantizes all rows with the best instruction set. Returns `false` if a value is not finite.
     fn fill(&mut self, values: &[f32]) -> bool {
         #[cfg(target_arch = "x86_64")]
         if Avx2::detect().is_some() {
@@ -99,7 +99,8 @@ impl Activations {
         self.fill_portably(values)
     }
 
-    /// Loops that compilers turn into the instruction set of the function that this is inlined into.
+    /// Portable loops. The compiler vectorizes them for the instruction set of the function into which they are
+    /// inlined.
     #[inline(always)]
     fn fill_portably(&mut self, values: &[f32]) -> bool {
         let (scales, sums) = counts(self.kind, self.cols);
@@ -123,7 +124,7 @@ impl Activations {
         true
     }
 
-    /// The same, borrowed.
+    /// A borrowed view of the same activations.
     pub fn view(&self) -> ActivationsRef<'_> {
         ActivationsRef {
             kind: self.kind,
@@ -134,7 +135,7 @@ impl Activations {
         }
     }
 
-    /// How they are quantized.
+    /// The kind of quantization.
     pub fn kind(&self) -> ActivationKind {
         self.kind
     }
@@ -173,22 +174,23 @@ impl<'a> From<&'a Activations> for ActivationsRef<'a> {
 
 #[cfg(target_arch = "x86_64")]
 compiled_for! { Avx2:
-    /// [`Activations::fill_portably`], compiled for AVX2: the same operations, and so the same bits.
+    /// [`Activations::fill_portably`] compiled for AVX2. The operations are the same, so the bits are equal.
     fn fill_avx2(activations: &mut Activations, values: &[f32]) -> bool {
         activations.fill_portably(values)
     }
 }
 
-/// The largest magnitude; a NaN counts as larger than all numbers.
+/// The largest magnitude. A NaN compares larger than all numbers.
 #[inline(always)]
 fn largest_magnitude(values: &[f32]) -> f32 {
-    // Without their sign, floats are ordered as their bits are.
+    // Non-negative floats have the same order as their bit patterns.
     let magnitude = |value: &f32| value.to_bits() & 0x7fff_ffff;
     f32::from_bits(values.iter().map(magnitude).fold(0, u32::max))
 }
 
-/// Rounds to the nearest integer, halves to even, by adding 1.5 * 2^23 and reading the mantissa: ggml's
-/// `nearest_int`, bit for bit also where the magnitude is beyond 2^22.
+/// Rounds to the nearest integer, ties to even, by adding 1.5 * 2^23 and reading the mantissa.
+///
+/// This is ggml's `nearest_int`. The bits are equal also for magnitudes above 2^22.
 #[inline(always)]
 fn nearest_int(value: f32) -> i32 {
     const SHIFT: f32 = 12_582_912.0;
@@ -234,7 +236,7 @@ mod tests {
                 let mut portable = by_avx2.clone();
                 by_avx2.codes.fill(1);
                 portable.codes.fill(2);
-                // SAFETY: the test has returned where the CPU lacks AVX2.
+                // SAFETY: `require!` above ends the test if the CPU lacks AVX2.
                 assert!(unsafe { fill_avx2(&mut by_avx2, &values[..cols]) });
                 assert!(portable.fill_portably(&values[..cols]));
                 assert_eq!(by_avx2, portable, "{kind:?} {values:?}");

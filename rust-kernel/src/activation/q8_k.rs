@@ -8,8 +8,8 @@ pub(super) const SUM_RUN: usize = 16;
 
 /// Quantizes a row of whole blocks of finite values.
 ///
-/// The value of the largest magnitude, the first of equals, becomes -127. A block of zeros has scale 0, codes 0 and
-/// sums 0; the reference leaves its sums unwritten.
+/// The first value with the largest magnitude gets code -127. A block of zeros gets scale 0, codes 0 and sums 0; the
+/// reference does not write its sums.
 #[inline(always)]
 pub(super) fn quantize_row(values: &[f32], codes: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
     let blocks = values
@@ -24,8 +24,8 @@ pub(super) fn quantize_row(values: &[f32], codes: &mut [i8], scales: &mut [f32],
         }
         let inverse = -127.0 / largest;
         for (code, &value) in codes.iter_mut().zip(values) {
-            // A subnormal maximum makes the inverse infinite and the rounded number huge; the reference then keeps its
-            // low 8 bits, as this cast does.
+            // If the maximum is subnormal, the inverse is infinite and the rounded number is huge. The reference keeps
+            // its low 8 bits, and so does this cast.
             *code = nearest_int(inverse * value).min(127) as i8;
         }
         *scale = 1.0 / inverse;
@@ -35,11 +35,11 @@ pub(super) fn quantize_row(values: &[f32], codes: &mut [i8], scales: &mut [f32],
     }
 }
 
-/// The value of the largest magnitude, the first of equals.
+/// The first value with the largest magnitude.
 #[inline(always)]
 fn largest_value(values: &[f32]) -> f32 {
     let magnitude = largest_magnitude(values);
-    // No early end, so that compilers vectorize it; both signs together are rare.
+    // Without an early exit the compiler vectorizes this loop. Both signs at the same magnitude are rare.
     let any = |wanted: f32| {
         values
             .iter()

@@ -1,10 +1,10 @@
-//! Quantized activations in memory of the caller's.
+//! A borrowed view of quantized activations.
 
 use super::{ActivationError, ActivationKind, counts};
 use crate::format::{QK256, ShapeError};
 
-/// A batch of quantized activation rows, borrowed: what kernels multiply. [`Activations`](super::Activations) is the same
-/// with memory of its own.
+/// A borrowed batch of quantized activation rows, the input of the kernels. [`Activations`](super::Activations) is the
+/// owned equivalent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ActivationsRef<'a> {
     pub(super) kind: ActivationKind,
@@ -15,14 +15,15 @@ pub struct ActivationsRef<'a> {
 }
 
 impl<'a> ActivationsRef<'a> {
-    /// Rows of `cols` activations that are quantized already: `rows x cols` codes, and scales and sums as
-    /// [`ActivationsRef::scales`] and [`ActivationsRef::sums`] have them. Values are taken as they are: sums that are not
-    /// those of the codes give wrong products.
+    /// A view of rows of `cols` activations that are already quantized.
+    ///
+    /// `codes` is `rows x cols`, row-major. `scales` and `sums` have the order of [`ActivationsRef::scales`] and
+    /// [`ActivationsRef::sums`]. Values are not checked: sums that do not match the codes give wrong products.
     ///
     /// # Errors
     ///
-    /// [`ActivationError::Shape`] unless there are codes of whole rows, at least one, and as many scales and sums as they
-    /// need; [`ActivationError::Columns`] for Q8_K rows that are not whole blocks.
+    /// [`ActivationError::Shape`] unless `codes` is a whole number of rows, at least one, with the matching number of
+    /// scales and sums; [`ActivationError::Columns`] for Q8_K rows that are not whole blocks.
     pub fn new(
         kind: ActivationKind,
         cols: usize,
@@ -43,7 +44,7 @@ impl<'a> ActivationsRef<'a> {
         })
     }
 
-    /// How they are quantized.
+    /// The kind of quantization.
     pub fn kind(self) -> ActivationKind {
         self.kind
     }
@@ -53,7 +54,7 @@ impl<'a> ActivationsRef<'a> {
         self.cols
     }
 
-    /// Rows: the batch.
+    /// Number of rows: the batch size.
     pub fn rows(self) -> usize {
         self.codes.len() / self.cols
     }
@@ -86,7 +87,11 @@ impl<'a> ActivationsRef<'a> {
     }
 }
 
-/// The number of rows that `len` activations are, if a kind of quantization has such rows.
+/// The number of rows in `len` activations.
+///
+/// # Errors
+///
+/// As [`ActivationsRef::new`].
 pub(super) fn whole_rows(
     kind: ActivationKind,
     cols: usize,

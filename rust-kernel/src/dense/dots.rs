@@ -1,24 +1,25 @@
-//! Dot products of several rows with one: ggml's sums to the bit, two rows at a time where the CPU has AVX2 and FMA.
+//! Dot products of several rows with one vector. The sums equal ggml's bit for bit. With AVX2 and FMA, two rows are
+//! computed at a time.
 //!
 //! Source: `ggml_vec_dot_f32` and `ggml_vec_dot_f16` in `ggml.c` of `bitnet-cpp-sys` 0.0.5.
 
 #[cfg(target_arch = "x86_64")]
-use crate::kernel::Avx2;
+use crate::isa::Avx2;
 
-/// Elements that one step of a dot product takes: four vectors of eight lanes (`GGML_F32_STEP`, `GGML_F16_STEP`).
+/// Elements in one step of a dot product: four vectors of eight lanes (`GGML_F32_STEP`, `GGML_F16_STEP`).
 const STEP: usize = 32;
 
-/// What a dot product does with the elements that fill no whole step.
+/// How a dot product adds the elements after the last whole step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// Products added in f32: `ggml_vec_dot_f32`.
+    /// Products are added in f32: `ggml_vec_dot_f32`.
     F32,
-    /// Products, each rounded to f32, added in f64: `ggml_vec_dot_f16`.
+    /// Products are rounded to f32 and added in f64: `ggml_vec_dot_f16`.
     F64,
 }
 
 impl Rest {
-    /// `sum` and the products of what is left of two rows.
+    /// `sum` plus the products of the remaining elements of two rows.
     fn add(self, sum: f32, a: &[f32], b: &[f32]) -> f32 {
         let products = a.iter().zip(b).map(|(a, b)| a * b);
         match self {
@@ -30,9 +31,9 @@ impl Rest {
     }
 }
 
-/// `out[r]`: dot product of `x` with row `r` of `rows`, which holds as many rows of its length as `out` has elements.
+/// `out[r]`: dot product of `x` with row `r` of `rows`, which is `out.len() x x.len()`, row-major.
 ///
-/// That is `ggml_vec_dot_f32`, or `ggml_vec_dot_f16` on values that f16 can hold.
+/// Computes `ggml_vec_dot_f32`, or `ggml_vec_dot_f16` for values that are exact in f16.
 pub(crate) fn dots(rows: &[f32], x: &[f32], rest: Rest, out: &mut [f32]) {
     debug_assert_eq!(rows.len(), out.len() * x.len());
     #[cfg(target_arch = "x86_64")]
@@ -45,8 +46,8 @@ pub(crate) fn dots(rows: &[f32], x: &[f32], rest: Rest, out: &mut [f32]) {
     }
 }
 
-/// The definition: lane `i % 32` adds the products of elements `i` with one rounding each; the lanes are folded in
-/// halves down to four, and these in pairs.
+/// The definition. Lane `i % 32` accumulates the product of element `i` with a fused multiply-add. The lanes are then
+/// folded in halves down to four, and the four are added in pairs.
 fn dot(row: &[f32], x: &[f32], rest: Rest) -> f32 {
     let (row, row_rest) = row.as_chunks::<STEP>();
     let (x, x_rest) = x.as_chunks::<STEP>();
@@ -66,7 +67,8 @@ fn dot(row: &[f32], x: &[f32], rest: Rest) -> f32 {
     rest.add(sum, row_rest, x_rest)
 }
 
-/// The same by intrinsics. Compilers keep 32 lanes of plain arrays in registers of four, and spill most of them.
+/// The same with intrinsics. For plain arrays of 32 lanes, compilers use registers of four lanes and spill most of
+/// them.
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::*;
@@ -74,7 +76,7 @@ mod avx2 {
     use super::{Rest, STEP};
     use crate::compiled_for;
 
-    /// Rows multiplied together: eight accumulators hide the latency of a fused multiply-add.
+    /// Rows per iteration. Two rows have eight accumulators, which hide the latency of a fused multiply-add.
     const ROWS: usize = 2;
 
     compiled_for! { Avx2:
@@ -87,7 +89,7 @@ mod avx2 {
                 let (first, first_rest) = first.as_chunks();
                 let (second, second_rest) = second.as_chunks();
                 let [a, b] = lanes([first, second], x_steps);
-                let [a, b] = sums(a, b);
+                let [a, b] = horizontal_sums(a, b);
                 *out = [
                     rest.add(a, first_rest, x_rest),
                     rest.add(b, second_rest, x_rest),
@@ -96,12 +98,12 @@ mod avx2 {
             if let [out] = last {
                 let (row, row_rest) = of_last.as_chunks();
                 let [only] = lanes([row], x_steps);
-                let [sum, _] = sums(only, only);
+                let [sum, _] = horizontal_sums(only, only);
                 *out = rest.add(sum, row_rest, x_rest);
             }
         }
 
-        /// Four lanes of each row's products with whole steps.
+        /// Four lanes of partial sums for each row, over the whole steps.
         #[inline]
         fn lanes<const R: usize>(mut rows: [&[[f32; STEP]]; R], x: &[[f32; STEP]]) -> [__m128; R] {
             for row in &mut rows {
@@ -127,9 +129,9 @@ mod avx2 {
             out
         }
 
-        /// The sum of each one's lanes, in pairs.
+        /// The sum of the lanes of `a` and of `b`, added in pairs.
         #[inline]
-        fn sums(a: __m128, b: __m128) -> [f32; 2] {
+        fn horizontal_sums(a: __m128, b: __m128) -> [f32; 2] {
             let pairs = _mm_hadd_ps(a, b);
             let sums = _mm_hadd_ps(pairs, pairs);
             [_mm_cvtss_f32(sums), _mm_cvtss_f32(_mm_movehdup_ps(sums))]
@@ -139,7 +141,7 @@ mod avx2 {
         fn vectors(step: &[f32; STEP]) -> [__m256; STEP / 8] {
             let (eights, _) = step.as_chunks::<8>();
             std::array::from_fn(|i| {
-                // SAFETY: eight floats lie there, and the load wants no alignment.
+                // SAFETY: the array has eight floats, and the load has no alignment requirement.
                 unsafe { _mm256_loadu_ps(eights[i].as_ptr()) }
             })
         }
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn lanes_are_added_in_the_reference_order() {
-        // 2^24 + 1 rounds to 2^24, so what is added first shows.
+        // 2^24 + 1 rounds to 2^24, so the result depends on the order of additions.
         let mut a = [0.0; STEP];
         let ones = [1.0; STEP];
         (a[0], a[16], a[1]) = (16_777_216.0, 1.0, 1.0);

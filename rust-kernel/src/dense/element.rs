@@ -5,9 +5,9 @@ use half::slice::HalfFloatSliceExt;
 
 use super::dots::Rest;
 #[cfg(target_arch = "x86_64")]
-use crate::kernel::Avx2;
+use crate::isa::Avx2;
 
-/// Elements converted at a time, so that the conversion can use the CPU's own.
+/// Elements converted at a time. `half` uses the CPU's conversion instructions for slices.
 const RUN: usize = 64;
 
 /// Element type of a row that needs no unpacking.
@@ -28,7 +28,7 @@ impl Element {
         }
     }
 
-    /// How a dot product with such a row adds what fills no whole step.
+    /// How a dot product with such a row adds the elements after the last whole step.
     pub(crate) fn rest(self) -> Rest {
         match self {
             Element::F32 => Rest::F32,
@@ -55,7 +55,8 @@ impl Element {
         }
     }
 
-    /// Writes values as elements `stride` bytes apart, rounded to nearest even; `row` starts at the first.
+    /// Writes values as elements `stride` bytes apart, rounded to nearest, ties to even. `row` starts at the first
+    /// element.
     pub(crate) fn write(self, values: &[f32], row: &mut [u8], stride: usize) {
         let mut run = [f16::ZERO; RUN];
         for (values, row) in values.chunks(RUN).zip(row.chunks_mut(RUN * stride)) {
@@ -79,7 +80,7 @@ impl Element {
 
     /// Whether all values are finite numbers in this element type.
     pub(crate) fn can_hold(self, values: &[f32]) -> bool {
-        // What f16 rounds to infinity begins half a unit above its largest number.
+        // The smallest magnitude that rounds to an infinite f16: half a unit above the largest f16.
         let beyond = match self {
             Element::F32 => f32::INFINITY,
             Element::F16 => 65_520.0,
@@ -89,7 +90,7 @@ impl Element {
             .fold(true, |all, value| all & (value.abs() < beyond))
     }
 
-    /// Values as this element type holds them: what a dot product with such a row multiplies.
+    /// Rounds values to this element type, as a dot product with such a row does.
     pub(crate) fn round(self, values: &mut [f32]) {
         if self == Element::F16 {
             let mut run = [f16::ZERO; RUN];
@@ -102,14 +103,14 @@ impl Element {
     }
 }
 
-/// The values of a row of f16.
+/// Converts a row of f16 to f32.
 fn read_f16(row: &[u8], out: &mut [f32]) {
     for (out, &bytes) in out.iter_mut().zip(row.as_chunks().0) {
         *out = f16::from_le_bytes(bytes).to_f32();
     }
 }
 
-/// The same, eight elements at a time, from where they lie.
+/// The same, eight elements at a time, without a copy.
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::*;
@@ -121,9 +122,9 @@ mod avx2 {
             let (eights, rest) = out.as_chunks_mut::<8>();
             let (elements, _) = row.as_chunks::<16>();
             for (out, elements) in eights.iter_mut().zip(elements) {
-                // SAFETY: sixteen bytes lie there, and the load wants no alignment.
+                // SAFETY: the array has sixteen bytes, and the load has no alignment requirement.
                 let halves = unsafe { _mm_loadu_si128(elements.as_ptr().cast()) };
-                // SAFETY: there is room for eight floats, and the store wants no alignment.
+                // SAFETY: the array has eight floats, and the store has no alignment requirement.
                 unsafe { _mm256_storeu_ps(out.as_mut_ptr(), _mm256_cvtph_ps(halves)) };
             }
             super::read_f16(&row[16 * eights.len()..], rest);
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_become_infinite_are_told() {
+    fn can_hold_rejects_values_that_round_to_infinity() {
         let largest = f32::from(f16::MAX);
         for (value, by_f16) in [(largest, true), (65_519.996, true), (65_520.0, false)] {
             for value in [value, -value] {

@@ -1,14 +1,14 @@
-//! Arithmetic whose result depends on fused multiply-adds and on the order of additions: ggml's, as its AVX2 and FMA
-//! code has it, lane by lane.
+//! Arithmetic whose result depends on fused multiply-adds and on the order of additions. It reproduces ggml's AVX2 and
+//! FMA code lane by lane.
 //!
-//! Each function is written once, over plain arrays and `f32::mul_add`, which rounds once on every machine. Where the
-//! CPU has AVX2 and FMA the same source is compiled for them; elsewhere it is slower and gives the same bits.
+//! Each function is written once, over plain arrays and `f32::mul_add`, which rounds once on every machine. The same
+//! source is also compiled for AVX2 and FMA and used if the CPU has them. Other CPUs are slower and give the same bits.
 //!
 //! Source: `ggml.c` of `bitnet-cpp-sys` 0.0.5.
 
 use super::libm::expf;
 
-/// Compiles a function a second time for AVX2 and FMA and chooses by what the CPU has.
+/// Compiles a function a second time for AVX2 and FMA and selects by the features of the CPU.
 macro_rules! fused {
     ($($(#[$attribute:meta])* pub(crate) fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? $body:block)*) => {$(
         $(#[$attribute])*
@@ -34,7 +34,8 @@ macro_rules! fused {
 }
 
 fused! {
-    /// `out = e^(values - max)` and the sum of it, in f64 over sums of eight: `ggml_vec_soft_max_f32`.
+    /// Replaces `values` by `e^(values - max)` and returns their sum: groups of eight are added in f32, the groups in
+    /// f64. This is `ggml_vec_soft_max_f32`.
     pub(crate) fn exp_and_sum(values: &mut [f32], max: f32) -> f64 {
         let mut sum = 0.0;
         let (eights, rest) = values.as_chunks_mut::<8>();
@@ -60,17 +61,17 @@ fused! {
         }
     }
 
-    /// Turns the pairs of adjacent elements of a row by their cosines and sines: the inner loop of
+    /// Rotates the pairs of adjacent elements of a row by their cosines and sines: the inner loop of
     /// `ggml_compute_forward_rope_f32` for "NORM".
     ///
-    /// Its products with the second element are rounded and those with the first are not: GCC 12 fuses them when it
-    /// vectorizes the loop (`vfmaddsub`), `-ffp-contract=off` notwithstanding. It takes two pairs or more at a time, so
-    /// that an odd last pair stays as written.
-    pub(crate) fn turn_adjacent(row: &mut [f32], turns: &[(f32, f32)]) {
-        let (twos, last) = turns.as_chunks::<2>();
+    /// Products with the second element are rounded, those with the first are not: GCC 12 fuses them when it vectorizes
+    /// the loop (`vfmaddsub`), even with `-ffp-contract=off`. The vectorized loop processes two or more pairs at a
+    /// time, so an odd last pair is not fused.
+    pub(crate) fn rotate_adjacent(row: &mut [f32], rotations: &[(f32, f32)]) {
+        let (twos, last) = rotations.as_chunks::<2>();
         let (fours, rest) = row.as_chunks_mut::<4>();
-        for (values, turns) in fours.iter_mut().zip(twos) {
-            for (pair, (cos, sin)) in turns.iter().enumerate() {
+        for (values, rotations) in fours.iter_mut().zip(twos) {
+            for (pair, (cos, sin)) in rotations.iter().enumerate() {
                 let (x, y) = (values[2 * pair], values[2 * pair + 1]);
                 values[2 * pair] = x.mul_add(*cos, -(y * sin));
                 values[2 * pair + 1] = x.mul_add(*sin, y * cos);
@@ -82,17 +83,17 @@ fused! {
     }
 }
 
-/// Values that are looked at together for arguments of `exp` that are not [`NEAR`] zero.
+/// Values in a run. A run is checked as a whole for arguments of `exp` that are not [`NEAR`] zero.
 const RUN: usize = 64;
 
-/// Up to here from zero `exp` needs no care for the range of exponents: 2^126 is e^87.3.
+/// Largest magnitude of an argument for which `exp` cannot leave the range of exponents: 2^126 is e^87.3.
 const NEAR: f32 = 87.0;
 
 /// Replaces each value by `result(value, exp(argument(value)))`.
 #[inline(always)]
 fn each_exp(values: &mut [f32], argument: impl Fn(f32) -> f32, result: impl Fn(f32, f32) -> f32) {
     for run in values.chunks_mut(RUN) {
-        // Plain loops over many values are what compilers make vectors of. A NaN is not near.
+        // Compilers vectorize loops without an early exit. The comparison is false for a NaN.
         let near = run
             .iter()
             .fold(true, |all, &value| all & (argument(value).abs() <= NEAR));
@@ -109,10 +110,10 @@ fn each_exp(values: &mut [f32], argument: impl Fn(f32) -> f32, result: impl Fn(f
 }
 
 /// One lane of `ggml_v_expf`: e^x by a polynomial, within 1.5 + 0.5 ULP; infinite above 88.38, zero below -103.97.
-/// `IS_NEAR` promises that x is [`NEAR`] zero.
+/// `IS_NEAR` requires that x is [`NEAR`] zero.
 #[inline(always)]
 fn exp<const IS_NEAR: bool>(x: f32) -> f32 {
-    // 1.5 * 2^23: adding it leaves the nearest integer in the low bits of the mantissa.
+    // 1.5 * 2^23: adding it rounds to the nearest integer, in the low bits of the mantissa.
     const SHIFT: f32 = 12_582_912.0;
     const LOG2_E: f32 = f32::from_bits(0x3fb8_aa3b);
     const LN2_HIGH: f32 = f32::from_bits(0x3f31_7200);
@@ -138,7 +139,7 @@ fn exp<const IS_NEAR: bool>(x: f32) -> f32 {
         return near;
     }
 
-    // Beyond 2^126 the power leaves the exponent's range and is applied in two factors.
+    // Beyond 2^126 the power exceeds the range of the exponent and is applied as two factors.
     let down = if n <= 0.0 { 0x8200_0000 } else { 0 };
     let first = f32::from_bits(0x7f00_0000u32.wrapping_add(down));
     let second = f32::from_bits(exponent.wrapping_sub(down));
@@ -192,11 +193,11 @@ mod tests {
         silu(&mut alone);
         for far in [88.0, -100.0, f32::NEG_INFINITY, f32::NAN] {
             for at in [0, RUN - 1, RUN, 3 * RUN - 1] {
-                let mut beside = row.clone();
-                beside[at] = far;
-                silu(&mut beside);
-                for (i, (alone, beside)) in alone.iter().zip(&beside).enumerate() {
-                    assert_eq!(alone.to_bits() == beside.to_bits(), i != at, "{far} {i}");
+                let mut with_far = row.clone();
+                with_far[at] = far;
+                silu(&mut with_far);
+                for (i, (alone, with_far)) in alone.iter().zip(&with_far).enumerate() {
+                    assert_eq!(alone.to_bits() == with_far.to_bits(), i != at, "{far} {i}");
                 }
             }
         }

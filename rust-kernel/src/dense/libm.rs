@@ -1,7 +1,7 @@
-//! The C library's functions of one f32, which ggml calls and whose last bit differs from library to library: the
-//! same calls, so that the bits are those of a reference that runs on the same system.
+//! Functions of the C library that ggml calls. Their last bit differs between libraries, so the kernels call the same
+//! functions to reproduce a reference on the same system bit for bit.
 
-// SAFETY: the signatures are those of <math.h>; the functions take and return plain numbers, and any is allowed.
+// SAFETY: the signatures are those of <math.h>. The functions take and return plain numbers and accept any value.
 unsafe extern "C" {
     /// Cosine of an angle in radians.
     pub(crate) safe fn cosf(x: f32) -> f32;

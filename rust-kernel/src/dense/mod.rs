@@ -1,7 +1,7 @@
-//! Matrices that are not ternary, as models keep them for embedding, output and norms: F32, F16 and Q6_K.
+//! Matrices that are not ternary: F32, F16 and Q6_K. Models use them for embedding, output and norms.
 //!
-//! Products are ggml's to the bit, in the lane order of its AVX2 code; see `dots`. Nothing is kept unpacked: a few
-//! rows at a time are read from their bytes.
+//! Products equal ggml's bit for bit, in the lane order of its AVX2 code; see `dots`. Matrices are not unpacked as a
+//! whole: a few rows are converted at a time.
 
 pub(crate) mod dots;
 mod element;
@@ -21,7 +21,7 @@ use crate::format::ShapeError;
 use crate::gguf::{GgmlType, Tensor};
 use crate::threads::Threads;
 
-/// Rows that are read together and multiplied with each activation row while both are in the cache.
+/// Rows converted together. Each activation row is multiplied with them while both are in the cache.
 const PANEL: usize = 4;
 
 /// Why a dense matrix cannot be used.
@@ -33,7 +33,7 @@ pub enum DenseError {
     /// Lengths do not fit together.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// The activations cannot be quantized as Q6_K's dot product takes them.
+    /// The activations cannot be quantized to Q8_K, which the dot product of Q6_K requires.
     #[error(transparent)]
     Activation(#[from] ActivationError),
 }
@@ -44,7 +44,7 @@ enum Kind {
     Q6K,
 }
 
-/// A matrix of `rows x cols`, row-major, borrowed as it lies in the file.
+/// A matrix of `rows x cols`, row-major, borrowed from the bytes of the file.
 #[derive(Debug, Clone, Copy)]
 pub struct Dense<'a> {
     kind: Kind,
@@ -53,14 +53,14 @@ pub struct Dense<'a> {
     bytes: &'a [u8],
 }
 
-/// Activation rows, converted once to what a matrix's dot product multiplies.
+/// Activation rows, converted once to the operand of the dot product.
 enum Prepared {
     Values(Vec<f32>),
     Quantized(Activations),
 }
 
 impl<'a> Dense<'a> {
-    /// The matrix in a tensor of a file.
+    /// A view of the matrix in a tensor.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl<'a> Dense<'a> {
         &self.bytes[row * stride..][..stride]
     }
 
-    /// The values of a row, `out.len() == cols`, as `ggml_get_rows` gives them.
+    /// Writes the values of a row to `out`, which has `cols` elements, as `ggml_get_rows` does.
     ///
     /// # Panics
     ///
@@ -139,7 +139,7 @@ impl<'a> Dense<'a> {
             });
             return Ok(());
         }
-        // Rows of the matrix outermost, so that each thread writes a piece of its own.
+        // The rows of the matrix are outermost, so that each thread writes its own contiguous chunk.
         let mut by_panel = vec![0.0; out.len()];
         threads.each_chunk_with(&mut by_panel, PANEL * batch, |scratch, panel, out| {
             self.panel(panel * PANEL, &prepared, batch, scratch, out);
@@ -168,7 +168,7 @@ impl<'a> Dense<'a> {
         })
     }
 
-    /// `out[b * rows + r]` for up to [`PANEL`] rows from `start`; `panel` is memory for them.
+    /// `out[b * rows + r]` for up to [`PANEL`] rows from `start`; `panel` is scratch memory for them.
     fn panel(
         &self,
         start: usize,

@@ -1,4 +1,4 @@
-//! Q6_K: 256 weights in 210 bytes. 128 bytes of low halves, 64 bytes of high bit pairs, 16 int8 scales, one f16.
+//! Q6_K: 256 weights in 210 bytes. 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 int8 scales, one f16 scale.
 //!
 //! Source: `block_q6_K`, `dequantize_row_q6_K` and the AVX2 path of `ggml_vec_dot_q6_K_q8_K` in `ggml-quants.c` of
 //! `bitnet-cpp-sys` 0.0.5.
@@ -16,7 +16,7 @@ const RUN: usize = 16;
 struct Block<'a>(&'a [u8; BYTES]);
 
 impl Block<'_> {
-    /// The weights before scaling, -32 to 31, in order.
+    /// The weights before scaling, -32 to 31, in column order.
     fn codes(&self) -> [i8; QK256] {
         let (low, high) = (&self.0[..128], &self.0[128..192]);
         std::array::from_fn(|i| {
@@ -64,7 +64,7 @@ pub(super) fn dot(row: &[u8], codes: &[i8], scales: &[f32]) -> f32 {
     (a + c) + (b + d)
 }
 
-/// Scaled integer products of a block: lane `l` has the elements whose position modulo 32 is in `4l..4l + 4`.
+/// Scaled integer products of a block. Lane `l` adds the elements whose position modulo 32 is in `4l..4l + 4`.
 fn integer_lanes(block: &Block<'_>, activations: &[i8]) -> [i32; 8] {
     let mut lanes = [0; 8];
     let fours = block.codes();
@@ -85,7 +85,7 @@ fn integer_lanes(block: &Block<'_>, activations: &[i8]) -> [i32; 8] {
 mod tests {
     use super::*;
 
-    /// One block without structure, factor 0.5.
+    /// A block of pseudo-random bytes with factor 0.5.
     fn block() -> [u8; BYTES] {
         let mut bytes: [u8; BYTES] = std::array::from_fn(|i| (i * 89 + 13) as u8);
         bytes[208..].copy_from_slice(&f16::from_f32(0.5).to_le_bytes());

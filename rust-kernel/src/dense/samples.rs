@@ -1,6 +1,6 @@
-//! Inputs of tests.
+//! Test inputs.
 
-/// Numbers without structure, in -1..1.
+/// `n` pseudo-random numbers in -1..1.
 pub(super) fn values(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
     let step = |_| {

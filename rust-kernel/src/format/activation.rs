@@ -1,4 +1,4 @@
-//! Which activations a format multiplies.
+//! The kinds of activation quantization.
 
 /// How a row of activations is quantized to 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,10 +1,10 @@
-//! What a code means.
+//! The mapping from codes to values.
 
 /// The value of each 2-bit code, before scaling.
 ///
-/// A dot product works on *raw* numbers, the ones that a kernel multiplies: `value = raw - offset`. For the ternary
-/// formats raw is the code itself, so that a kernel multiplies unsigned codes and the caller subtracts the sum of
-/// the activations once a row, as ggml does.
+/// Kernels multiply *raw* numbers, with `value = raw - offset`. For the ternary formats the raw number is the code
+/// itself. The kernel then multiplies unsigned codes, and the caller subtracts the sum of the activations once per row,
+/// as ggml does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Codebook {
     raw: [i8; 4],
@@ -34,17 +34,17 @@ impl Codebook {
         ]
     }
 
-    /// The value of one code, of which the lowest two bits count.
+    /// The value of one code. Only the two lowest bits are used.
     pub const fn value(self, code: u8) -> i8 {
         self.raw(code) - self.offset
     }
 
-    /// The number that a dot product multiplies for this code, of which the lowest two bits count.
+    /// The raw number of one code. Only the two lowest bits are used.
     pub const fn raw(self, code: u8) -> i8 {
         self.raw[(code & 3) as usize]
     }
 
-    /// What separates raw numbers from values: `value = raw - offset`.
+    /// The difference between raw numbers and values: `value = raw - offset`.
     pub const fn offset(self) -> i8 {
         self.offset
     }
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codebooks_hold_what_their_names_say() {
+    fn codebooks_map_codes_to_values() {
         assert_eq!(Codebook::TERNARY.values(), [-1, 0, 1, 2]);
         assert_eq!(Codebook::SYMMETRIC.values(), [-2, -1, 1, 2]);
         assert_eq!(Codebook::TERNARY.code(0), Some(1));

@@ -1,24 +1,24 @@
-//! Shapes and bytes that do not fit together.
+//! Errors of shapes and buffer lengths.
 
 use thiserror::Error;
 
-use super::Flavour;
+use super::StorageVariant;
 
-/// Why a shape cannot be stored in a format and flavour, or why bytes do not fit a shape.
+/// Why a shape cannot be stored in a format and storage variant, or why bytes do not fit a shape.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ShapeError {
     /// A matrix needs at least one row and one column.
     #[error("{rows} x {cols}: a matrix needs at least one row and one column")]
     Empty {
-        /// Rows asked for.
+        /// Rows requested.
         rows: usize,
-        /// Columns asked for.
+        /// Columns requested.
         cols: usize,
     },
-    /// A row is so long that an integer dot product over it could leave 32 bits.
+    /// A row is so long that an integer dot product over it could overflow 32 bits.
     #[error("{cols} columns are more than {max}, beyond which an i32 sum could overflow")]
     TooManyColumns {
-        /// Columns asked for.
+        /// Columns requested.
         cols: usize,
         /// [`Storage::MAX_COLS`](super::Storage::MAX_COLS).
         max: usize,
@@ -26,47 +26,47 @@ pub enum ShapeError {
     /// `rows * cols` does not fit the address space.
     #[error("{rows} x {cols} weights are more than this machine can address")]
     Overflow {
-        /// Rows asked for.
+        /// Rows requested.
         rows: usize,
-        /// Columns asked for.
+        /// Columns requested.
         cols: usize,
     },
-    /// The layout has no whole number of groups in a row.
+    /// A row is not a whole number of groups of the layout.
     #[error(
-        "{cols} columns are no multiple of {multiple}, as {format} stored as {flavour} needs{}",
+        "{cols} columns are no multiple of {multiple}, as {format} stored as {variant} needs{}",
         if *padded { "; padded rows may have any length" } else { "" }
     )]
     Columns {
         /// Format id.
         format: &'static str,
-        /// Flavour asked for.
-        flavour: Flavour,
-        /// Columns asked for.
+        /// Storage variant requested.
+        variant: StorageVariant,
+        /// Columns requested.
         cols: usize,
-        /// What they must be a multiple of.
+        /// The number of columns must be a multiple of this.
         multiple: usize,
-        /// Whether the format also comes with padded rows.
+        /// Whether the format also has a storage variant with padded rows.
         padded: bool,
     },
-    /// The layout interleaves rows and there is no whole number of panels.
+    /// The layout interleaves rows, and the rows are not a whole number of panels.
     #[error("{rows} rows are no multiple of {multiple}, the rows that share bytes in {format}")]
     Rows {
         /// Format id.
         format: &'static str,
-        /// Rows asked for.
+        /// Rows requested.
         rows: usize,
         /// Rows in a panel.
         multiple: usize,
     },
-    /// The format never comes in this flavour.
-    #[error("{format} is never stored as {flavour}")]
-    Flavour {
+    /// The format has no such storage variant.
+    #[error("{format} is never stored as {variant}")]
+    StorageVariant {
         /// Format id.
         format: &'static str,
-        /// Flavour asked for.
-        flavour: Flavour,
+        /// Storage variant requested.
+        variant: StorageVariant,
     },
-    /// A buffer does not have the length that the shape needs.
+    /// The length of a buffer does not match the shape.
     #[error("{what}: {found} where {needed} are needed")]
     Length {
         /// Which buffer, with its unit.
@@ -76,17 +76,17 @@ pub enum ShapeError {
         /// Length needed.
         needed: usize,
     },
-    /// Rows beyond the end of the matrix were asked for.
+    /// The requested rows are outside the matrix.
     #[error("rows {start}..{end} of a matrix with {rows} rows")]
     RowRange {
-        /// First row asked for.
+        /// First row requested.
         start: usize,
-        /// One past the last row asked for.
+        /// One past the last row requested.
         end: usize,
         /// Rows of the matrix.
         rows: usize,
     },
-    /// A code that the layout's digits cannot hold.
+    /// A code is too large for a digit of the layout.
     #[error("code {code} of weight {index} is more than {max}, the largest that {format} holds")]
     Code {
         /// Format id.

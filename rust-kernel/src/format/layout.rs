@@ -1,4 +1,4 @@
-//! Where the code of each weight sits.
+//! The position of each weight's code.
 
 use std::ops::Range;
 
@@ -44,7 +44,7 @@ impl Digit {
         }
     }
 
-    /// What a code adds to the byte's accumulator while packing; see [`Layout::finish_byte`].
+    /// The term that a code adds to the byte's accumulator while packing; see [`Layout::finish_byte`].
     pub(super) const fn place(self, code: u8) -> u16 {
         match self {
             Digit::Bits { shift } => (code as u16 & 3) << shift,
@@ -53,7 +53,7 @@ impl Digit {
     }
 }
 
-/// The place of one code: a byte, counted from the start of its group, and a digit of that byte.
+/// The position of one code: a byte, counted from the start of its group, and a digit of that byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot {
     /// Byte within the group.
@@ -62,7 +62,7 @@ pub struct Slot {
     pub digit: Digit,
 }
 
-/// The fewest weights of a row that fill whole bytes together.
+/// The smallest number of consecutive weights of a row that fills whole bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group {
     /// Weights of one row.
@@ -71,7 +71,7 @@ pub struct Group {
     pub bytes: usize,
 }
 
-/// A run of bytes that all hold codes in the same digits.
+/// A run of bytes that use the same digits.
 pub(super) struct Region {
     /// Bytes within a unit.
     pub(super) bytes: Range<usize>,
@@ -79,7 +79,7 @@ pub(super) struct Region {
     pub(super) digits: &'static [Digit],
 }
 
-/// The arrangement of codes in bytes. The codes carry no tag that says which layout wrote them.
+/// The arrangement of codes in bytes. The layout is not recorded in the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Byte `p` of 32 holds weights `p`, `p + 32`, `p + 64`, `p + 96` at shifts 6, 4, 2, 0.
@@ -120,7 +120,7 @@ impl Layout {
         }
     }
 
-    /// The layout of this name, if there is one.
+    /// The layout with this name, if any.
     pub fn by_name(name: &str) -> Option<Layout> {
         Layout::ALL.into_iter().find(|layout| layout.name() == name)
     }
@@ -172,7 +172,7 @@ impl Layout {
     ///
     /// # Panics
     ///
-    /// Never; a weight beyond the group gets a slot beyond it, which no byte range holds.
+    /// Never. The slot of a weight outside the group is outside the bytes of the group.
     pub const fn slot(self, row: usize, weight: usize) -> Slot {
         match self {
             Layout::Group128 => interleaved(32, weight),
@@ -212,7 +212,7 @@ impl Layout {
         }
     }
 
-    /// The bytes of a unit of `weights` weights, in runs that hold codes in the same digits.
+    /// The bytes of a unit of `weights` weights, as runs that use the same digits.
     pub(super) fn regions(self, weights: usize) -> Vec<Region> {
         let (bits, trits) = Digit::ALL.split_at(4);
         match self {
@@ -233,17 +233,17 @@ impl Layout {
         }
     }
 
-    /// The byte that holds the codes which [`Digit::place`] added up.
+    /// The byte for the sum of the terms of [`Digit::place`].
     pub(super) const fn finish_byte(self, placed: u16) -> u8 {
         match self {
-            // The fraction is rounded up, so that reading by truncation gives each digit back.
+            // The fraction is rounded up, so that truncation while reading yields the same digits.
             Layout::Tq1_0 => (placed * 256).div_ceil(243) as u8,
             _ => placed as u8,
         }
     }
 }
 
-/// `quarter` bytes, each with weights `p + quarter * k` at shifts 6, 4, 2, 0.
+/// A slot of the layouts in which byte `p` of `quarter` holds weights `p + quarter * k` at shifts 6, 4, 2, 0.
 const fn interleaved(quarter: usize, weight: usize) -> Slot {
     let group = weight / (4 * quarter);
     let rest = weight % (4 * quarter);

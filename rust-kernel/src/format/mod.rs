@@ -1,41 +1,44 @@
-//! What the bytes of a quantized matrix mean.
+//! The meaning of the bytes of a quantized matrix.
 //!
 //! # Glossary
 //!
-//! - **weight**: one element of a matrix of `rows x cols`, row-major; a row is a dot product's length.
-//! - **code**: the unsigned number that is stored for a weight, 0 to 3 (2 bits) or 0 to 2 (a base-3 digit).
-//! - **codebook**: what a code means, before scaling; see [`Codebook`].
-//! - **layout**: where the code of a weight sits; see [`Layout`]. No file says which layout wrote it.
-//! - **slot**: a byte and the digit of it that holds one code; see [`Slot`].
-//! - **group**: the fewest weights of a row that fill whole bytes together, such as 128 weights in 32 bytes.
+//! - **weight**: one element of a matrix of `rows x cols`, row-major. A dot product runs over one row.
+//! - **code**: the unsigned number stored for a weight, 0 to 3 (2 bits) or 0 to 2 (a base-3 digit).
+//! - **codebook**: the value of each code before scaling; see [`Codebook`].
+//! - **layout**: the position of each weight's code; see [`Layout`]. GGUF files do not record the layout.
+//! - **slot**: the byte, and the digit of that byte, that hold one code; see [`Slot`].
+//! - **group**: the smallest number of consecutive weights of a row that fills whole bytes, such as 128 weights in 32
+//!   bytes.
 //! - **block**: 256 weights of a row (QK256), the unit of TQ2_0, TQ1_0 and of padded rows.
 //! - **panel**: the rows that share bytes: one row, or four in the `rows4` layout.
-//! - **scale**: the factor from codebook value to weight, and [`ScaleRule`] where it is kept.
-//! - **flavour**: how a whole tensor is stored: padding, scale in the tensor or beside it; see [`Flavour`].
+//! - **scale**: the factor from codebook value to weight. [`ScaleRule`] defines how many weights share one.
+//! - **companion tensor**: a separate tensor that holds the scales of another one.
+//! - **storage variant**: how a whole tensor is stored: its padding, and whether scales are in the tensor or in a
+//!   companion tensor; see [`StorageVariant`].
 //!
-//! [`Layout`], [`Codebook`] and [`ScaleRule`] are separate axes and a [`Format`] is one of each; [`Storage`] adds
-//! flavour and shape and answers every question about sizes and positions; [`Weights`] adds the bytes.
+//! [`Layout`], [`Codebook`] and [`ScaleRule`] are independent, and a [`Format`] combines one of each. [`Storage`] adds
+//! the storage variant and the shape, and computes sizes and positions. [`Weights`] adds the bytes.
 
 mod activation;
 mod codebook;
 mod error;
-mod flavour;
 mod layout;
 mod pack;
 mod quantize;
 mod scale;
 mod storage;
+mod variant;
 mod weights;
 
 pub use activation::ActivationKind;
 pub use codebook::Codebook;
 pub use error::ShapeError;
-pub use flavour::{Candidate, Flavour, FlavourError, Sibling, detect};
 pub use layout::{Digit, Group, Layout, Slot};
 pub use pack::{codes, pack, unpack};
 pub use quantize::{QuantizeError, quantize};
 pub use scale::ScaleRule;
 pub use storage::Storage;
+pub use variant::{Candidate, Sibling, StorageVariant, StorageVariantError, detect};
 pub use weights::{RawTensor, Weights};
 
 use crate::gguf::GgmlType;
@@ -54,16 +57,16 @@ pub struct Format {
     pub type_name: &'static str,
     /// Type id in a GGUF file.
     pub ggml_type: GgmlType,
-    /// Where codes sit.
+    /// Positions of codes.
     pub layout: Layout,
-    /// What codes mean.
+    /// Values of codes.
     pub codebook: Codebook,
-    /// Where the scale is.
+    /// Number of weights that share a scale.
     pub scale: ScaleRule,
-    /// The quantized activations that the format's dot product takes.
+    /// Kind of activations that the format's dot product requires.
     pub activation: ActivationKind,
-    /// The flavours in which the format occurs, the reference's own first.
-    pub flavours: &'static [Flavour],
+    /// The storage variants of the format, that of the reference first.
+    pub variants: &'static [StorageVariant],
 }
 
 impl PartialEq for Format {
@@ -83,7 +86,11 @@ const fn i2_s(id: &'static str, layout: Layout) -> Format {
         codebook: Codebook::TERNARY,
         scale: ScaleRule::Tensor,
         activation: ActivationKind::I8S,
-        flavours: &[Flavour::Qk256, Flavour::Bare, Flavour::PaddedRows],
+        variants: &[
+            StorageVariant::Qk256,
+            StorageVariant::Bare,
+            StorageVariant::PaddedRows,
+        ],
     }
 }
 
@@ -96,7 +103,7 @@ const fn tq(id: &'static str, ggml_type: GgmlType, layout: Layout) -> Format {
         codebook: Codebook::TERNARY,
         scale: ScaleRule::Block { weights: QK256 },
         activation: ActivationKind::Q8K,
-        flavours: &[Flavour::Blocks],
+        variants: &[StorageVariant::Blocks],
     }
 }
 
@@ -106,14 +113,14 @@ pub const I2_S_GROUP128: Format = i2_s("i2_s.group128", Layout::Group128);
 pub const I2_S_GROUP64: Format = i2_s("i2_s.group64", Layout::Group64);
 /// I2_S as bitnet.cpp of 2026 writes it when built without `ACT_PARALLEL`: four rows to a byte.
 pub const I2_S_ROWS4: Format = i2_s("i2_s.rows4", Layout::Rows4);
-/// I2_S as BitNet-rs assumed it: four consecutive weights to a byte, lowest bits first.
+/// I2_S as BitNet-rs reads it: four consecutive weights to a byte, lowest bits first.
 pub const I2_S_SEQUENTIAL: Format = i2_s("i2_s.sequential", Layout::Sequential);
 /// TQ2_0 of llama.cpp: `block_tq2_0`, `dequantize_row_tq2_0` in `ggml-quants.c`.
 pub const TQ2_0: Format = tq("tq2_0", GgmlType::TQ2_0, Layout::Tq2_0);
 /// TQ1_0 of llama.cpp: `block_tq1_0`, `dequantize_row_tq1_0` in `ggml-quants.c`.
 pub const TQ1_0: Format = tq("tq1_0", GgmlType::TQ1_0, Layout::Tq1_0);
-/// BitNet32-F16 of BitNet-rs, under I2_S's type id: 32 weights in 8 bytes with an f16 scale, after them or in a
-/// tensor beside them. Code values as in that project's `i2s.rs`, {-2, -1, +1, +2}.
+/// BitNet32-F16 of BitNet-rs, with I2_S's type id: 32 weights in 8 bytes with an f16 scale, inline or in a companion
+/// tensor. Code values as in that project's `i2s.rs`, {-2, -1, +1, +2}.
 pub const BITNET32: Format = Format {
     id: "bitnet32",
     type_name: "i2_s",
@@ -122,10 +129,13 @@ pub const BITNET32: Format = Format {
     codebook: Codebook::SYMMETRIC,
     scale: ScaleRule::Block { weights: 32 },
     activation: ActivationKind::I8S,
-    flavours: &[Flavour::Bitnet32Inline, Flavour::Bitnet32Split],
+    variants: &[
+        StorageVariant::Bitnet32Inline,
+        StorageVariant::Bitnet32Split,
+    ],
 };
 
-/// Every format, in the order in which listings show them.
+/// All formats, in the order of listings.
 pub const FORMATS: &[Format] = &[
     I2_S_GROUP128,
     I2_S_GROUP64,
@@ -137,13 +147,13 @@ pub const FORMATS: &[Format] = &[
 ];
 
 impl Format {
-    /// The format of this id, if there is one.
+    /// The format with this id, if any.
     pub fn by_id(id: &str) -> Option<&'static Format> {
         FORMATS.iter().find(|format| format.id == id)
     }
 
-    /// The flavour in which the format's own reference writes it.
-    pub fn native_flavour(&self) -> Flavour {
-        self.flavours[0]
+    /// The storage variant that the format's reference writes.
+    pub fn native_variant(&self) -> StorageVariant {
+        self.variants[0]
     }
 }

@@ -1,17 +1,18 @@
-//! Packing and unpacking, slowly, straight from the layout: the definition that fast kernels are tested against.
+//! Packing and unpacking, one code at a time, directly from the layout. Fast kernels are tested against this
+//! definition.
 
 use half::f16;
 
 use super::{Digit, ScaleRule, ShapeError, Storage, Weights};
 
-/// Packs `rows x cols` codes, row-major, together with the scales that the storage keeps inside the tensor.
+/// Packs `rows x cols` codes, row-major, and the scales that are stored inside the tensor.
 ///
-/// `scales` holds [`Storage::scale_count`] values in row-major order; those that stand outside the tensor are not
-/// written. f16 scales are rounded to nearest even. Padding is zero.
+/// `scales` holds [`Storage::scale_count`] values in row-major order. Scales of a companion tensor are not written. f16
+/// scales are rounded to nearest, ties to even. Padding is zero.
 ///
 /// # Errors
 ///
-/// [`ShapeError::Length`] if a slice has another length, [`ShapeError::Code`] if a code does not fit its digit.
+/// [`ShapeError::Length`] if a slice has the wrong length, [`ShapeError::Code`] if a code does not fit its digit.
 pub fn pack(storage: &Storage, codes: &[u8], scales: &[f32]) -> Result<Vec<u8>, ShapeError> {
     let (rows, cols) = (storage.rows(), storage.cols());
     ShapeError::check("codes to pack", codes.len(), rows * cols)?;
@@ -80,7 +81,7 @@ mod tests {
     use super::super::*;
     use super::*;
 
-    /// Storages of every format and flavour, whole blocks and tails.
+    /// Storages of every format and storage variant, with whole blocks and with tails.
     fn storages() -> impl Iterator<Item = Storage> {
         const SHAPES: [(usize, usize); 7] = [
             (1, 128),
@@ -93,11 +94,11 @@ mod tests {
         ];
         let kinds = FORMATS
             .iter()
-            .flat_map(|f| f.flavours.iter().map(move |&flavour| (f, flavour)));
-        kinds.flat_map(|(format, flavour)| {
+            .flat_map(|f| f.variants.iter().map(move |&variant| (f, variant)));
+        kinds.flat_map(|(format, variant)| {
             SHAPES
                 .iter()
-                .filter_map(move |&(r, c)| Storage::new(*format, flavour, r, c).ok())
+                .filter_map(move |&(r, c)| Storage::new(*format, variant, r, c).ok())
         })
     }
 
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn unpacking_applies_codebook_and_scale() {
-        let storage = Storage::new(BITNET32, Flavour::Bitnet32Inline, 1, 64).unwrap();
+        let storage = Storage::new(BITNET32, StorageVariant::Bitnet32Inline, 1, 64).unwrap();
         let codes: Vec<u8> = (0..64).map(|i| i as u8 % 4).collect();
         let bytes = pack(&storage, &codes, &[0.5, 2.0]).unwrap();
         let values = unpack(&Weights::new(storage, &bytes).unwrap());
@@ -164,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn scales_beside_the_tensor_are_read() {
-        let storage = Storage::new(BITNET32, Flavour::Bitnet32Split, 1, 64).unwrap();
+    fn scales_of_a_companion_tensor_are_read() {
+        let storage = Storage::new(BITNET32, StorageVariant::Bitnet32Split, 1, 64).unwrap();
         let bytes = pack(&storage, &[0; 64], &[0.0; 2]).unwrap();
         let scales: Vec<u8> = [3.0f32, 0.25]
             .iter()

@@ -1,7 +1,7 @@
-//! Quantizers: from f32 weights to the bytes that the reference writes for them.
+//! Quantizers: they convert f32 weights to the same bytes as the reference.
 //!
 //! Sources: `quantize_i2_s` in `ggml-bitnet-mad.cpp`, `quantize_row_tq2_0_ref` and `quantize_row_tq1_0_ref` in
-//! `ggml-quants.c` of `bitnet-cpp-sys` 0.0.5. They are meant for weights that are ternary already.
+//! `ggml-quants.c` of `bitnet-cpp-sys` 0.0.5. They are intended for weights that are already ternary.
 
 use thiserror::Error;
 
@@ -13,7 +13,7 @@ pub enum QuantizeError {
     /// The values do not match the shape.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// A NaN or an infinity, which no scale can hold.
+    /// A weight is NaN or infinite. No scale can represent it.
     #[error("weight {index} is {value}: only finite weights can be quantized")]
     NotFinite {
         /// Position in the flat, row-major matrix.
@@ -21,7 +21,7 @@ pub enum QuantizeError {
         /// The value.
         value: f32,
     },
-    /// The format's codebook is not ternary, and its project defines no quantizer of these bytes.
+    /// The codebook of the format is not ternary, and its project does not define a quantizer for it.
     #[error("{format} has no reference quantizer")]
     NoQuantizer {
         /// Format id.
@@ -31,10 +31,10 @@ pub enum QuantizeError {
 
 /// Quantizes `rows x cols` weights, row-major, into the bytes of `storage`.
 ///
-/// - I2_S: the scale is the largest magnitude of the tensor; magnitudes below 1e-6 get code 1, otherwise the sign
-///   decides between 0 and 2.
-/// - TQ2_0 and TQ1_0: the scale of a block is its largest magnitude `d`, stored as f16; codes are
-///   `round(w / d) + 1`, halves away from zero.
+/// - I2_S: the scale is the largest magnitude of the tensor. Magnitudes below 1e-6 get code 1; other weights get 0 or 2
+///   by their sign.
+/// - TQ2_0 and TQ1_0: the scale of a block is its largest magnitude `d`, stored as f16. Codes are `round(w / d) + 1`,
+///   with ties away from zero.
 ///
 /// # Errors
 ///
@@ -78,7 +78,7 @@ fn amax(weights: &[f32]) -> f32 {
     weights.iter().fold(0.0, |max, w| w.abs().max(max))
 }
 
-/// I2_S: code 1 near zero, else by sign. The bound is compared in f64, as the reference does.
+/// I2_S: code 1 near zero, otherwise by sign. The bound is compared in f64, as in the reference.
 fn sign_code(weight: f32) -> u8 {
     if f64::from(weight).abs() < 1e-6 {
         1
@@ -89,18 +89,18 @@ fn sign_code(weight: f32) -> u8 {
     }
 }
 
-/// TQ2_0, TQ1_0: `round(w / d) + 1`, computed by a reciprocal in f32.
+/// TQ2_0, TQ1_0: `round(w / d) + 1`, computed with the f32 reciprocal of `d`.
 fn block_codes(block: &[f32]) -> impl Iterator<Item = u8> + '_ {
     let d = amax(block);
     let reciprocal = if d == 0.0 { 0.0 } else { d.recip() };
     block.iter().map(move |&w| rounded_code(w * reciprocal))
 }
 
-/// C's `lroundf(scaled) + 1`, of which the digit keeps the low bits.
+/// C's `lroundf(scaled) + 1`. The digit keeps the low bits.
 ///
-/// The reciprocal of a subnormal can be infinite, and then it matters what becomes of numbers that no integer holds:
-/// Rust's cast saturates as aarch64's instruction does, x86-64's gives the smallest integer for all of them. The
-/// block's f16 scale is zero in any case.
+/// The reciprocal of a subnormal can be infinite. The result then depends on the conversion of out-of-range floats: the
+/// instruction of x86-64 returns the smallest integer for all of them, that of aarch64 saturates, as Rust's cast does.
+/// The f16 scale of such a block is zero in any case.
 fn rounded_code(scaled: f32) -> u8 {
     let rounded = match scaled.is_finite() {
         false if cfg!(target_arch = "x86_64") => i64::MIN,

@@ -1,11 +1,12 @@
-//! Where the scale of a weight is kept.
+//! The number of weights that share a scale.
 
 /// How many weights share a scale.
 ///
-/// Where its bytes are is a matter of the [`Flavour`](super::Flavour); [`Storage`](super::Storage) knows.
+/// The position of its bytes depends on the [`StorageVariant`](super::StorageVariant); see
+/// [`Storage::scale_offset`](super::Storage::scale_offset).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScaleRule {
-    /// One f32 for the whole tensor, or none at all (then 1).
+    /// One f32 for the whole tensor, 1 if the tensor has none.
     Tensor,
     /// One f16 for each run of `weights` consecutive weights of a row.
     Block {

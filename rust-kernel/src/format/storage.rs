@@ -1,15 +1,15 @@
-//! A format, a flavour and a shape: every size and position that follows from them.
+//! Sizes and positions, computed from a format, a storage variant and a shape.
 
-use super::{Flavour, Format, Layout, QK256, ScaleRule, ShapeError, Slot};
+use super::{Format, Layout, QK256, ScaleRule, ShapeError, Slot, StorageVariant};
 
-/// How a matrix of `rows x cols` weights lies in bytes.
+/// The arrangement of a matrix of `rows x cols` weights in bytes.
 ///
-/// Row-major throughout: panels of rows follow each other, and within a panel *units*, the smallest pieces that hold
-/// whole groups and, where scales are inline, their scale.
+/// The order is row-major: panels of rows are consecutive, and so are the *units* within a panel. A unit is the
+/// smallest run of bytes that holds whole groups and, if scales are inline, their scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Storage {
     format: Format,
-    flavour: Flavour,
+    variant: StorageVariant,
     rows: usize,
     cols: usize,
     unit_weights: usize,
@@ -19,24 +19,25 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The longest row. Raw products are at most `3 * 128`, so an i32 holds the sum of 2^22 of them.
+    /// Columns of the longest row. The magnitude of a raw product is at most `3 * 128`, so an i32 can hold the sum of
+    /// 2^22 products.
     pub const MAX_COLS: usize = 1 << 22;
 
-    /// Bytes of an f32 tensor scale together with the padding that bitnet.cpp writes after it.
+    /// Bytes of an f32 tensor scale and of the padding that bitnet.cpp writes after it.
     const TENSOR_SCALE_BYTES: usize = 32;
 
     /// Bytes of an inline f16 scale.
     const INLINE_SCALE_BYTES: usize = 2;
 
-    /// Checks that the format can hold the shape in this flavour.
+    /// Checks that the format can hold the shape in this storage variant.
     ///
     /// # Errors
     ///
-    /// [`ShapeError`] if the matrix is empty or too large, if a row is no whole number of groups (unless rows are
-    /// padded), if rows are no whole number of panels, or if the format never comes in this flavour.
+    /// [`ShapeError`] if the matrix is empty or too large, if a row is not a whole number of groups (unless rows are
+    /// padded), if the rows are not a whole number of panels, or if the format has no such storage variant.
     pub fn new(
         format: Format,
-        flavour: Flavour,
+        variant: StorageVariant,
         rows: usize,
         cols: usize,
     ) -> Result<Storage, ShapeError> {
@@ -49,10 +50,10 @@ impl Storage {
                 max: Self::MAX_COLS,
             });
         }
-        if !format.flavours.contains(&flavour) {
-            return Err(ShapeError::Flavour {
+        if !format.variants.contains(&variant) {
+            return Err(ShapeError::StorageVariant {
                 format: format.id,
-                flavour,
+                variant,
             });
         }
         let panel_rows = format.layout.panel_rows();
@@ -64,17 +65,18 @@ impl Storage {
             });
         }
 
-        let (unit_weights, unit_bytes) = unit(&format, flavour);
-        let padded_rows = flavour == Flavour::PaddedRows;
-        // The last unit of a single row may be partly filled; between rows nobody has defined that.
-        let partial_tail = flavour.pads_last_unit() && rows == 1;
+        let (unit_weights, unit_bytes) = unit(&format, variant);
+        let padded_rows = variant == StorageVariant::PaddedRows;
+        // The last unit of a single row may be partly filled. With several rows, no reference defines where a row would
+        // then end.
+        let partial_tail = variant.pads_last_unit() && rows == 1;
         if !cols.is_multiple_of(unit_weights) && !padded_rows && !partial_tail {
             return Err(ShapeError::Columns {
                 format: format.id,
-                flavour,
+                variant,
                 cols,
                 multiple: unit_weights,
-                padded: format.flavours.contains(&Flavour::PaddedRows),
+                padded: format.variants.contains(&StorageVariant::PaddedRows),
             });
         }
         let row_weights = if padded_rows {
@@ -85,15 +87,15 @@ impl Storage {
         let panel_stride = row_weights.div_ceil(unit_weights) * unit_bytes;
         let bytes = panel_stride
             .checked_mul(rows / panel_rows)
-            .and_then(|codes| match flavour {
-                Flavour::Qk256 => codes.checked_add(Self::TENSOR_SCALE_BYTES),
+            .and_then(|codes| match variant {
+                StorageVariant::Qk256 => codes.checked_add(Self::TENSOR_SCALE_BYTES),
                 _ => Some(codes),
             })
             .filter(|_| rows.checked_mul(cols).is_some())
             .ok_or(ShapeError::Overflow { rows, cols })?;
         Ok(Storage {
             format,
-            flavour,
+            variant,
             rows,
             cols,
             unit_weights,
@@ -103,13 +105,13 @@ impl Storage {
         })
     }
 
-    /// The format's own reference flavour of this shape.
+    /// The storage of this shape in the format's [native variant](Format::native_variant).
     ///
     /// # Errors
     ///
     /// As [`Storage::new`].
     pub fn native(format: Format, rows: usize, cols: usize) -> Result<Storage, ShapeError> {
-        Storage::new(format, format.native_flavour(), rows, cols)
+        Storage::new(format, format.native_variant(), rows, cols)
     }
 
     /// Format.
@@ -122,9 +124,9 @@ impl Storage {
         self.format.layout
     }
 
-    /// Flavour.
-    pub fn flavour(&self) -> Flavour {
-        self.flavour
+    /// Storage variant.
+    pub fn variant(&self) -> StorageVariant {
+        self.variant
     }
 
     /// Rows of the matrix.
@@ -137,12 +139,12 @@ impl Storage {
         self.cols
     }
 
-    /// Exact bytes of the tensor, scales inside it included.
+    /// Exact size of the tensor in bytes, including the scales inside it.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Bytes from one panel of rows to the next.
+    /// Bytes from the start of one panel of rows to the start of the next.
     pub fn panel_stride(&self) -> usize {
         self.panel_stride
     }
@@ -152,12 +154,12 @@ impl Storage {
         self.unit_weights
     }
 
-    /// Bytes of a unit, an inline scale included.
+    /// Bytes of a unit, including an inline scale.
     pub fn unit_bytes(&self) -> usize {
         self.unit_bytes
     }
 
-    /// The absolute slot of a weight's code.
+    /// The slot of a weight's code, with the byte counted from the start of the tensor.
     ///
     /// # Panics
     ///
@@ -178,18 +180,20 @@ impl Storage {
         }
     }
 
-    /// Where the first scale sits in the tensor, if scales are inside it.
+    /// Byte offset of the first scale in the tensor, if scales are inside it.
     pub fn scale_offset(&self) -> Option<usize> {
-        match self.flavour {
-            Flavour::Qk256 => Some(self.bytes - Self::TENSOR_SCALE_BYTES),
-            Flavour::Blocks | Flavour::Bitnet32Inline => {
+        match self.variant {
+            StorageVariant::Qk256 => Some(self.bytes - Self::TENSOR_SCALE_BYTES),
+            StorageVariant::Blocks | StorageVariant::Bitnet32Inline => {
                 Some(self.unit_bytes - Self::INLINE_SCALE_BYTES)
             }
-            Flavour::Bare | Flavour::PaddedRows | Flavour::Bitnet32Split => None,
+            StorageVariant::Bare | StorageVariant::PaddedRows | StorageVariant::Bitnet32Split => {
+                None
+            }
         }
     }
 
-    /// How many scales the matrix has, wherever they are kept.
+    /// Number of scales of the matrix, inside the tensor or in a companion tensor.
     pub fn scale_count(&self) -> usize {
         match self.format.scale {
             ScaleRule::Tensor => 1,
@@ -210,20 +214,20 @@ impl Storage {
         let first = self.scale_offset()?;
         match self.format.scale {
             ScaleRule::Tensor => Some(first),
-            // Blocks with inline scales are units, and rows hold whole units.
+            // A unit is one block with its inline scale, and a row is a whole number of units.
             ScaleRule::Block { .. } => Some(first + index * self.unit_bytes),
         }
     }
 }
 
-/// Weights and bytes of the piece that a row repeats.
-fn unit(format: &Format, flavour: Flavour) -> (usize, usize) {
+/// Weights and bytes of a unit.
+fn unit(format: &Format, variant: StorageVariant) -> (usize, usize) {
     let group = format.layout.group();
     match format.scale {
         ScaleRule::Tensor => (group.weights, group.bytes),
         ScaleRule::Block { weights } => {
             let codes = weights / group.weights * group.bytes;
-            let inline = if flavour == Flavour::Bitnet32Split {
+            let inline = if variant == StorageVariant::Bitnet32Split {
                 0
             } else {
                 Storage::INLINE_SCALE_BYTES
@@ -238,35 +242,44 @@ mod tests {
     use super::super::*;
     use super::*;
 
-    fn bytes(format: Format, flavour: Flavour, rows: usize, cols: usize) -> usize {
-        Storage::new(format, flavour, rows, cols).unwrap().bytes()
+    fn bytes(format: Format, variant: StorageVariant, rows: usize, cols: usize) -> usize {
+        Storage::new(format, variant, rows, cols).unwrap().bytes()
     }
 
     #[test]
     fn sizes_are_those_of_the_reference() {
         assert_eq!(
-            bytes(I2_S_GROUP128, Flavour::Qk256, 3, 384),
+            bytes(I2_S_GROUP128, StorageVariant::Qk256, 3, 384),
             3 * 384 / 4 + 32
         );
-        assert_eq!(bytes(I2_S_GROUP128, Flavour::Bare, 3, 384), 3 * 384 / 4);
         assert_eq!(
-            bytes(I2_S_SEQUENTIAL, Flavour::PaddedRows, 3, 300),
+            bytes(I2_S_GROUP128, StorageVariant::Bare, 3, 384),
+            3 * 384 / 4
+        );
+        assert_eq!(
+            bytes(I2_S_SEQUENTIAL, StorageVariant::PaddedRows, 3, 300),
             3 * 2 * 64
         );
-        assert_eq!(bytes(I2_S_ROWS4, Flavour::Qk256, 8, 37), 2 * 37 + 32);
-        assert_eq!(bytes(TQ2_0, Flavour::Blocks, 2, 512), 4 * 66);
-        assert_eq!(bytes(TQ1_0, Flavour::Blocks, 2, 512), 4 * 54);
-        assert_eq!(bytes(BITNET32, Flavour::Bitnet32Inline, 2, 64), 4 * 10);
-        assert_eq!(bytes(BITNET32, Flavour::Bitnet32Inline, 1, 65), 3 * 10);
-        assert_eq!(bytes(BITNET32, Flavour::Bitnet32Split, 2, 64), 4 * 8);
+        assert_eq!(bytes(I2_S_ROWS4, StorageVariant::Qk256, 8, 37), 2 * 37 + 32);
+        assert_eq!(bytes(TQ2_0, StorageVariant::Blocks, 2, 512), 4 * 66);
+        assert_eq!(bytes(TQ1_0, StorageVariant::Blocks, 2, 512), 4 * 54);
+        assert_eq!(
+            bytes(BITNET32, StorageVariant::Bitnet32Inline, 2, 64),
+            4 * 10
+        );
+        assert_eq!(
+            bytes(BITNET32, StorageVariant::Bitnet32Inline, 1, 65),
+            3 * 10
+        );
+        assert_eq!(bytes(BITNET32, StorageVariant::Bitnet32Split, 2, 64), 4 * 8);
     }
 
     #[test]
     fn shapes_that_a_layout_cannot_hold_are_refused() {
-        let refused = |format, flavour, rows, cols| {
-            Storage::new(format, flavour, rows, cols).expect_err("should not fit")
+        let refused = |format, variant, rows, cols| {
+            Storage::new(format, variant, rows, cols).expect_err("should not fit")
         };
-        let error = refused(I2_S_GROUP128, Flavour::Qk256, 4, 200);
+        let error = refused(I2_S_GROUP128, StorageVariant::Qk256, 4, 200);
         assert!(
             matches!(
                 error,
@@ -278,7 +291,7 @@ mod tests {
             ),
             "{error}"
         );
-        let error = refused(TQ2_0, Flavour::Blocks, 1, 128);
+        let error = refused(TQ2_0, StorageVariant::Blocks, 1, 128);
         assert!(matches!(
             error,
             ShapeError::Columns {
@@ -288,29 +301,34 @@ mod tests {
             }
         ));
         assert!(matches!(
-            refused(I2_S_ROWS4, Flavour::Qk256, 6, 64),
+            refused(I2_S_ROWS4, StorageVariant::Qk256, 6, 64),
             ShapeError::Rows { .. }
         ));
         assert!(matches!(
-            refused(TQ1_0, Flavour::Qk256, 1, 256),
-            ShapeError::Flavour { .. }
+            refused(TQ1_0, StorageVariant::Qk256, 1, 256),
+            ShapeError::StorageVariant { .. }
         ));
         assert!(matches!(
-            refused(TQ1_0, Flavour::Blocks, 0, 256),
+            refused(TQ1_0, StorageVariant::Blocks, 0, 256),
             ShapeError::Empty { .. }
         ));
         assert!(matches!(
-            refused(BITNET32, Flavour::Bitnet32Inline, 2, 65),
+            refused(BITNET32, StorageVariant::Bitnet32Inline, 2, 65),
             ShapeError::Columns { multiple: 32, .. }
         ));
         assert!(matches!(
-            refused(I2_S_SEQUENTIAL, Flavour::PaddedRows, usize::MAX / 2, 512),
+            refused(
+                I2_S_SEQUENTIAL,
+                StorageVariant::PaddedRows,
+                usize::MAX / 2,
+                512
+            ),
             ShapeError::Overflow { .. }
         ));
         assert!(matches!(
             refused(
                 I2_S_SEQUENTIAL,
-                Flavour::PaddedRows,
+                StorageVariant::PaddedRows,
                 1,
                 Storage::MAX_COLS + 1
             ),
@@ -321,8 +339,8 @@ mod tests {
     #[test]
     fn every_weight_has_a_slot_of_its_own_inside_the_tensor() {
         for format in FORMATS {
-            for &flavour in format.flavours {
-                let Ok(storage) = Storage::new(*format, flavour, 4, 512) else {
+            for &variant in format.variants {
+                let Ok(storage) = Storage::new(*format, variant, 4, 512) else {
                     continue;
                 };
                 let mut seen = std::collections::HashSet::new();

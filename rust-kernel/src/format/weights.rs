@@ -1,29 +1,30 @@
-//! A quantized matrix: a storage and the bytes that it describes, borrowed.
+//! A quantized matrix: a storage and the borrowed bytes that it describes.
 
 use half::f16;
 
 use super::{
-    Flavour, FlavourError, Format, Layout, ScaleRule, ShapeError, Sibling, Storage, detect, flavour,
+    Format, Layout, ScaleRule, ShapeError, Sibling, Storage, StorageVariant, StorageVariantError,
+    detect, variant,
 };
 use crate::gguf::GgmlType;
 
-/// A matrix of quantized weights, `rows x cols`, as raw bytes. Nothing is copied or dequantized.
+/// A matrix of quantized weights, `rows x cols`, as borrowed bytes. Nothing is copied or dequantized.
 #[derive(Debug, Clone, Copy)]
 pub struct Weights<'a> {
     storage: Storage,
     bytes: &'a [u8],
-    beside: Beside<'a>,
+    companion: Companion<'a>,
 }
 
-/// Scales that stand in a tensor of their own.
+/// The scales in a companion tensor.
 #[derive(Debug, Clone, Copy)]
-enum Beside<'a> {
+enum Companion<'a> {
     None,
     F32(&'a [u8]),
     F16(&'a [u8]),
 }
 
-/// A tensor as a file shows it: a type, a shape and a span of bytes.
+/// A tensor of a file: a type, a shape and a span of bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct RawTensor<'a> {
     /// Type id.
@@ -37,7 +38,7 @@ pub struct RawTensor<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// A view of `bytes`, which must have exactly the length that `storage` tells.
+    /// A view of `bytes`, which must have exactly [`Storage::bytes`] bytes.
     ///
     /// Scales that are not inside the tensor are 1; see [`Weights::with_scales`].
     ///
@@ -49,16 +50,16 @@ impl<'a> Weights<'a> {
         Ok(Weights {
             storage,
             bytes,
-            beside: Beside::None,
+            companion: Companion::None,
         })
     }
 
-    /// Takes the scales from a tensor of f32 or f16 beside the codes, one after the other in row-major order.
+    /// Takes the scales from a companion tensor of f32 or f16, in row-major order.
     ///
     /// # Errors
     ///
     /// [`ShapeError::Length`] unless it holds exactly [`Storage::scale_count`] elements of one of these types, or if
-    /// the scales are inside the tensor already.
+    /// the scales are inside the tensor.
     pub fn with_scales(
         mut self,
         ggml_type: GgmlType,
@@ -69,20 +70,20 @@ impl<'a> Weights<'a> {
         } else {
             0
         };
-        let (width, beside) = match ggml_type {
-            GgmlType::F32 => (4, Beside::F32(scales)),
-            GgmlType::F16 => (2, Beside::F16(scales)),
-            _ => (0, Beside::None),
+        let (width, companion) = match ggml_type {
+            GgmlType::F32 => (4, Companion::F32(scales)),
+            GgmlType::F16 => (2, Companion::F16(scales)),
+            _ => (0, Companion::None),
         };
         ShapeError::check("bytes of the scale tensor", scales.len(), outside * width)?;
-        self.beside = beside;
+        self.companion = companion;
         Ok(self)
     }
 
-    /// Reads a tensor of a file: tells its flavour by exact size, then views its bytes.
+    /// A view of a tensor of a file, whose storage variant is detected by exact size.
     ///
-    /// `layout` is how the codes of I2_S's QK256 flavours are arranged, which no file says; other types have one
-    /// layout. `scales` is the scale tensor beside it, if the file has one.
+    /// `layout` is the layout of the codes of I2_S's QK256 storage variants, which files do not record. Other types
+    /// have one layout. `scales` is the companion tensor, if the file has one.
     ///
     /// # Errors
     ///
@@ -92,7 +93,7 @@ impl<'a> Weights<'a> {
         layout: Layout,
         alignment: usize,
         scales: Option<RawTensor<'a>>,
-    ) -> Result<Weights<'a>, FlavourError> {
+    ) -> Result<Weights<'a>, StorageVariantError> {
         let RawTensor {
             ggml_type,
             rows,
@@ -102,13 +103,16 @@ impl<'a> Weights<'a> {
         let sibling = scales.map(|scales| Sibling {
             elements: scales.rows * scales.cols,
         });
-        let flavour = detect(ggml_type, rows, cols, span.len(), alignment, sibling)?;
-        let format = flavour::format_of(ggml_type, flavour, layout)
-            .ok_or(FlavourError::NotTernary(ggml_type))?;
-        let storage = Storage::new(*format, flavour, rows, cols)?;
+        let variant = detect(ggml_type, rows, cols, span.len(), alignment, sibling)?;
+        let format = variant::format_of(ggml_type, variant, layout)
+            .ok_or(StorageVariantError::NotTernary(ggml_type))?;
+        let storage = Storage::new(*format, variant, rows, cols)?;
         let weights = Weights::new(storage, &span[..storage.bytes()])?;
-        match (scales, flavour) {
-            (Some(scales), Flavour::Bare | Flavour::PaddedRows | Flavour::Bitnet32Split) => {
+        match (scales, variant) {
+            (
+                Some(scales),
+                StorageVariant::Bare | StorageVariant::PaddedRows | StorageVariant::Bitnet32Split,
+            ) => {
                 let width = if scales.ggml_type == GgmlType::F16 {
                     2
                 } else {
@@ -142,12 +146,12 @@ impl<'a> Weights<'a> {
         self.storage.cols()
     }
 
-    /// All bytes of the tensor, scales inside it included.
+    /// All bytes of the tensor, including the scales inside it.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The bytes of the panel that holds a row: its codes, with inline scales where the format has them.
+    /// The bytes of the panel that contains a row: its codes and inline scales.
     ///
     /// # Panics
     ///
@@ -168,7 +172,7 @@ impl<'a> Weights<'a> {
         slot.digit.read(self.bytes[slot.byte])
     }
 
-    /// Scale `index` in row-major order of scales, see [`Storage::scale_index`]. 1 where the tensor has none.
+    /// Scale `index` in row-major order; see [`Storage::scale_index`]. 1 if the tensor has no scale.
     ///
     /// # Panics
     ///
@@ -186,15 +190,15 @@ impl<'a> Weights<'a> {
         match (self.storage.scale_at(index), self.storage.format().scale) {
             (Some(at), ScaleRule::Tensor) => f32_at(self.bytes, at),
             (Some(at), ScaleRule::Block { .. }) => f16_at(self.bytes, at),
-            (None, _) => match self.beside {
-                Beside::None => 1.0,
-                Beside::F32(scales) => f32_at(scales, 4 * index),
-                Beside::F16(scales) => f16_at(scales, 2 * index),
+            (None, _) => match self.companion {
+                Companion::None => 1.0,
+                Companion::F32(scales) => f32_at(scales, 4 * index),
+                Companion::F16(scales) => f16_at(scales, 2 * index),
             },
         }
     }
 
-    /// How often each code 0 to 3 occurs. Padding does not count.
+    /// The number of occurrences of each code 0 to 3, without padding.
     pub fn histogram(&self) -> [u64; 4] {
         let storage = &self.storage;
         let whole_units = storage.cols() / storage.unit_weights();
@@ -228,7 +232,7 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// Counts of byte values. Four tables, so that runs of one value do not wait for their own last increment.
+/// Counts of byte values. Four tables shorten the dependency chain of increments when a value repeats.
 struct ByteCounts([[u64; 256]; 4]);
 
 impl Default for ByteCounts {

@@ -1,10 +1,10 @@
-//! Arrays that own their items, for writing.
+//! Owned arrays, for writing.
 
 use super::problem::Problem;
 use super::value::{Array, MAX_ARRAY_DEPTH, Value, encode_str};
 use super::value_type::ValueType;
 
-/// An array value to write: items already encoded as a file stores them.
+/// An array value to write. Its items are encoded as in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArrayBuf {
     item_type: ValueType,
@@ -32,7 +32,7 @@ impl ArrayBuf {
         array
     }
 
-    /// An array of arrays, which may differ in item type and length.
+    /// An array of arrays. The inner arrays may differ in item type and length.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl ArrayBuf {
     }
 }
 
-/// Arrays of numbers and booleans.
+/// Implements conversions from slices of numbers and booleans.
 macro_rules! from_slices {
     ($($item:ty => $variant:ident),*) => {
         $(

@@ -1,14 +1,14 @@
-//! From Rust types to metadata values and back.
+//! Conversions between Rust types and metadata values.
 
 use super::value::{Array, Value};
 
-/// A Rust type that a metadata value can be read as. Types are matched exactly: a `u64` does not
-/// read a `uint32`, as in the reference's `gguf_get_val_u64`.
+/// A Rust type that a metadata value can be read as. Types are matched exactly: a `uint32` cannot be read as `u64`, as
+/// in the reference's `gguf_get_val_u64`.
 pub trait FromValue<'a>: Sized {
-    /// Name of the value type that is read, for the error.
+    /// Name of the value type, for error messages.
     const EXPECTED: &'static str;
 
-    /// The value, or `None` where it has another type.
+    /// The value, or `None` if it has another type.
     fn from_value(value: Value<'a>) -> Option<Self>;
 }
 

@@ -1,18 +1,17 @@
-//! A reading position in a file's bytes. Nothing else in the reader takes bytes from the file.
+//! A read position in the bytes of a file. The reader accesses the bytes only through it.
 
 use super::error::GgufError;
 use super::problem::Problem;
 
-/// Reads little-endian fields one after the other, up to a limit. Each method names the field that
-/// it reads, for the error.
+/// Reads consecutive little-endian fields, up to a limit. Each method takes the name of the field, for error messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cursor<'a> {
-    /// The file from its first byte to the limit, so that `at` is an offset in the file.
+    /// The bytes of the file up to the limit. They start at the first byte, so `at` is an offset in the file.
     bytes: &'a [u8],
     at: usize,
 }
 
-/// A fixed-size number as the file stores it.
+/// Methods that read a number of fixed size.
 macro_rules! numbers {
     ($($name:ident),*) => {
         $(
@@ -24,7 +23,7 @@ macro_rules! numbers {
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor at position `at` of `bytes`, or at their end if that comes first.
+    /// A cursor at position `at` of `bytes`, or at their end if `at` is past it.
     pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self {
             bytes,
@@ -83,7 +82,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A `u64` count of items of at least `least_bytes` bytes each, which must fit into what remains.
+    /// A `u64` count of items of at least `least_bytes` bytes each. The items must fit into the remaining bytes.
     pub(super) fn count(&mut self, field: &str, least_bytes: usize) -> Result<usize, GgufError> {
         let at = self.at;
         let found = self.u64(field)?;
@@ -118,7 +117,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// A string as [`str`](Self::str) reads it, not checked to be UTF-8.
+    /// A string as in [`str`](Self::str), without the UTF-8 check.
     pub(super) fn str_bytes(&mut self, field: &str) -> Result<&'a [u8], GgufError> {
         let length = self.u64(field)?;
         self.take(field, length)

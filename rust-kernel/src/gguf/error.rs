@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use super::problem::Problem;
 use super::value_type::ValueType;
 
-/// Why a GGUF file, or a part of it, cannot be had.
+/// Why a GGUF file, or a part of it, cannot be read.
 ///
-/// Displays as one line. A malformed file always tells the field and its byte offset.
+/// The message is one line. For a malformed file it names the field and its byte offset.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GgufError {
@@ -18,7 +18,7 @@ pub enum GgufError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         cause: io::Error,
     },
     /// The file at this path is not a valid GGUF file.
@@ -26,41 +26,41 @@ pub enum GgufError {
     InFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it is not valid.
         cause: Box<GgufError>,
     },
-    /// A field of the file is wrong.
+    /// A field of the file is invalid.
     #[error("{field}{} at byte {offset}: {problem}", OfEntry(entry))]
     Malformed {
         /// Path of the field, such as `tensor_infos[3].dims[1]`.
         field: String,
-        /// Key or tensor name of the entry that has the field, where it was read already; a long
-        /// name is shortened.
+        /// Key or tensor name of the entry that contains the field, if it was read before the field. Long names are
+        /// shortened.
         entry: Option<String>,
         /// Position of the field in the file, in bytes.
         offset: u64,
         /// What was found and what was expected.
         problem: Problem,
     },
-    /// A metadata key that the caller needs is not there.
+    /// A metadata key that the caller needs is missing.
     #[error("metadata key {key:?} is missing, expected a value of type {expected}")]
     MissingKey {
         /// The key.
         key: String,
-        /// What the caller asked for.
+        /// The type that the caller requested.
         expected: &'static str,
     },
-    /// A metadata value has another type than the caller needs.
+    /// A metadata value has another type than the caller requested.
     #[error("metadata key {key:?}: found a value of type {found}, expected {expected}")]
     WrongType {
         /// The key.
         key: String,
         /// The type in the file.
         found: ValueType,
-        /// What the caller asked for.
+        /// The type that the caller requested.
         expected: &'static str,
     },
-    /// A tensor that the caller needs is not there.
+    /// A tensor that the caller needs is missing.
     #[error("tensor {name:?} is missing, expected it in the file")]
     MissingTensor {
         /// Its name.
@@ -79,7 +79,7 @@ impl Display for OfEntry<'_> {
     }
 }
 
-/// The start of a name from a file, short enough for a message.
+/// A name from a file, truncated for use in a message.
 pub(super) fn shortened(name: &str) -> String {
     const MOST: usize = 96;
     match name.char_indices().nth(MOST) {
@@ -89,7 +89,7 @@ pub(super) fn shortened(name: &str) -> String {
 }
 
 impl GgufError {
-    /// An error about the field called `field`, which [`within`](Self::within) then places.
+    /// An error about the field `field`. [`within`](Self::within) adds the path to it.
     pub(super) fn malformed(field: &str, offset: usize, problem: Problem) -> Self {
         Self::Malformed {
             field: field.to_owned(),
@@ -99,7 +99,7 @@ impl GgufError {
         }
     }
 
-    /// Puts `outer` in front of the field's path; an index such as `[3]` binds without a dot.
+    /// Prepends `outer` to the path of the field. An index such as `[3]` is appended without a dot.
     pub(super) fn within(mut self, outer: impl Display) -> Self {
         if let Self::Malformed { field, .. } = &mut self {
             let mut path = outer.to_string();
@@ -111,7 +111,7 @@ impl GgufError {
         self
     }
 
-    /// Says whose field it is.
+    /// Adds the key or tensor name of the entry that contains the field.
     pub(super) fn of_entry(mut self, name: &str) -> Self {
         if let Self::Malformed { entry, .. } = &mut self {
             *entry = Some(shortened(name));

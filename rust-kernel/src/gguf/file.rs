@@ -11,25 +11,25 @@ use super::parse::Index;
 use super::problem::Problem;
 use super::reader::Gguf;
 
-/// A memory-mapped GGUF file, checked when it was opened.
+/// A memory-mapped GGUF file that was checked when it was opened.
 ///
-/// Metadata and names are copied, so that they stay as they were checked whatever is written to the
-/// file. Tensor data is that of the file, and pages of it are read when they are touched.
+/// Metadata and names are copied, so later writes to the file cannot invalidate the checks. Tensor data is borrowed
+/// from the map, and its pages are read on first access.
 #[derive(Debug)]
 pub struct GgufFile {
     path: PathBuf,
     file: File,
     map: Mmap,
-    /// A copy of what is in front of the tensors' data.
+    /// A copy of the bytes before the tensor data.
     head: Vec<u8>,
     index: Index,
 }
 
-/// Bytes that are copied at first: what most files without a vocabulary have in front of the data.
+/// Bytes that are copied at first. Most files without a vocabulary have fewer bytes before the tensor data.
 const FIRST_HEAD: usize = 1 << 16;
 
 impl GgufFile {
-    /// Opens, maps and checks the file at `path`, as [`of`](Self::of) does an open one.
+    /// Opens, maps and checks the file at `path`; see [`of`](Self::of).
     ///
     /// # Errors
     ///
@@ -42,15 +42,15 @@ impl GgufFile {
         Self::of(file, path)
     }
 
-    /// Maps and checks an open file, which errors call `path`.
+    /// Maps and checks an open file. Errors report `path`.
     ///
-    /// The file must not be changed or cut short while it is open here; no operating system lets a
-    /// reader rule that out. Replacing it by renaming another file over it is safe.
+    /// The file must not be modified or truncated while it is mapped, and a reader cannot prevent that on any operating
+    /// system. Replacing the file by renaming another one over it is safe.
     ///
     /// # Errors
     ///
-    /// [`GgufError::Io`] if the file is no regular one or cannot be mapped, [`GgufError::InFile`]
-    /// with the [`GgufError::Malformed`] in it if it is no valid GGUF file.
+    /// [`GgufError::Io`] if the file is not a regular file or cannot be mapped, [`GgufError::InFile`] with a
+    /// [`GgufError::Malformed`] if it is not a valid GGUF file.
     pub fn of(file: File, path: &Path) -> Result<Self, GgufError> {
         let io = |cause| GgufError::Io {
             path: path.to_owned(),
@@ -60,8 +60,8 @@ impl GgufFile {
             let no_file = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
             return Err(io(no_file));
         }
-        // SAFETY: the map is read-only and its bytes are borrowed from it, so it outlives every
-        // borrow. That nobody changes the file meanwhile is the documented duty of whoever opens it.
+        // SAFETY: the map is read-only and its bytes are borrowed from it, so it outlives every borrow. The
+        // documentation requires that the file is not modified while it is mapped.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
         let (head, index) = read_head(&map).map_err(|cause| GgufError::InFile {
             path: path.to_owned(),
@@ -76,23 +76,23 @@ impl GgufFile {
         })
     }
 
-    /// The path that the file was opened by.
+    /// The path under which the file was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file itself, whatever has become of the path since.
+    /// The open file. The path may refer to another file by now.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Metadata and tensors; costs nothing, so call it as often as convenient.
+    /// Metadata and tensors. The call only borrows and is cheap.
     pub fn view(&self) -> Gguf<'_> {
         Gguf::of_index(&self.map, &self.head, &self.index)
     }
 }
 
-/// Copies as much of the file as is in front of the tensors' data, and checks the copy.
+/// Copies the bytes before the tensor data and checks the copy.
 fn read_head(file: &[u8]) -> Result<(Vec<u8>, Index), GgufError> {
     let mut length = file.len().min(FIRST_HEAD);
     loop {

@@ -5,8 +5,7 @@ use std::fmt;
 /// The id of a tensor type, as a GGUF file stores it.
 ///
 /// Ids, names and sizes are those of `enum ggml_type` and `type_traits` in `ggml.h` and `ggml.c` of
-/// `bitnet-cpp-sys` 0.0.5. Its ids 36 to 39 are that fork's own: other branches of ggml give them to
-/// other types.
+/// `bitnet-cpp-sys` 0.0.5. Ids 36 to 39 are specific to that fork: other branches of ggml use them for other types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GgmlType(pub u32);
 
@@ -19,8 +18,8 @@ pub struct Block {
     pub bytes: usize,
 }
 
-/// Declares each type once: constant, id, name and, where the size of a tensor follows from its
-/// shape, the weights and bytes of one block.
+/// Declares each type: constant, id, name and, if the size of a tensor follows from its shape, the weights and bytes of
+/// one block.
 macro_rules! ggml_types {
     ($($constant:ident = $id:literal, $name:literal $(, $weights:literal in $bytes:literal)?;)*) => {
         impl GgmlType {
@@ -40,9 +39,9 @@ macro_rules! ggml_types {
                 }
             }
 
-            /// The type's block, or `None` where the shape alone does not tell a tensor's bytes: for
-            /// I2_S, TL1 and TL2, whose registered block of one weight in one byte is not what files
-            /// hold, and for an unknown id.
+            /// The type's block, or `None` if the size of a tensor does not follow from its shape. That is the case for
+            /// I2_S, TL1 and TL2, whose registered block of one weight per byte is not what files contain, and for
+            /// unknown ids.
             pub const fn block(self) -> Option<Block> {
                 match self.0 {
                     $($($id => Some(Block { weights: $weights, bytes: $bytes }),)?)*

@@ -1,26 +1,26 @@
-//! The fixed facts of a file: magic, version, alignment.
+//! The header fields of a file: magic, version and alignment.
 
 use super::problem::Problem;
 
 /// The first four bytes of a file.
 pub(super) const MAGIC: [u8; 4] = *b"GGUF";
 
-/// The version that the writer writes; the reader takes 2 as well, whose bytes are laid out alike.
+/// The version of written files. The reader also accepts version 2, which has the same layout.
 pub(super) const VERSION: u32 = 3;
 
 /// Metadata key that overrides [`DEFAULT_ALIGNMENT`]; its value is a `u32`, a power of two and a
 /// multiple of 8.
 pub const ALIGNMENT_KEY: &str = "general.alignment";
 
-/// Alignment of tensor data in bytes where a file does not say.
+/// Alignment of tensor data in bytes if a file does not specify one.
 pub const DEFAULT_ALIGNMENT: usize = 32;
 
-/// Whether the reader takes this version.
+/// An error unless the reader supports this version.
 pub(super) fn check_version(found: u32) -> Result<(), Problem> {
     match found {
         2 | VERSION => Ok(()),
         1 => Err(Problem::Version1),
-        // Real versions are small: a number in the high bytes alone was written the other way round.
+        // Real versions are small, so a value with only the high bytes set is byte-swapped.
         _ if found & 0xffff == 0 && found != 0 => Err(Problem::BigEndian {
             version: found.swap_bytes(),
         }),
@@ -28,7 +28,7 @@ pub(super) fn check_version(found: u32) -> Result<(), Problem> {
     }
 }
 
-/// The alignment in bytes that the value of [`ALIGNMENT_KEY`] asks for.
+/// The alignment in bytes for the value of [`ALIGNMENT_KEY`].
 pub(super) fn check_alignment(found: u32) -> Result<usize, Problem> {
     usize::try_from(found)
         .ok()

@@ -1,26 +1,24 @@
 //! GGUF files: reader and writer.
 //!
-//! The reader memory-maps ([`GgufFile::open`]) or takes bytes ([`Gguf::parse`]), checks everything
-//! once and then hands out views: strings, arrays and tensors borrow from the file. What it keeps of
-//! its own is an index of positions, smaller than the part of the file that it describes, so no
-//! number in a file can make it allocate more than the file's own length.
+//! The reader maps a file ([`GgufFile::open`]) or takes bytes ([`Gguf::parse`]) and checks everything once. Strings,
+//! arrays and tensors then borrow from the file. The reader itself allocates an index of positions, which is smaller
+//! than the part of the file that it describes. No number in a file can therefore cause an allocation larger than the
+//! file.
 //!
-//! The writer ([`Builder`], [`GgufWriter`]) declares first and streams then, so that a file need not
-//! fit in memory. The same calls give the same bytes on every machine.
+//! The writer ([`Builder`], [`GgufWriter`]) takes all declarations first and then streams the tensor data, so a file
+//! need not fit in memory. The same calls write the same bytes on every machine.
 //!
 //! # Glossary
 //!
 //! - **metadata entry**: a key with a typed [`Value`]; keys are unique.
 //! - **tensor info**: name, dimensions, type and data offset of one tensor.
-//! - **dims**: elements a dimension, `dims[0]` being the contiguous one: the columns.
-//! - **alignment**: each tensor starts at a multiple of it; 32 bytes unless [`ALIGNMENT_KEY`] says
-//!   otherwise.
-//! - **span**: the bytes from a tensor's start to the next tensor's, or to the end of the file, with
-//!   whatever padding is between. It never comes from the type's nominal size, which is wrong for
-//!   I2_S.
+//! - **dims**: the number of elements in each dimension. `dims[0]` is the contiguous one: the columns.
+//! - **alignment**: each tensor starts at a multiple of it. It is 32 bytes unless [`ALIGNMENT_KEY`] sets another value.
+//! - **span**: the bytes from the start of a tensor to the start of the next one or to the end of the file, including
+//!   padding. It is not computed from the nominal size of the type, which is wrong for I2_S.
 //!
-//! The format is the one that `gguf_init_from_file` in `ggml.c` of `bitnet-cpp-sys` 0.0.5 reads:
-//! little-endian, versions 2 and 3.
+//! The supported format is that of `gguf_init_from_file` in `ggml.c` of `bitnet-cpp-sys` 0.0.5: little-endian, versions
+//! 2 and 3.
 
 mod array_buf;
 mod convert;

@@ -1,4 +1,4 @@
-//! The one pass that checks a file and notes where its parts are.
+//! The pass that checks a file and indexes its parts.
 
 use super::cursor::Cursor;
 use super::error::{GgufError, shortened};
@@ -7,18 +7,17 @@ use super::problem::Problem;
 use super::tensor::TensorInfo;
 use super::value::{MAX_ARRAY_DEPTH, Value, read_type};
 
-/// Fewest bytes of a metadata entry: the length of an empty key, the type, a value of one byte.
+/// Minimum size of a metadata entry in bytes: the length of an empty key, the type, a value of one byte.
 const LEAST_ENTRY_BYTES: usize = 8 + 4 + 1;
 
 /// Positions of the parts of a valid file.
 ///
-/// An entry of each list is smaller than the entry of the file that it stands for, so no list is
-/// longer in bytes than the file.
+/// An entry of each list is smaller than the corresponding entry of the file, so no list is larger than the file.
 #[derive(Debug, Clone)]
 pub(super) struct Index {
     pub(super) version: u32,
     pub(super) alignment: usize,
-    /// Where each metadata entry starts, in file order.
+    /// Start of each metadata entry, in file order.
     pub(super) entries: Vec<usize>,
     /// Indices of `entries` in the order of the keys' bytes.
     pub(super) by_key: Vec<u32>,
@@ -26,11 +25,11 @@ pub(super) struct Index {
     pub(super) tensors: Vec<Place>,
     /// Indices of `tensors` in the order of the names' bytes.
     pub(super) by_name: Vec<u32>,
-    /// Where the data section starts.
+    /// Start of the data section.
     pub(super) data_start: usize,
 }
 
-/// Where one tensor is.
+/// The position of one tensor.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     /// Start of the tensor info.
@@ -49,7 +48,7 @@ const _: () = assert!(size_of::<Place>() < TensorInfo::LEAST_BYTES);
 pub(super) struct Entry<'a> {
     pub(super) key: &'a str,
     pub(super) value: Value<'a>,
-    /// Where the value starts in the file.
+    /// Start of the value in the file.
     value_at: usize,
 }
 
@@ -70,20 +69,19 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The string that stands at `at`, as bytes: the key of an entry or the name of a tensor.
+/// The string at offset `at`, as bytes: the key of an entry or the name of a tensor.
 pub(super) fn name_at(bytes: &[u8], at: usize) -> &[u8] {
-    // Read before, so it is there; comparing bytes needs no second check for UTF-8.
+    // The string was read before, so the read cannot fail. Comparing bytes needs no second UTF-8 check.
     Cursor::new(bytes, at).str_bytes("").unwrap_or_default()
 }
 
 impl Index {
-    /// Checks the whole file but for the tensors' data.
+    /// Checks the whole file except for the tensor data.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, GgufError> {
         Self::parse_head(bytes, bytes.len())
     }
 
-    /// Checks a file of `file_bytes` bytes that starts with `bytes`: all that is in front of the
-    /// tensors' data.
+    /// Checks a file of `file_bytes` bytes. `bytes` are the bytes before the tensor data.
     pub(super) fn parse_head(bytes: &[u8], file_bytes: usize) -> Result<Self, GgufError> {
         let mut cursor = Cursor::new(bytes, 0);
         let found = cursor.magic("magic")?;
@@ -97,7 +95,7 @@ impl Index {
         let entry_count = listed(&mut cursor, "metadata_count", LEAST_ENTRY_BYTES)?;
 
         let mut alignment = DEFAULT_ALIGNMENT;
-        // Both capacities are counts that the bytes at hand can hold.
+        // Both counts were checked against the remaining bytes.
         let mut entries = Vec::with_capacity(entry_count);
         for index in 0..entry_count {
             entries.push(cursor.position());
@@ -134,7 +132,7 @@ impl Index {
     }
 }
 
-/// Reads the length of a list. Lists are indexed by `u32`, which no real file comes near.
+/// Reads the length of a list. Lists are indexed by `u32`; real files have far fewer entries.
 fn listed(cursor: &mut Cursor<'_>, field: &str, least: usize) -> Result<usize, GgufError> {
     let at = cursor.position();
     let count = cursor.count(field, least)?;
@@ -157,7 +155,7 @@ fn read_alignment(entry: &Entry<'_>) -> Result<usize, Problem> {
     }
 }
 
-/// The indices of `positions` in the order of the names that stand there, which must differ.
+/// The indices of `positions`, sorted by the names at these positions. The names must be unique.
 fn sorted_by_name(
     bytes: &[u8],
     positions: &[usize],
@@ -166,7 +164,7 @@ fn sorted_by_name(
 ) -> Result<Vec<u32>, GgufError> {
     let name = |index: u32| name_at(bytes, positions[index as usize]);
     let mut order: Vec<u32> = (0..positions.len() as u32).collect();
-    // By index as well, so that the later one of two equal names is the one reported.
+    // Ties are sorted by index, so that the error reports the later of two equal names.
     order.sort_unstable_by(|&a, &b| name(a).cmp(name(b)).then(a.cmp(&b)));
     match order.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
         None => Ok(order),
@@ -181,8 +179,7 @@ fn sorted_by_name(
     }
 }
 
-/// Turns data offsets into spans, which must be aligned, inside the file, and large enough for what
-/// shape and type ask for.
+/// Computes spans from data offsets. Spans must be aligned, inside the file, and large enough for shape and type.
 fn place_tensors(
     bytes: &[u8],
     file_bytes: usize,
@@ -221,7 +218,7 @@ fn place_tensors(
         let end = next.map_or(file_bytes, |next| places[next].start);
         let span = end - places[index].start;
         let info = info_of(index)?;
-        // Even a tensor of unknown size has elements, and those take a byte.
+        // A tensor of unknown size has at least one element and so at least one byte.
         let needed = info.shape.nominal_bytes().unwrap_or(1);
         if span < needed {
             let problem = match next {

@@ -1,26 +1,26 @@
-//! What can be wrong with a field of a file: what was found, what was expected, what to do.
+//! Errors of single fields: what was found, what was expected, and a hint.
 
 use super::ggml_type::GgmlType;
 use super::value_type::ValueType;
 
-/// What is wrong with one field. [`GgufError::Malformed`](super::GgufError::Malformed) adds where;
-/// the writer refuses the same things of a declaration.
+/// Why a field is invalid. [`GgufError::Malformed`](super::GgufError::Malformed) adds the position. The writer reports
+/// the same problems for declarations.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The file starts with something else.
+    /// The file does not start with the magic bytes.
     #[error("found \"{}\", expected \"GGUF\": this is not a GGUF file", found.escape_ascii())]
     Magic {
         /// The first four bytes.
         found: [u8; 4],
     },
-    /// A version that nobody has written, or a later one.
+    /// The version is unknown: it is 0 or later than 3.
     #[error("found GGUF version {found}, expected version 2 or 3")]
     Version {
         /// The version number.
         found: u32,
     },
-    /// Version 1, whose lengths are 32 bits wide.
+    /// The file has version 1, whose lengths are 32 bits wide.
     #[error("found GGUF version 1, expected version 2 or 3: convert the model again")]
     Version1,
     /// The version number is byte-swapped.
@@ -39,10 +39,10 @@ pub enum Problem {
     Truncated {
         /// Bytes that the field takes.
         needed: u64,
-        /// Bytes from the field's start to the end of what may hold it.
+        /// Bytes from the start of the field to the end of the section that may contain it.
         remaining: u64,
     },
-    /// More items than the rest of the file can hold.
+    /// A count is larger than the rest of the file can hold.
     #[error(
         "found a count of {found}, expected at most {most}: no more fit into the bytes that follow"
     )]
@@ -55,57 +55,57 @@ pub enum Problem {
     /// A string is not UTF-8.
     #[error("found bytes that are not UTF-8 after {valid} valid ones, expected UTF-8")]
     NotUtf8 {
-        /// Valid bytes in front of the first invalid one.
+        /// Number of valid bytes before the first invalid one.
         valid: usize,
     },
-    /// No such type of metadata value.
+    /// The type of a metadata value is unknown.
     #[error("found value type {found}, expected 0 to 12")]
     ValueType {
         /// The type's id.
         found: u32,
     },
-    /// A boolean that is neither 0 nor 1.
+    /// A boolean is neither 0 nor 1.
     #[error("found the boolean {found}, expected 0 or 1")]
     Bool {
         /// The byte.
         found: u8,
     },
-    /// Arrays of arrays of arrays, too deep.
+    /// Arrays are nested too deeply.
     #[error("found arrays nested deeper than {limit} levels, expected at most {limit}")]
     ArrayDepth {
-        /// The deepest nesting that is read.
+        /// The maximum depth.
         limit: usize,
     },
-    /// A key or a tensor name that an earlier entry has.
+    /// A key or a tensor name is already used by an earlier entry.
     #[error("found a name that entry {first} has already, expected names to be unique")]
     Duplicate {
         /// Index of the earlier entry.
         first: usize,
     },
-    /// `general.alignment` is not an integer of 32 bits.
+    /// `general.alignment` is not a `uint32`.
     #[error("found an alignment of type {found}, expected uint32")]
     AlignmentType {
         /// The type of the value.
         found: ValueType,
     },
-    /// `general.alignment` is no possible alignment.
+    /// `general.alignment` is not a valid alignment.
     #[error("found alignment {found}, expected a power of two and a multiple of 8")]
     Alignment {
         /// The value.
         found: u32,
     },
-    /// No dimensions, or too many.
+    /// A tensor has no dimensions, or too many.
     #[error("found {found} dimensions, expected 1 to {most}")]
     DimensionCount {
-        /// Their number.
+        /// The number of dimensions.
         found: u64,
-        /// The greatest number that a tensor can have.
+        /// The maximum number of dimensions.
         most: usize,
     },
-    /// A dimension of zero elements.
+    /// A dimension has zero elements.
     #[error("found a dimension of 0, expected at least 1")]
     ZeroDimension,
-    /// The product of the dimensions, or the bytes that it takes, has no place in memory.
+    /// The product of the dimensions, or the size in bytes, does not fit in memory.
     #[error(
         "found dimensions whose product is too large, expected fewer than 2^63 elements and bytes"
     )]
@@ -122,13 +122,13 @@ pub enum Problem {
         /// The type.
         ggml_type: GgmlType,
     },
-    /// No known tensor type.
+    /// The tensor type is unknown.
     #[error("found tensor type id {found}, expected the id of a known type")]
     UnknownType {
         /// The type's id.
         found: u32,
     },
-    /// Tensor data that does not start at a multiple of the alignment.
+    /// Tensor data does not start at a multiple of the alignment.
     #[error("found data offset {found}, expected a multiple of the alignment {alignment}")]
     Misaligned {
         /// Offset from the start of the data section.
@@ -136,7 +136,7 @@ pub enum Problem {
         /// The file's alignment.
         alignment: usize,
     },
-    /// Tensor data that starts behind the end of the file.
+    /// Tensor data starts past the end of the file.
     #[error(
         "found data offset {found}, expected less than the {available} bytes of tensor data: \
          the file is cut short or the offset is wrong"
@@ -153,9 +153,9 @@ pub enum Problem {
          the two tensors overlap"
     )]
     Overlap {
-        /// The tensor whose data starts next, or at the same place.
+        /// The tensor whose data starts next, or at the same offset.
         next: String,
-        /// Bytes that this tensor has for itself.
+        /// Bytes between the starts of the two tensors.
         span: usize,
         /// Bytes that it needs.
         needed: usize,

@@ -10,11 +10,11 @@ use super::parse::{Entry, Index, name_at};
 use super::tensor::{Tensor, TensorInfo};
 use super::value::{Array, Value};
 
-/// A checked GGUF file in memory. Everything handed out borrows from the file's bytes.
+/// A checked GGUF file in memory. All views borrow from the bytes of the file.
 #[derive(Debug, Clone)]
 pub struct Gguf<'a> {
     bytes: &'a [u8],
-    /// What is in front of the tensors' data.
+    /// The bytes before the tensor data.
     head: &'a [u8],
     index: Cow<'a, Index>,
 }
@@ -22,8 +22,8 @@ pub struct Gguf<'a> {
 impl<'a> Gguf<'a> {
     /// Checks the file in `bytes` and indexes it.
     ///
-    /// Takes time linear in the metadata plus sorting of keys and names; no single allocation is
-    /// larger than the file, whatever its counts say. Tensor data is not looked at.
+    /// Runs in time linear in the metadata, plus sorting of keys and names. No single allocation is larger than the
+    /// file, whatever counts it contains. Tensor data is not read.
     ///
     /// # Errors
     ///
@@ -36,7 +36,7 @@ impl<'a> Gguf<'a> {
         })
     }
 
-    /// The view of bytes whose head was parsed before, from the same memory.
+    /// A view of bytes whose head was parsed before.
     pub(super) fn of_index(bytes: &'a [u8], head: &'a [u8], index: &'a Index) -> Self {
         Self {
             bytes,
@@ -55,20 +55,19 @@ impl<'a> Gguf<'a> {
         self.index.version
     }
 
-    /// What every tensor's start is a multiple of, in bytes.
+    /// Alignment of the tensors in bytes: each starts at a multiple of it.
     pub fn alignment(&self) -> usize {
         self.index.alignment
     }
 
-    /// Position in the file where tensor data starts, which is past the end of a file that has no
-    /// tensors and no padding.
+    /// Offset of the tensor data in the file. It is past the end of a file without tensors and padding.
     pub fn data_start(&self) -> usize {
         self.index.data_start
     }
 
     fn entry(&self, index: usize) -> Option<Entry<'a>> {
         let at = *self.index.entries.get(index)?;
-        // Checked by `parse`, so this fails for no entry.
+        // `parse` has checked every entry, so the read cannot fail.
         Entry::read(&mut Cursor::new(self.head, at), index).ok()
     }
 
@@ -83,7 +82,7 @@ impl<'a> Gguf<'a> {
             .filter_map(|index| self.entry(index).map(|entry| (entry.key, entry.value)))
     }
 
-    /// The value of a key, if the file has it. Reads the value anew, in time linear in its length.
+    /// The value of a key, if the file has it. Each call decodes the value, in time linear in its length.
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         let position = |&index: &u32| self.index.entries[index as usize];
         let rank = self
@@ -98,7 +97,7 @@ impl<'a> Gguf<'a> {
     ///
     /// # Errors
     ///
-    /// [`GgufError::WrongType`] if the key is there with a value of another type.
+    /// [`GgufError::WrongType`] if the value has another type.
     pub fn optional<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>, GgufError> {
         let Some(value) = self.get(key) else {
             return Ok(None);
@@ -158,7 +157,7 @@ impl<'a> Gguf<'a> {
 
     fn tensor_at(&self, index: usize) -> Option<Tensor<'a>> {
         let place = *self.index.tensors.get(index)?;
-        // Checked by `parse`, so this fails for no tensor.
+        // `parse` has checked every tensor, so the read cannot fail.
         let info = TensorInfo::read(&mut Cursor::new(self.head, place.info), index).ok()?;
         let span = place.start..place.end;
         let bytes = self.bytes.get(span.clone())?;
@@ -175,15 +174,15 @@ impl<'a> Gguf<'a> {
         self.index.tensors.len()
     }
 
-    /// The tensors in the order of the file's list, which need not be that of their data.
+    /// The tensors in the order of the file's list. Their data may have another order.
     pub fn tensors(&self) -> impl Iterator<Item = Tensor<'a>> {
         (0..self.tensor_count()).filter_map(|index| self.tensor_at(index))
     }
 
-    /// Ranges of the file, in its order, that belong to no tensor of known size and are longer than the padding that
-    /// rounds the size of the tensor before them up to the alignment: gaps, and what follows the last tensor.
+    /// Byte ranges that no tensor uses, in file order: gaps between tensors, and bytes after the last tensor.
     ///
-    /// Tensors whose size is not known (see [`Tensor::nominal_bytes`]) have their whole span for themselves.
+    /// The padding that rounds the size of a tensor up to the alignment is not reported. A tensor of unknown size (see
+    /// [`Tensor::nominal_bytes`]) uses its whole span.
     pub fn unused(&self) -> Vec<Range<usize>> {
         let behind = |tensor: Tensor<'a>| {
             let span = tensor.span();
@@ -196,7 +195,7 @@ impl<'a> Gguf<'a> {
         unused
     }
 
-    /// The tensor of this name, if the file has it.
+    /// The tensor with this name, if the file has it.
     pub fn find_tensor(&self, name: &str) -> Option<Tensor<'a>> {
         let position = |&index: &u32| self.index.tensors[index as usize].info;
         let rank = self
@@ -207,7 +206,7 @@ impl<'a> Gguf<'a> {
         self.tensor_at(self.index.by_name[rank] as usize)
     }
 
-    /// The tensor of this name.
+    /// The tensor with this name.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Dimensions and type of a tensor, and what follows from them.
+//! Dimensions and type of a tensor, and its size in elements and bytes.
 
 use super::ggml_type::GgmlType;
 use super::problem::Problem;
@@ -6,11 +6,11 @@ use super::problem::Problem;
 /// The most dimensions that a tensor can have.
 pub const MAX_DIMS: usize = 4;
 
-/// Dimensions and type of a tensor: 1 to 4 dimensions, none of them zero, a product that fits in
-/// memory, a known type, and rows of whole blocks.
+/// Dimensions and type of a tensor. There are 1 to 4 dimensions, none is zero, their product fits in memory, the type
+/// is known, and rows are whole blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
-    /// Padded with ones, so that products need no count.
+    /// Padded with ones, so that products can include all of them.
     dims: [usize; MAX_DIMS],
     count: usize,
     ggml_type: GgmlType,
@@ -90,15 +90,15 @@ impl Shape {
         self.dims.iter().product()
     }
 
-    /// Bytes that the shape and the type's block ask for, or `None` where a type has no trustworthy
-    /// block; see [`GgmlType::block`].
+    /// Size in bytes computed from the shape and the block of the type, or `None` if the type has no reliable block;
+    /// see [`GgmlType::block`].
     pub fn nominal_bytes(&self) -> Option<usize> {
         let block = self.ggml_type.block()?;
         Some(self.elements() / block.weights * block.bytes)
     }
 }
 
-/// No slice is longer than `isize::MAX` bytes, and ggml counts elements in an `i64`.
+/// `size`, unless it is too large: no slice is longer than `isize::MAX` bytes, and ggml counts elements in an `i64`.
 fn addressable(size: usize) -> Option<usize> {
     (size <= isize::MAX as usize).then_some(size)
 }

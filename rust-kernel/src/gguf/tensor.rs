@@ -1,4 +1,4 @@
-//! Tensor infos as they stand in a file, and the views handed out.
+//! Tensor infos of a file, and views of tensors.
 
 use std::ops::Range;
 
@@ -15,13 +15,13 @@ pub(super) struct TensorInfo<'a> {
     pub(super) shape: Shape,
     /// Offset of the data from the start of the data section.
     pub(super) offset: u64,
-    /// Where in the file that offset stands.
+    /// Position of the field `offset` in the file.
     pub(super) offset_at: usize,
 }
 
 impl<'a> TensorInfo<'a> {
-    /// Fewest bytes of an entry: the length of an empty name, the number of dimensions, one
-    /// dimension, type, offset.
+    /// Minimum size of an entry in bytes: the length of an empty name, the number of dimensions, one dimension, type,
+    /// offset.
     pub(super) const LEAST_BYTES: usize = 8 + 4 + 8 + 4 + 8;
 
     /// Reads entry `index` of the list.
@@ -85,7 +85,7 @@ impl<'a> TensorInfo<'a> {
     }
 }
 
-/// A tensor of a file: name, shape, type and the bytes from its start to the next tensor's.
+/// A tensor of a file: name, shape, type, and the bytes from its start to the start of the next tensor.
 #[derive(Debug, Clone)]
 pub struct Tensor<'a> {
     pub(super) name: &'a str,
@@ -125,28 +125,27 @@ impl<'a> Tensor<'a> {
         self.shape.ggml_type()
     }
 
-    /// The whole span: from the tensor's start to the next tensor's, or to the end of the file.
+    /// The span: from the start of the tensor to the start of the next one, or to the end of the file.
     ///
-    /// It can end in padding, up to one byte less than the file's
-    /// [`alignment`](super::Gguf::alignment) where the writer left no gap, and it holds at least
-    /// [`nominal_bytes`](Self::nominal_bytes) where these are known.
+    /// It can end in padding. Without gaps in the file, the padding is shorter than the
+    /// [`alignment`](super::Gguf::alignment). The span has at least [`nominal_bytes`](Self::nominal_bytes) bytes if
+    /// these are known.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// The span as positions in the file.
+    /// The span as a range of offsets in the file.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    /// Bytes that shape and type ask for, or `None` for types without a trustworthy size (I2_S, TL1,
-    /// TL2), whose data only the span bounds.
+    /// Size in bytes computed from shape and type, or `None` for types without a reliable size (I2_S, TL1, TL2). Only
+    /// the span bounds the data of these.
     pub fn nominal_bytes(&self) -> Option<usize> {
         self.shape.nominal_bytes()
     }
 
-    /// The tensor's own bytes without padding, or `None` where
-    /// [`nominal_bytes`](Self::nominal_bytes) is.
+    /// The bytes of the tensor without padding, or `None` if [`nominal_bytes`](Self::nominal_bytes) is `None`.
     pub fn data(&self) -> Option<&'a [u8]> {
         self.bytes.get(..self.nominal_bytes()?)
     }

@@ -5,10 +5,10 @@ use super::error::GgufError;
 use super::problem::Problem;
 use super::value_type::ValueType;
 
-/// How deep arrays may be nested: an array of numbers has depth 1.
+/// Maximum depth of nested arrays. An array of numbers has depth 1.
 pub const MAX_ARRAY_DEPTH: usize = 8;
 
-/// A metadata value. The reader hands it out, the writer takes it.
+/// A metadata value, as returned by the reader and accepted by the writer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(
     missing_docs,
@@ -50,8 +50,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Reads a value of this type and checks every byte of it, in time linear in its length.
-    /// `depth` is the number of array levels that may still follow.
+    /// Reads a value of this type and checks all its bytes, in time linear in its length. `depth` is the remaining
+    /// number of array levels.
     pub(super) fn read(
         cursor: &mut Cursor<'a>,
         field: &str,
@@ -77,7 +77,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Appends the value as a file stores it, without its type.
+    /// Appends the encoded value, without its type.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::U8(number) => out.extend(number.to_le_bytes()),
@@ -101,7 +101,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Appends a string as a file stores it: its length in bytes as a `u64`, then the bytes.
+/// Appends an encoded string: its length in bytes as a `u64`, then the bytes.
 pub(super) fn encode_str(text: &str, out: &mut Vec<u8>) {
     out.extend((text.len() as u64).to_le_bytes());
     out.extend(text.as_bytes());
@@ -115,18 +115,18 @@ pub(super) fn read_type(cursor: &mut Cursor<'_>, field: &str) -> Result<ValueTyp
         .ok_or_else(|| GgufError::malformed(field, at, Problem::ValueType { found }))
 }
 
-/// An array of values of one type. The items stay in the file's bytes and are decoded as they are
-/// asked for; arrays are equal when their bytes are.
+/// An array of values of one type. The items are borrowed from the file and decoded on access. Arrays are equal if
+/// their bytes are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Array<'a> {
     item_type: ValueType,
     len: usize,
-    /// The encoded items and nothing else, valid by construction.
+    /// The encoded items, valid by construction.
     items: &'a [u8],
 }
 
 impl<'a> Array<'a> {
-    /// The caller vouches that `items` is `len` encoded values of the type.
+    /// An array of `items`, which must be `len` valid encoded values of the type.
     pub(super) fn from_encoded(item_type: ValueType, len: usize, items: &'a [u8]) -> Self {
         Self {
             item_type,
@@ -146,7 +146,7 @@ impl<'a> Array<'a> {
         let len = cursor.count("len", item_type.least_bytes())?;
         let mut end = *cursor;
         match item_type.fixed_bytes() {
-            // Any bytes are a number; `count` has held the length against what remains.
+            // Any bytes are a valid number, and `count` has checked the length.
             Some(bytes) if item_type != ValueType::Bool => {
                 end.take("items", (len * bytes) as u64)?;
             }
@@ -180,7 +180,7 @@ impl<'a> Array<'a> {
         self.len == 0
     }
 
-    /// Levels of arrays: 1 for an array of anything but arrays.
+    /// Number of array levels. It is 1 for an array of anything but arrays.
     pub(super) fn depth(&self) -> usize {
         let inner = |item| {
             if let Value::Array(array) = item {
@@ -195,7 +195,7 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// The items as the file stores them.
+    /// The encoded items.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.items
     }
@@ -205,12 +205,12 @@ impl<'a> Array<'a> {
         let mut cursor = Cursor::new(self.items, 0);
         let item_type = self.item_type;
         (0..self.len).map_while(move |_| {
-            // Checked when the array was made, so the read fails for no item.
+            // The items were checked when the array was read, so the read cannot fail.
             Value::read(&mut cursor, "", item_type, MAX_ARRAY_DEPTH).ok()
         })
     }
 
-    /// The item at this index; in constant time for items of fixed size.
+    /// The item at this index. Takes constant time for items of fixed size.
     pub fn get(&self, index: usize) -> Option<Value<'a>> {
         if index >= self.len {
             return None;

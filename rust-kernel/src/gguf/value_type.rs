@@ -81,7 +81,7 @@ impl ValueType {
         }
     }
 
-    /// Bytes of every value of this type, or `None` where values differ in length.
+    /// Size of a value of this type in bytes, or `None` if the length varies.
     pub const fn fixed_bytes(self) -> Option<usize> {
         match self {
             Self::U8 | Self::I8 | Self::Bool => Some(1),
@@ -92,8 +92,7 @@ impl ValueType {
         }
     }
 
-    /// The fewest bytes that a value of this type can take: those of an empty string or array where
-    /// the length varies.
+    /// Minimum size of a value of this type in bytes. If the length varies, it is that of an empty string or array.
     pub(super) const fn least_bytes(self) -> usize {
         match self.fixed_bytes() {
             Some(bytes) => bytes,

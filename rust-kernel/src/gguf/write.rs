@@ -1,4 +1,4 @@
-//! The writer: declare metadata and tensors, then stream the tensors' data.
+//! The writer. It takes declarations of metadata and tensors first, and then the tensor data as a stream.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ pub enum WriteError {
         /// Its name.
         name: String,
     },
-    /// The reader would refuse this value.
+    /// The reader would reject this value.
     #[error("metadata key {key:?}: {problem}")]
     Metadata {
         /// The key.
@@ -35,7 +35,7 @@ pub enum WriteError {
         /// What was found and what was expected.
         problem: Problem,
     },
-    /// The reader would refuse this tensor.
+    /// The reader would reject this tensor.
     #[error("tensor {name:?}: {problem}")]
     Tensor {
         /// Its name.
@@ -43,14 +43,14 @@ pub enum WriteError {
         /// What was found and what was expected.
         problem: Problem,
     },
-    /// Not the bytes that shape and type, or the declaration, ask for.
+    /// The data has another length than shape and type, or the declaration, require.
     #[error("tensor {name:?}: found {given} bytes, expected {expected}")]
     Length {
         /// Its name.
         name: String,
-        /// The right length in bytes.
+        /// The required length in bytes.
         expected: u64,
-        /// The length that was given, or the bytes offered until the writer refused more.
+        /// The length that was given. If the writer rejected more data, the bytes written and rejected until then.
         given: u64,
     },
     /// A tensor of unknown size was declared without bytes.
@@ -59,7 +59,7 @@ pub enum WriteError {
         /// Its name.
         name: String,
     },
-    /// Data came in another order than the declarations.
+    /// Data was given in another order than the declarations.
     #[error("data of tensor {given:?} was given, expected {}", Expected(expected))]
     Order {
         /// The tensor whose data is due, or `None` after the last one.
@@ -73,10 +73,10 @@ pub enum WriteError {
         /// The first tensor without data.
         name: String,
     },
-    /// The tensors' lengths do not add up to a file offset.
+    /// The sum of the tensors' lengths overflows a file offset.
     #[error("the tensors are too large for one file, expected fewer than 2^64 bytes in all")]
     TooLarge,
-    /// The sink refused bytes.
+    /// The sink returned an error.
     #[error("the file cannot be written: {0}")]
     Io(#[source] io::Error),
 }
@@ -92,7 +92,7 @@ impl std::fmt::Display for Expected<'_> {
     }
 }
 
-/// A tensor whose data is to come.
+/// A declared tensor whose data was not written yet.
 #[derive(Debug, Clone)]
 struct Declared {
     name: String,
@@ -117,7 +117,7 @@ struct Declared {
 #[derive(Debug, Clone)]
 pub struct Builder {
     alignment: usize,
-    /// The metadata entries as the file stores them.
+    /// The encoded metadata entries.
     metadata: Vec<u8>,
     keys: BTreeSet<String>,
     tensors: Vec<Declared>,
@@ -138,11 +138,11 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Appends a metadata entry. The entry [`ALIGNMENT_KEY`] also sets the file's alignment.
+    /// Appends a metadata entry. The entry [`ALIGNMENT_KEY`] also sets the alignment of the file.
     ///
     /// # Errors
     ///
-    /// [`WriteError::DuplicateKey`], or [`WriteError::Metadata`] for an impossible alignment.
+    /// [`WriteError::DuplicateKey`], or [`WriteError::Metadata`] for an invalid alignment.
     pub fn metadata<'v>(
         &mut self,
         key: &str,
@@ -173,14 +173,12 @@ impl Builder {
         Ok(self)
     }
 
-    /// Declares a tensor of these dimensions (`dims[0]` the contiguous one) whose data will be
-    /// `bytes` long.
+    /// Declares a tensor of these dimensions (`dims[0]` is the contiguous one) with `bytes` bytes of data.
     ///
     /// # Errors
     ///
-    /// [`WriteError::DuplicateTensor`]; [`WriteError::Tensor`] for an impossible shape;
-    /// [`WriteError::Length`] if shape and type ask for another length; [`WriteError::NoData`] if
-    /// they do not tell and `bytes` is 0.
+    /// [`WriteError::DuplicateTensor`]; [`WriteError::Tensor`] for an invalid shape; [`WriteError::Length`] if shape
+    /// and type require another length; [`WriteError::NoData`] if they do not determine the length and `bytes` is 0.
     pub fn tensor(
         &mut self,
         name: &str,
@@ -220,7 +218,7 @@ impl Builder {
         Ok(self)
     }
 
-    /// Writes everything but the tensors' data to `sink`, in one piece.
+    /// Writes everything except the tensor data to `sink`, in one call.
     ///
     /// # Errors
     ///
@@ -257,10 +255,10 @@ impl Builder {
     }
 }
 
-/// A file whose tensors' data is being written, in the order of their declarations.
+/// Writes the tensor data of a file, in the order of the declarations.
 ///
-/// Each step takes the writer and gives it back if it went well: after an error, what the sink holds
-/// is no whole file, and nothing can be added to it.
+/// Each method consumes the writer and returns it on success. After an error the file is incomplete, and no more data
+/// can be written.
 #[derive(Debug)]
 #[must_use = "a file is whole only after `finish`"]
 pub struct GgufWriter<W> {
@@ -279,7 +277,7 @@ impl<W: Write> GgufWriter<W> {
         self.stream(name, |sink| sink.write_all(data))
     }
 
-    /// Writes the data of the next tensor, which must be `name`, as `fill` produces it.
+    /// Writes the data of the next tensor, which must be `name`, from a callback.
     ///
     /// # Errors
     ///
@@ -332,7 +330,7 @@ impl<W: Write> GgufWriter<W> {
         Ok(self)
     }
 
-    /// Flushes the sink and gives it back.
+    /// Flushes and returns the sink.
     ///
     /// # Errors
     ///
@@ -348,12 +346,12 @@ impl<W: Write> GgufWriter<W> {
     }
 }
 
-/// Takes the data of one tensor, in pieces of any size, and no more than was declared.
+/// Writes the data of one tensor, in pieces of any size. Data beyond the declared length is rejected.
 pub struct TensorSink<'a> {
     sink: &'a mut dyn Write,
-    /// Bytes that are still to come.
+    /// Bytes that are still missing.
     left: u64,
-    /// Bytes that were refused.
+    /// Bytes that were rejected.
     excess: u64,
 }
 

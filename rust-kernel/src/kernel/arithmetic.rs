@@ -1,19 +1,20 @@
-//! The f32 side of a product: how integers become the reference's floats, in the reference's order.
+//! The f32 arithmetic of products: conversion of integer sums to floats, in the reference's order of operations.
 
 /// Int32 lanes into which ggml's 256-bit kernels add the products of a block.
 pub(super) const INT_LANES: usize = 8;
 
-/// f32 lanes of a product with f32 activations.
+/// f32 accumulators of a product with f32 activations.
 pub(super) const F32_LANES: usize = 32;
 
-/// The order in which the reference adds up the blocks of a row that has block scales.
+/// The order in which the reference adds the blocks of a row with block scales.
 ///
 /// Both appear in `ggml_vec_dot_tq2_0_q8_K` and `ggml_vec_dot_tq1_0_q8_K` of `ggml-quants.c`, `bitnet-cpp-sys` 0.0.5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SumOrder {
-    /// AVX2: eight f32 lanes, lane `weight % 32 / 4`, each scaled and added by itself; folded once at the end.
+    /// AVX2: eight f32 lanes, with weights in lane `weight % 32 / 4`. Each lane is scaled and added separately. The
+    /// lanes are folded at the end of the row.
     Lanes8,
-    /// NEON and portable C: one integer a block, scaled, added to one f32.
+    /// NEON and portable C: one integer per block is scaled and added to one f32.
     Chain,
 }
 
@@ -25,7 +26,7 @@ impl SumOrder {
         SumOrder::Chain
     };
 
-    /// Stable name, as receipts show it.
+    /// Stable name, used in receipts.
     pub const fn name(self) -> &'static str {
         match self {
             SumOrder::Lanes8 => "lanes8",
@@ -34,7 +35,7 @@ impl SumOrder {
     }
 }
 
-/// Adds up the scaled blocks of a row.
+/// Accumulates the scaled blocks of a row.
 #[derive(Clone, Copy)]
 pub(super) struct BlockSum {
     order: SumOrder,
@@ -50,7 +51,7 @@ impl BlockSum {
         }
     }
 
-    /// Adds a block: its integers by lane, and the product of both scales.
+    /// Adds a block, given its integer sums by lane and the product of both scales.
     #[inline(always)]
     pub(super) fn add(&mut self, block: [i32; INT_LANES], scale: f32) {
         match self.order {
@@ -72,7 +73,8 @@ impl BlockSum {
     }
 }
 
-/// Folds lanes in halves, lane `i` and lane `i + N / 2`: for eight lanes ggml's `hsum_float_8`.
+/// Sums lanes by folding halves: lane `i` and lane `i + N / 2` are added first. For eight lanes this is ggml's
+/// `hsum_float_8`.
 #[inline(always)]
 pub(super) fn fold<const N: usize>(mut lanes: [f32; N]) -> f32 {
     let mut width = N / 2;
@@ -85,7 +87,7 @@ pub(super) fn fold<const N: usize>(mut lanes: [f32; N]) -> f32 {
     lanes[0]
 }
 
-/// Lane `i % 32` adds `values[i] * x[i]`, in order. The slices are as long as each other and start at a multiple of 32
+/// Adds `values[i] * x[i]` to lane `i % 32`, in order. The slices have equal lengths and start at a multiple of 32
 /// columns.
 #[inline(always)]
 pub(super) fn add_products(lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f32]) {
@@ -101,7 +103,7 @@ pub(super) fn add_products(lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f3
     }
 }
 
-/// How dots become products where there is one scale for the tensor: `ggml_compute_forward_mul_mat_one_chunk` in
+/// Conversion of dots to products for formats with one scale per tensor: `ggml_compute_forward_mul_mat_one_chunk` in
 /// `ggml.c`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TensorScaling {
@@ -111,7 +113,7 @@ pub(super) struct TensorScaling {
 }
 
 impl TensorScaling {
-    /// `sum` is what separates raw numbers from values: the codebook's offset times the sum of the activations.
+    /// `sum` is subtracted from each dot. It is the offset of the codebook times the sum of the activations.
     #[inline(always)]
     pub(super) fn new(sum: i32, activation_scale: f32, scale: f32) -> TensorScaling {
         TensorScaling {
@@ -134,7 +136,7 @@ mod tests {
 
     #[test]
     fn folding_pairs_halves() {
-        // In this order 1 survives; left to right it would be lost to 1e8 first.
+        // Folding adds 1e8 and -1e8 first. From left to right, 1e8 would absorb 1.
         let lanes = [1e8, 1.0, 0.0, 0.0, -1e8, 0.0, 0.0, 0.0];
         assert_eq!(fold(lanes), 1.0);
         assert_eq!(fold([3.0]), 3.0);

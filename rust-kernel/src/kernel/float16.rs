@@ -1,10 +1,10 @@
-//! f16 to f32, where an instruction set has no instruction for it.
+//! Conversion from f16 to f32 without a CPU instruction.
 
-/// The f32 of a little-endian f16, without branches: the conversion of `half` asks the CPU for its features at every call.
+/// Converts a little-endian f16 to f32 without branches. The conversion in `half` detects CPU features at every call.
 #[inline(always)]
 pub(super) fn half_to_f32(bytes: [u8; 2]) -> f32 {
     const INFINITY: u32 = 0x7c00;
-    /// 2^112, the distance between the exponent biases of both types.
+    /// 2^112: the difference of the exponent biases of f32 and f16 is 112.
     const REBIAS: f32 = f32::from_bits((127 + 112) << 23);
     const QUIET: u32 = 1 << 22;
     let half = u32::from(u16::from_le_bytes(bytes));

@@ -2,15 +2,15 @@
 //!
 //! # Glossary
 //!
-//! - **dot**: `sum(raw * a)` over one row, an exact integer; raw numbers are those of the
+//! - **dot**: `sum(raw * a)` over one row, an exact integer. Raw numbers are those of the
 //!   [`Codebook`](crate::format::Codebook), activations `a` are int8.
-//! - **product**: the f32 that a row gives for one activation row, scales applied in the reference's order.
+//! - **product**: the f32 result of a row and one activation row, with scales applied in the reference's order.
 //! - **batch**: the number of activation rows that are multiplied in one call.
 //!
-//! Every kernel stands in the registry, [`all`], whether this CPU can run it or not, so that whoever iterates it
-//! meets a new kernel without being told. A [`Kernel`] checks shapes and counts its calls; what it runs is a
-//! `Compute`, of which `naive` is the definition, `scalar` the portable fast path, and the others one algorithm
-//! (`generic`) over the operations of each instruction set (`vector`).
+//! The registry, [`all`], contains every kernel, whether this CPU can run it or not. Code that iterates over it
+//! includes new kernels automatically. A [`Kernel`] checks shapes, counts its calls and runs a `Compute`. `naive` is
+//! the definition, and `scalar` is the portable fast path. All others are one algorithm (`generic`) over the operations
+//! of each instruction set (`vector`).
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -19,7 +19,6 @@ mod arithmetic;
 mod float16;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod generic;
-mod isa;
 mod naive;
 mod scalar;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -36,21 +35,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
-pub use arithmetic::SumOrder;
 #[cfg(target_arch = "x86_64")]
-pub use isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
+pub use crate::isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
 #[cfg(target_arch = "aarch64")]
-pub use isa::{Dotprod, Neon};
-pub use isa::{Isa, Unavailable};
+pub use crate::isa::{Dotprod, Neon};
+pub use crate::isa::{Isa, Unavailable};
+pub use arithmetic::SumOrder;
 
 use crate::activation::ActivationsRef;
 use crate::format::{FORMATS, Format, ShapeError, Weights};
 
-/// The arithmetic of one kernel. [`Kernel`] has checked every length and range before it calls.
+/// The arithmetic of one kernel. [`Kernel`] checks all lengths and ranges before it calls these methods.
 ///
-/// Results lie batch-major: `out[b * rows.len() + r]` belongs to activation row `b` and weight row `rows.start + r`.
+/// Results are batch-major: `out[b * rows.len() + r]` belongs to activation row `b` and weight row `rows.start + r`.
 trait Compute: Send + Sync {
-    /// Exact integer dots of `rows` with each row of `activations`, which holds whole rows of `weights.cols()` codes.
+    /// Exact integer dots of `rows` with each row of `activations`: `batch x weights.cols()` codes, row-major.
     fn dots(&self, weights: &Weights<'_>, rows: Range<usize>, activations: &[i8], out: &mut [i32]);
 
     /// f32 products with quantized activations.
@@ -75,13 +74,13 @@ trait Compute: Send + Sync {
     fn unpack(&self, weights: &Weights<'_>, rows: Range<usize>, out: &mut [f32]);
 }
 
-/// What an instruction set has for a format: arithmetic, or what this CPU lacks for it.
-type Candidate = (Isa, Result<Box<dyn Compute>, Unavailable>);
+/// An instruction set with its arithmetic for a format, or with the feature that this CPU lacks.
+type IsaCompute = (Isa, Result<Box<dyn Compute>, Unavailable>);
 
 /// Why a kernel did not run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KernelError {
-    /// Weights, activations and output do not fit together.
+    /// The shapes of weights, activations and output do not match.
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// The kernel multiplies another format.
@@ -92,14 +91,14 @@ pub enum KernelError {
         /// Format id of the weights.
         found: &'static str,
     },
-    /// The activations are quantized in another way than the format's dot product takes.
+    /// The activations have another kind than the format's dot product requires.
     #[error("kernel {kernel} takes {wanted} activations and was given {found}")]
     Activation {
         /// Kernel id.
         kernel: &'static str,
-        /// What the format takes.
+        /// The kind that the format requires.
         wanted: &'static str,
-        /// What was given.
+        /// The kind that was given.
         found: &'static str,
     },
     /// This CPU cannot run the kernel.
@@ -107,7 +106,7 @@ pub enum KernelError {
     Unavailable {
         /// Kernel id.
         kernel: &'static str,
-        /// What is missing.
+        /// The missing feature.
         reason: Unavailable,
     },
 }
@@ -136,7 +135,7 @@ impl Kernel {
         isa: Isa,
         compute: Result<Box<dyn Compute>, Unavailable>,
     ) -> Kernel {
-        // The registry is built once and lives as long as the process.
+        // The registry is built once and lives until the process ends.
         let id = Box::leak(format!("{}.{}", format.id, isa.name()).into_boxed_str());
         Kernel {
             id,
@@ -162,12 +161,16 @@ impl Kernel {
         self.isa
     }
 
-    /// Whether this CPU can run the kernel, and if not, what is missing.
+    /// Whether this CPU can run the kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] with the missing feature.
     pub fn availability(&self) -> Result<(), Unavailable> {
         self.compute.as_ref().map(|_| ()).map_err(Clone::clone)
     }
 
-    /// How many calls have run in this process.
+    /// Number of calls in this process.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -187,20 +190,20 @@ impl Kernel {
         activations: &[i8],
         out: &mut [i32],
     ) -> Result<(), KernelError> {
-        let compute = self.admit(weights, &rows, activations.len(), out.len())?;
+        let compute = self.check_and_count(weights, &rows, activations.len(), out.len())?;
         compute.dots(weights, rows, activations, out);
         Ok(())
     }
 
-    /// f32 products with quantized activations, in the reference's own arithmetic.
+    /// f32 products with quantized activations, in the reference's arithmetic.
     ///
-    /// With [`ScaleRule::Tensor`](crate::format::ScaleRule::Tensor) this is
-    /// `(f32(dot) - f32(sum(a))) / activation_scale * scale`; with block scales the blocks' integers are added in
-    /// f32 in the [`SumOrder`] of the reference. `out[b * rows.len() + r]` as in [`Kernel::dots`].
+    /// With [`ScaleRule::Tensor`](crate::format::ScaleRule::Tensor) the result is `(f32(dot) - f32(sum(a))) /
+    /// activation_scale * scale`. With block scales, the integer sums of the blocks are added in f32 in the
+    /// [`SumOrder`] of the reference. `out` is indexed as in [`Kernel::dots`].
     ///
     /// # Errors
     ///
-    /// As [`Kernel::dots`], and [`KernelError::Activation`] if they are quantized in another way.
+    /// As [`Kernel::dots`], and [`KernelError::Activation`] if the activations have another kind.
     pub fn products<'a>(
         &self,
         weights: &Weights<'_>,
@@ -221,16 +224,17 @@ impl Kernel {
             activations.cols(),
             weights.cols(),
         )?;
-        let compute = self.admit(weights, &rows, activations.codes().len(), out.len())?;
+        let compute = self.check_and_count(weights, &rows, activations.codes().len(), out.len())?;
         compute.products(weights, rows, activations, out);
         Ok(())
     }
 
     /// f32 products with f32 activations.
     ///
-    /// The order of additions is part of the definition, the same in every kernel: lane `column % 32` adds its
-    /// products in column order, scales are applied lane by lane where blocks have scales of their own, and the lanes
-    /// are then folded in halves (lane `i` and `i + 16`, ...). Any length; one row or many.
+    /// The order of additions is part of the definition and the same in every kernel. Lane `column % 32` adds its
+    /// products in column order. Block scales are applied to each lane. The lanes are then folded in halves (lane `i`
+    /// and `i + 16`, ...). `activations` is `batch x weights.cols()`, row-major, with any batch and any number of
+    /// columns.
     ///
     /// # Errors
     ///
@@ -242,7 +246,7 @@ impl Kernel {
         activations: &[f32],
         out: &mut [f32],
     ) -> Result<(), KernelError> {
-        let compute = self.admit(weights, &rows, activations.len(), out.len())?;
+        let compute = self.check_and_count(weights, &rows, activations.len(), out.len())?;
         compute.products_f32(weights, rows, activations, out);
         Ok(())
     }
@@ -258,22 +262,22 @@ impl Kernel {
         rows: Range<usize>,
         out: &mut [f32],
     ) -> Result<(), KernelError> {
-        let compute = self.admit_rows(weights, &rows)?;
+        let compute = self.check_rows(weights, &rows)?;
         ShapeError::check("unpacked weights", out.len(), rows.len() * weights.cols())?;
         self.calls.fetch_add(1, Ordering::Relaxed);
         compute.unpack(weights, rows, out);
         Ok(())
     }
 
-    /// Checks what every product relies on, and counts the call.
-    fn admit(
+    /// Checks the arguments of a product, and counts the call.
+    fn check_and_count(
         &self,
         weights: &Weights<'_>,
         rows: &Range<usize>,
         activations: usize,
         out: usize,
     ) -> Result<&dyn Compute, KernelError> {
-        let compute = self.admit_rows(weights, rows)?;
+        let compute = self.check_rows(weights, rows)?;
         let batch = activations / weights.cols();
         ShapeError::check(
             "activations of whole rows",
@@ -285,8 +289,8 @@ impl Kernel {
         Ok(compute)
     }
 
-    /// Checks what every operation relies on.
-    fn admit_rows(
+    /// Checks availability, format and rows.
+    fn check_rows(
         &self,
         weights: &Weights<'_>,
         rows: &Range<usize>,
@@ -338,12 +342,13 @@ static REGISTRY: LazyLock<Vec<Kernel>> = LazyLock::new(|| {
     kernels
 });
 
-/// Every kernel of this build, of a format the slowest first, whether this CPU can run it or not.
+/// All kernels of this build, whether this CPU can run them or not. The kernels of a format are ordered from slowest to
+/// fastest.
 pub fn all() -> &'static [Kernel] {
     &REGISTRY
 }
 
-/// The kernel of this id, if there is one.
+/// The kernel with this id, if any.
 pub fn by_id(id: &str) -> Option<&'static Kernel> {
     all().iter().find(|kernel| kernel.id() == id)
 }
@@ -352,11 +357,33 @@ pub fn by_id(id: &str) -> Option<&'static Kernel> {
 ///
 /// # Panics
 ///
-/// Never: every format has kernels that need no instruction set.
+/// Never: every format has kernels that need no CPU features.
 pub fn best(format: &Format) -> &'static Kernel {
     all()
         .iter()
         .filter(|kernel| kernel.format() == format && kernel.availability().is_ok())
         .max_by_key(|kernel| kernel.isa())
         .expect("every format has a naive kernel")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_ids_name_the_instruction_set_and_only_its_features_are_missing() {
+        for kernel in all() {
+            assert_eq!(Isa::of_kernel(kernel.id()), Some(kernel.isa()));
+            assert_eq!(kernel.availability(), kernel.isa().availability());
+            if let Err(Unavailable { feature }) = kernel.availability() {
+                assert!(
+                    kernel.isa().features().contains(&feature),
+                    "{}",
+                    kernel.id()
+                );
+            }
+        }
+        assert_eq!(Isa::of_kernel("i2_s.group128.abacus"), None);
+        assert_eq!(Isa::of_kernel("avx2"), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! The definition: one weight at a time, straight from the layout. Every other kernel is tested against this one.
+//! The definition: one weight at a time, directly from the layout. All other kernels are tested against it.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::arithmetic::{BlockSum, F32_LANES, INT_LANES, SumOrder, TensorScaling,
 use crate::activation::{ActivationKind, ActivationsRef};
 use crate::format::{QK256, ScaleRule, Weights};
 
-/// Needs no instruction set and serves every format.
+/// Works on every CPU and with every format.
 pub(super) struct Naive;
 
 impl Compute for Naive {
@@ -164,7 +164,7 @@ mod tests {
         kernel.dots(&weights, 0..2, &a, &mut dots).unwrap();
         assert_eq!(dots, [2 * 10 - 3, 3 * 10 + 20 - 3]);
 
-        // Row 0 is (+1, -1, 0, ...) * 0.5; the activations quantize without loss.
+        // Row 0 is (+1, -1, 0, ...) * 0.5. These activations are quantized without loss.
         let values: Vec<f32> = a.iter().map(|&a| f32::from(a) * 127.0 / 20.0).collect();
         let quantized = Activations::quantize(ActivationKind::I8S, 128, &values).unwrap();
         let mut products = [0.0; 1];

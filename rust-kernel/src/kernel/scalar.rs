@@ -1,5 +1,5 @@
-//! The portable fast path: a row is decoded once, group by group, and multiplied with every activation row by loops
-//! that compilers vectorize.
+//! The portable fast path. A row is decoded once, group by group, and multiplied with every activation row in loops
+//! that the compiler vectorizes.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::arithmetic::{
 use crate::activation::{ActivationKind, ActivationsRef};
 use crate::format::{Codebook, Layout, QK256, ScaleRule, Weights};
 
-/// Needs no instruction set and serves every format.
+/// Works on every CPU and with every format.
 pub(super) struct Scalar;
 
 impl Compute for Scalar {
@@ -145,7 +145,7 @@ fn dot(raw: &[i8], a: &[i8]) -> i32 {
         .sum()
 }
 
-/// The integers of one block by the lanes of [`SumOrder::Lanes8`]; a lane covers two of the sixteen partial sums.
+/// The integer sums of one block, in the lanes of [`SumOrder::Lanes8`]. A lane covers two of the sixteen partial sums.
 fn block_lanes(raw: &[i8], a: &[i8], sums: &[i32], offset: i32) -> [i32; INT_LANES] {
     let mut lanes: [i32; INT_LANES] =
         std::array::from_fn(|lane| -offset * (sums[2 * lane] + sums[2 * lane + 1]));
@@ -176,7 +176,7 @@ fn decode_row(weights: &Weights<'_>, row: usize, raw: &mut [i8]) {
     }
 }
 
-/// The codes of one unit; a tail has fewer codes than the unit's bytes could hold.
+/// Decodes the codes of one unit. In a tail, `codes` is shorter than a whole unit.
 fn decode_unit(layout: Layout, unit: &[u8], row_in_panel: usize, codes: &mut [i8]) {
     match layout {
         Layout::Group128 => bit_planes(unit, 32, [6, 4, 2, 0], codes),

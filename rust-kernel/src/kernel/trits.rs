@@ -1,10 +1,10 @@
 //! The base-3 digits of a TQ1_0 block, in plain Rust.
 
-/// Bytes of a block that hold digits: 32 and 16 of five, 4 of four.
+/// Bytes of a block that hold digits: 32 and 16 bytes of five digits, 4 bytes of four.
 pub(super) const TRIT_BYTES: usize = 52;
 
-/// The 256 codes of a block in column order: a plane for each digit of the first 32 bytes, the most significant first,
-/// then the same for the next 16 bytes, then for the last 4.
+/// The 256 codes of a block in column order: one plane for each digit of the first 32 bytes, the most significant
+/// first, then the same for the next 16 bytes, then for the last 4.
 #[inline(always)]
 pub(super) fn trits(bytes: &[u8; TRIT_BYTES]) -> [u8; 256] {
     let mut codes = [0; 256];
@@ -16,14 +16,14 @@ pub(super) fn trits(bytes: &[u8; TRIT_BYTES]) -> [u8; 256] {
     codes
 }
 
-/// The base-3 digits of `N` bytes, as many planes as `codes` has room for.
+/// The base-3 digits of `N` bytes, in as many planes as fit in `codes`.
 #[inline(always)]
 fn digits<const N: usize>(bytes: &[u8], codes: &mut [u8]) {
     let mut fraction = [0u8; N];
     fraction.copy_from_slice(bytes);
     for plane in codes.as_chunks_mut::<N>().0 {
         for (code, fraction) in plane.iter_mut().zip(&mut fraction) {
-            // (3 * fraction) >> 8 without a wider number: 3 * 86 and 3 * 171 are the first beyond 256 and 512.
+            // (3 * fraction) >> 8 in 8 bits: 86 and 171 are the smallest fractions with 3 * fraction >= 256 and >= 512.
             *code = u8::from(*fraction >= 86) + u8::from(*fraction >= 171);
             *fraction = fraction.wrapping_mul(3);
         }

@@ -1,6 +1,7 @@
 //! Attention of a batch of queries over the cache.
 //!
-//! Source: `llm_build_kqv` in `llama.cpp` and `ggml_compute_forward_soft_max_f32` in `ggml.c` of `bitnet-cpp-sys` 0.0.5.
+//! Source: `llm_build_kqv` in `llama.cpp` and `ggml_compute_forward_soft_max_f32` in `ggml.c`, both of
+//! `bitnet-cpp-sys` 0.0.5.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -12,30 +13,32 @@ use crate::dense::dots::dots;
 use crate::dense::fused::exp_and_sum;
 use crate::threads::Threads;
 
-/// Keys, or rows of values, that are read together and multiplied with all queries while they are in the first cache.
+/// Keys, or rows of values, that are read together. All queries are multiplied with them while they are in the L1
+/// cache.
 const TILE: usize = 8;
 
-/// Keys, or rows of values, that are asked for before they are read. A decoded token finds none of them in a cache
-/// after the weights of a layer, and they lie too far apart for hardware to foresee.
+/// Prefetch distance in keys or rows of values. The weights of a layer evict them from the caches between two tokens,
+/// and their stride is too large for hardware prefetchers.
 const AHEAD: usize = 2 * TILE;
 
-/// Queries of a head that are computed together, with the keys and values that were read for them.
+/// Queries of a head that are computed together. They share the keys and values that were read.
 const TOKENS: usize = 32;
 
-/// Where a batch of queries stands.
+/// The positions of a batch of queries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
     /// Position of the first query.
     pub(super) first: usize,
-    /// Queries.
+    /// Number of queries.
     pub(super) tokens: usize,
-    /// Positions that take part, masked ones included: a multiple of [`POSITIONS`].
+    /// Number of positions, including masked ones: a multiple of [`POSITIONS`].
     pub(super) positions: usize,
 }
 
-/// `tokens x (heads * head)`: for each head the values, weighted by how well the keys match the query.
+/// Attention of each query, `tokens x (heads * head)`: for each head the sum of the values, weighted by the softmax of
+/// the scores.
 ///
-/// `queries` has the same shape. What the cache holds in f16 is multiplied with queries and scores rounded to f16.
+/// `queries` has the same shape. With an f16 cache, queries and scores are rounded to f16.
 pub(super) fn attend(
     config: &Config,
     cache: &Cache,
@@ -47,15 +50,15 @@ pub(super) fn attend(
     let Span {
         tokens, positions, ..
     } = span;
-    let silent = cache.is_silent_at_zero() && cache.element().can_hold(&queries);
+    let skip_zero_weights = cache.can_skip_zero_weights() && cache.element().can_hold(&queries);
     cache.element().round(&mut queries);
     let steps = tracer.is_on().then(|| Steps::new(config, span));
     let mut out = vec![0.0; queries.len()];
     let groups = groups(config, &mut out);
     threads.for_each(groups.into_iter(), |scratch, group| {
-        // What none of the group sees has weights of zero; left out, it only lacks in the trace.
+        // Positions that are masked for the whole group have weights of zero. Skipping them is visible only in a trace.
         let seen = span.first + group.start + group.out.len();
-        let positions = if silent && steps.is_none() {
+        let positions = if skip_zero_weights && steps.is_none() {
             seen.next_multiple_of(POSITIONS)
         } else {
             span.positions
@@ -76,25 +79,25 @@ pub(super) fn attend(
     out
 }
 
-/// Some tokens' queries of all heads that share a KV head.
+/// The queries of several tokens, for all heads that share a KV head.
 struct Group<'o> {
     kv_head: usize,
     /// The first token.
     start: usize,
-    /// For each token the results of these heads, one after the other.
+    /// For each token the results of these heads, concatenated.
     out: Vec<&'o mut [f32]>,
 }
 
-/// Memory that a thread uses again.
+/// Scratch memory of a thread.
 #[derive(Default)]
 struct Scratch {
     /// Keys or rows of values.
     tile: Vec<f32>,
-    /// For each query a score for every position.
+    /// Scores: `queries x positions`.
     scores: Vec<f32>,
 }
 
-/// Divides the results of a batch.
+/// Divides the results of a batch into groups.
 fn groups<'o>(config: &Config, out: &'o mut [f32]) -> Vec<Group<'o>> {
     let (kv_heads, width) = (config.kv_heads, config.heads * config.head);
     let mut groups = Vec::new();
@@ -126,16 +129,16 @@ impl Group<'_> {
         let shared = config.heads / config.kv_heads;
         let (element, rest) = (cache.element(), cache.element().rest());
         let columns = self.kv_head * head..(self.kv_head + 1) * head;
-        // Query `i` is that of head `i % shared` of token `i / shared`.
+        // Query `i` belongs to head `i % shared` of the group and to token `i / shared`.
         let heads_before = |i: usize| {
             (self.start + i / shared) * config.heads + self.kv_head * shared + i % shared
         };
         let Scratch { tile, scores } = scratch;
         scores.resize(self.out.len() * shared * positions, 0.0);
 
-        cache.fetch_keys(&columns, first(0..positions));
+        cache.prefetch_keys(&columns, first(0..positions));
         for run in tiles(0..positions) {
-            cache.fetch_keys(&columns, soon(&run, positions));
+            cache.prefetch_keys(&columns, soon(&run, positions));
             tile.resize(run.len() * head, 0.0);
             cache.read_keys(columns.clone(), run.clone(), tile);
             for (i, scores) in scores.chunks_exact_mut(positions).enumerate() {
@@ -151,7 +154,7 @@ impl Group<'_> {
         };
         record(Step::Kq, scores, positions);
 
-        cache.fetch_values(first(columns.clone()), positions);
+        cache.prefetch_values(first(columns.clone()), positions);
         let scale = 1.0 / (head as f32).sqrt();
         for (i, scores) in scores.chunks_exact_mut(positions).enumerate() {
             softmax(scores, scale, span.first + self.start + i / shared + 1);
@@ -160,7 +163,7 @@ impl Group<'_> {
 
         element.round(scores);
         for run in tiles(columns.clone()) {
-            cache.fetch_values(soon(&run, columns.end), positions);
+            cache.prefetch_values(soon(&run, columns.end), positions);
             tile.resize(run.len() * positions, 0.0);
             cache.read_values(run.clone(), positions, tile);
             let at = run.start % head..run.start % head + run.len();
@@ -176,24 +179,24 @@ impl Group<'_> {
     }
 }
 
-/// Runs of [`TILE`], the last of which may be shorter.
+/// Runs of [`TILE`] elements. The last may be shorter.
 fn tiles(all: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end = all.end;
     all.step_by(TILE)
         .map(move |start| start..end.min(start + TILE))
 }
 
-/// The first [`AHEAD`] of all, or as many as there are.
+/// The first [`AHEAD`] elements, or all if there are fewer.
 fn first(all: Range<usize>) -> Range<usize> {
     all.start..all.end.min(all.start + AHEAD)
 }
 
-/// What lies [`AHEAD`] of a run, as far as there is anything before `end`.
+/// The range [`AHEAD`] elements after a run, clamped to `end`.
 fn soon(run: &Range<usize>, end: usize) -> Range<usize> {
     end.min(run.start + AHEAD)..end.min(run.end + AHEAD)
 }
 
-/// Turns the scores of one query into weights that add up to one; those from `visible` on get none.
+/// Converts the scores of one query to weights that add up to one. The weights from position `visible` on are zero.
 fn softmax(scores: &mut [f32], scale: f32, visible: usize) {
     for (position, score) in scores.iter_mut().enumerate() {
         let mask = if position < visible {
@@ -211,10 +214,10 @@ fn softmax(scores: &mut [f32], scale: f32, visible: usize) {
     scores.iter_mut().for_each(|score| *score *= inverse);
 }
 
-/// The intermediate results of a batch, put together for the trace.
+/// The intermediate results of a batch, collected for the trace.
 struct Steps {
     tokens: usize,
-    /// For each [`Step`]: heads x tokens x (positions, or elements of a head).
+    /// For each [`Step`]: `heads x tokens x (positions, or elements of a head)`.
     nodes: Mutex<[Vec<f32>; 3]>,
 }
 
@@ -223,7 +226,7 @@ struct Steps {
 enum Step {
     /// Keys times queries.
     Kq,
-    /// What softmax makes of them.
+    /// Softmax of the scores.
     Weights,
     /// Values times weights.
     Kqv,
@@ -239,7 +242,7 @@ impl Steps {
         }
     }
 
-    /// Takes the rows of some queries, of which `place` knows head and token.
+    /// Records the rows of some queries. `place(i)` is the head and the token of row `i`.
     fn record<'r>(
         &self,
         step: Step,
@@ -275,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_asked_for_once() {
+    fn everything_is_prefetched_once() {
         for all in [0..1, 0..AHEAD, 3..AHEAD + 20, 8..200] {
             let later = tiles(all.clone()).flat_map(|run| soon(&run, all.end));
             assert!(first(all.clone()).chain(later).eq(all.clone()));

@@ -6,8 +6,8 @@ use super::error::ModelError;
 use crate::dense::Element;
 use crate::prefetch;
 
-/// Attention spans whole runs of so many positions, those not decoded masked out: `llama_kv_cache_get_padding` in
-/// `llama.cpp` of `bitnet-cpp-sys` 0.0.5. It decides how sums are grouped.
+/// The number of positions in attention is a multiple of this: `llama_kv_cache_get_padding` in `llama.cpp` of
+/// `bitnet-cpp-sys` 0.0.5. Positions that are not decoded are masked. The multiple affects the grouping of sums.
 pub(super) const POSITIONS: usize = 32;
 
 /// The cache of one layer.
@@ -18,14 +18,14 @@ pub(super) struct Cache {
     width: usize,
     /// `positions x width`.
     keys: Vec<u8>,
-    /// `width x positions`: a value's positions are contiguous, as its dot product with the scores takes them.
+    /// `width x positions`. The positions of a value are contiguous, as its dot product with the scores requires.
     values: Vec<u8>,
-    /// Whether everything stored so far is a number in its element type.
+    /// Whether all stored values are finite in the element type.
     finite: bool,
 }
 
 impl Cache {
-    /// Room for `positions` rows of `width` keys and values, zero at first.
+    /// Allocates `positions` rows of `width` keys and values, initially zero.
     pub(super) fn new(
         element: Element,
         positions: usize,
@@ -56,9 +56,11 @@ impl Cache {
         self.element
     }
 
-    /// Whether a weight of zero makes nothing of any value in the cache, not even a NaN or a change of the sign of
-    /// zero, so that positions with such weights can be left out. f32 can have products too small for it.
-    pub(super) fn is_silent_at_zero(&self) -> bool {
+    /// Whether positions with a weight of zero can be skipped without changing any bit of the result.
+    ///
+    /// The product of zero and a value that is not finite is a NaN. In f32, a product can underflow to a zero of either
+    /// sign, and adding another zero can change the sign of the sum.
+    pub(super) fn can_skip_zero_weights(&self) -> bool {
         self.finite && self.element == Element::F16
     }
 
@@ -75,7 +77,7 @@ impl Cache {
         }
     }
 
-    /// Keys of one head, of `columns` of a row, at some positions: `positions x columns`.
+    /// Reads the keys in `columns` of a row, those of one head, at `positions`: `positions x columns`.
     pub(super) fn read_keys(
         &self,
         columns: Range<usize>,
@@ -88,12 +90,12 @@ impl Cache {
         }
     }
 
-    /// Asks for what [`read_keys`](Cache::read_keys) will read.
-    pub(super) fn fetch_keys(&self, columns: &Range<usize>, positions: Range<usize>) {
+    /// Prefetches the memory that [`read_keys`](Cache::read_keys) reads.
+    pub(super) fn prefetch_keys(&self, columns: &Range<usize>, positions: Range<usize>) {
         self.keys(columns, positions).for_each(prefetch::bytes);
     }
 
-    /// Values in some columns of a row, at the first `positions` positions: `columns x positions`.
+    /// Reads the values in `columns` of a row at the first `positions` positions: `columns x positions`.
     pub(super) fn read_values(&self, columns: Range<usize>, positions: usize, out: &mut [f32]) {
         let rows = self.values(columns, positions);
         for (out, row) in out.chunks_exact_mut(positions).zip(rows) {
@@ -101,8 +103,8 @@ impl Cache {
         }
     }
 
-    /// Asks for what [`read_values`](Cache::read_values) will read.
-    pub(super) fn fetch_values(&self, columns: Range<usize>, positions: usize) {
+    /// Prefetches the memory that [`read_values`](Cache::read_values) reads.
+    pub(super) fn prefetch_values(&self, columns: Range<usize>, positions: usize) {
         self.values(columns, positions).for_each(prefetch::bytes);
     }
 
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_are_left_out_only_where_nobody_can_tell() {
+    fn zero_weights_are_skipped_only_if_no_bit_changes() {
         for (value, f16, f32) in [
             (65_519.0, true, false),
             (65_520.0, false, false),
@@ -157,7 +159,7 @@ mod tests {
                     let mut cache = Cache::new(element, 4, 2).unwrap();
                     cache.store(0, &keys, &values);
                     cache.store(1, &[0.0; 2], &[0.0; 2]);
-                    assert_eq!(cache.is_silent_at_zero(), wanted, "{element:?} {value}");
+                    assert_eq!(cache.can_skip_zero_weights(), wanted, "{element:?} {value}");
                 }
             }
         }

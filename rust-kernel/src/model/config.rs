@@ -1,25 +1,25 @@
-//! What the metadata of a file says about its model.
+//! The configuration of a model, read from the metadata of a file.
 //!
-//! Keys and defaults as in `llm_load_hparams` in `llama.cpp` of `bitnet-cpp-sys` 0.0.5.
+//! Keys and defaults are those of `llm_load_hparams` in `llama.cpp` of `bitnet-cpp-sys` 0.0.5.
 
 use super::error::ModelError;
 use super::rope::{Pairing, Rope};
 use crate::gguf::{FromValue, Gguf, Value};
 
-/// A family of graphs.
+/// A model architecture. It determines the graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Architecture {
     /// 1bitLLM's BitNet: sub-norms, SiLU.
     Bitnet,
     /// Microsoft's BitNet b1.58: sub-norms, relu squared.
     BitnetB158,
-    /// The same by its older name.
+    /// The older name of the same architecture.
     Bitnet25,
     /// Llama with ternary weights.
     Llama,
 }
 
-/// What the gate of the feed-forward network goes through.
+/// The activation function of the gate in the feed-forward network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Gate {
     /// `x / (1 + e^-x)`
@@ -37,7 +37,7 @@ impl Architecture {
         Architecture::Llama,
     ];
 
-    /// The name in `general.architecture`, which also begins the keys of the metadata.
+    /// The value of `general.architecture`. It is also the prefix of the metadata keys.
     pub const fn name(self) -> &'static str {
         match self {
             Architecture::Bitnet => "bitnet",
@@ -47,12 +47,12 @@ impl Architecture {
         }
     }
 
-    /// Whether attention and feed-forward network end in norms of their own before the last matrix.
+    /// Whether attention and feed-forward network have a norm before their last matrix.
     pub const fn has_sub_norms(self) -> bool {
         !matches!(self, Architecture::Llama)
     }
 
-    /// The gate's activation in this family.
+    /// The activation function of the gate.
     pub const fn gate(self) -> Gate {
         match self {
             Architecture::BitnetB158 | Architecture::Bitnet25 => Gate::ReluSquared,
@@ -71,27 +71,27 @@ impl Architecture {
 /// Sizes and constants of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The graph.
+    /// Architecture.
     pub architecture: Architecture,
-    /// Layers.
+    /// Number of layers.
     pub layers: usize,
     /// Width of the residual stream.
     pub embedding: usize,
     /// Width of the feed-forward network.
     pub feed_forward: usize,
-    /// Attention heads.
+    /// Number of attention heads.
     pub heads: usize,
-    /// Heads of keys and values; each serves `heads / kv_heads` heads.
+    /// Number of heads of keys and values. `heads / kv_heads` attention heads share one.
     pub kv_heads: usize,
     /// Width of a head.
     pub head: usize,
-    /// Added to the mean square of RMS norms.
+    /// Epsilon of the RMS norms. It is added to the mean square.
     pub rms_epsilon: f32,
     /// Rotary position embedding.
     pub rope: Rope,
-    /// What the gate goes through.
+    /// Activation function of the gate.
     pub gate: Gate,
-    /// Whether the sub-norms are applied, where the architecture has them.
+    /// Whether the sub-norms are applied, if the architecture has them.
     pub sub_norms: bool,
 }
 
@@ -100,8 +100,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Split`] for a part of a split file, [`ModelError::Architecture`], [`ModelError::Gguf`] for a missing
-    /// key, [`ModelError::Metadata`] for a value that cannot be.
+    /// [`ModelError::Split`] for a part of a split file, [`ModelError::Architecture`] for an unsupported architecture,
+    /// [`ModelError::Gguf`] for a missing key, [`ModelError::Metadata`] for an invalid value.
     pub fn read(gguf: &Gguf<'_>) -> Result<Config, ModelError> {
         require_whole(gguf)?;
         let name = gguf.str("general.architecture")?;
@@ -158,14 +158,16 @@ impl Config {
         })
     }
 
-    /// Width of a position's keys, and of its values.
+    /// Width of the keys, and of the values, of one position.
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head
     }
 }
 
-/// Split files say so with `split.no`, counted from 0, and `split.count`, as `llama-gguf-split` writes them; only the
-/// first part has the architecture's keys.
+/// An error for a part of a split file.
+///
+/// `llama-gguf-split` writes `split.no`, counted from 0, and `split.count` to each part. Only the first part has the
+/// keys of the architecture.
 fn require_whole(gguf: &Gguf<'_>) -> Result<(), ModelError> {
     let number = |key| match gguf.get(key) {
         Some(Value::U16(n)) => Some(u64::from(n)),
@@ -242,7 +244,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// Sizes stay below 2^31, as in the reference, so that products of two fit in 64 bits.
+    /// A size between 1 and 2^31 - 1, as in the reference. The product of two sizes fits in 64 bits.
     fn positive(&self, name: &str, found: u32) -> Result<usize, ModelError> {
         if (1..=i32::MAX as u32).contains(&found) {
             Ok(found as usize)

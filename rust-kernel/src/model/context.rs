@@ -1,4 +1,4 @@
-//! A model at work: its threads, its cache, and how far it has come.
+//! The state of a sequence: threads, key-value cache, and number of decoded positions.
 
 use super::attention::Span;
 use super::cache::{Cache, POSITIONS};
@@ -9,21 +9,21 @@ use super::{Model, Rope};
 use crate::dense::Element;
 use crate::threads::Threads;
 
-/// How a context computes. Only `kv` changes results.
+/// The parameters of a context. Only `kv` affects results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContextParams {
-    /// Positions that fit, at least 1; rounded up to a multiple of 32.
+    /// Maximum number of positions, at least 1. It is rounded up to a multiple of 32.
     pub n_ctx: usize,
-    /// Tokens computed in one go, at least 1.
+    /// Maximum number of tokens computed at once, at least 1.
     pub n_ubatch: usize,
-    /// Threads, at least 1.
+    /// Number of threads, at least 1.
     pub threads: usize,
     /// Element type of cached keys and values.
     pub kv: Element,
 }
 
 impl Default for ContextParams {
-    /// 512 positions, computed in one go on one thread, an f16 cache.
+    /// 512 positions, computed at once on one thread, with an f16 cache.
     fn default() -> Self {
         ContextParams {
             n_ctx: 512,
@@ -46,8 +46,8 @@ pub struct Context<'m> {
 }
 
 impl<'m> Context<'m> {
-    /// An empty context. Beyond the model's map it takes `2 * n_ctx * kv_width` elements a layer, and activations of
-    /// `n_ubatch` tokens while decoding.
+    /// An empty context. In addition to the map of the model it uses `2 * n_ctx * kv_width` elements per layer, and
+    /// activations of `n_ubatch` tokens while decoding.
     ///
     /// # Errors
     ///
@@ -85,36 +85,36 @@ impl<'m> Context<'m> {
         })
     }
 
-    /// Positions that fit.
+    /// Maximum number of positions.
     pub fn n_ctx(&self) -> usize {
         self.positions
     }
 
-    /// Positions decoded so far, those forgotten not counted.
+    /// Number of decoded positions. Positions removed by [`rewind`](Context::rewind) are not counted.
     pub fn decoded(&self) -> usize {
         self.decoded
     }
 
-    /// Forgets the positions from `position` on, so that the next decode starts there. Does nothing if so many are
-    /// not decoded.
+    /// Removes the positions from `position` on, so that the next decode starts there. Does nothing if fewer positions
+    /// are decoded.
     pub fn rewind(&mut self, position: usize) {
         self.decoded = self.decoded.min(position);
     }
 
-    /// Decodes tokens at the positions after those decoded so far, `n_ubatch` at a time, and gives the logits of
-    /// each: `tokens.len() x vocabulary`, row-major. `trace` sees every node right after it was computed.
+    /// Decodes tokens at the positions after those decoded so far, `n_ubatch` at a time. Returns their logits,
+    /// `tokens.len() x vocabulary`, row-major. `trace` receives every node right after its computation.
     ///
     /// # Errors
     ///
     /// [`ModelError::NoTokens`], [`ModelError::Token`] and [`ModelError::ContextFull`] before anything is computed;
-    /// [`ModelError::Product`] and [`ModelError::DenseProduct`] where activations are not finite. The positions
-    /// decoded before remain.
+    /// [`ModelError::Product`] and [`ModelError::DenseProduct`] if activations are not finite. Positions that were
+    /// decoded before the call remain.
     pub fn decode(
         &mut self,
         tokens: &[u32],
         trace: &mut dyn Trace,
     ) -> Result<Vec<f32>, ModelError> {
-        self.admit(tokens)?;
+        self.check_tokens(tokens)?;
         let first = self.decoded;
         let mut tracer = Tracer::new(trace);
         let mut logits = Vec::with_capacity(tokens.len() * self.model.vocabulary());
@@ -126,7 +126,7 @@ impl<'m> Context<'m> {
         Ok(logits)
     }
 
-    fn admit(&self, tokens: &[u32]) -> Result<(), ModelError> {
+    fn check_tokens(&self, tokens: &[u32]) -> Result<(), ModelError> {
         let vocabulary = self.model.vocabulary();
         if tokens.is_empty() {
             return Err(ModelError::NoTokens);
@@ -171,8 +171,8 @@ impl<'m> Context<'m> {
                 tokens: tokens.len(),
                 positions: end.next_multiple_of(POSITIONS),
             },
-            turns: (first..end)
-                .map(|position| rope.turn(position, factors))
+            rotations: (first..end)
+                .map(|position| rope.rotation(position, factors))
                 .collect(),
         };
         pass.run(tensors, &mut self.caches, tokens)

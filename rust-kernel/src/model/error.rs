@@ -3,20 +3,20 @@
 use thiserror::Error;
 
 use crate::dense::DenseError;
-use crate::format::FlavourError;
+use crate::format::StorageVariantError;
 use crate::gguf::{GgmlType, GgufError};
 use crate::matmul::MatmulError;
 use crate::threads::ThreadsError;
 
-/// Why a model cannot be loaded or decoded. Nothing has been computed when it concerns the file, a token or the
-/// context.
+/// Why a model cannot be loaded or decoded. Errors of the file, of a token or of the context are reported before
+/// anything is computed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ModelError {
     /// A metadata key or a tensor that the architecture needs is missing or has the wrong type.
     #[error(transparent)]
     Gguf(#[from] GgufError),
-    /// No graph for this architecture.
+    /// The architecture is not supported.
     #[error("architecture {found:?} is not supported; there are {known}")]
     Architecture {
         /// `general.architecture` of the file.
@@ -29,23 +29,23 @@ pub enum ModelError {
         "part {part} of {parts} of a split file: a model is run from a file that holds all of it"
     )]
     Split {
-        /// Which part, counted from 1.
+        /// Number of the part, counted from 1.
         part: u64,
-        /// How many there are.
+        /// Number of parts.
         parts: u64,
     },
-    /// A metadata value that cannot be.
+    /// A metadata value is invalid.
     #[error("metadata key {key:?} is {found}: {wanted}")]
     Metadata {
         /// The key.
         key: String,
         /// Its value.
         found: String,
-        /// What it must be.
+        /// The constraint that it violates.
         wanted: String,
     },
-    /// A tensor has other dimensions than the metadata asks for.
-    #[error("tensor {tensor:?} is {found:?} (columns first), but the metadata asks for {wanted:?}")]
+    /// A tensor has other dimensions than the metadata requires.
+    #[error("tensor {tensor:?} is {found:?} (columns first), but the metadata requires {wanted:?}")]
     Shape {
         /// The tensor.
         tensor: String,
@@ -69,10 +69,10 @@ pub enum ModelError {
     Ternary {
         /// The tensor.
         tensor: String,
-        /// What is wrong with it.
-        source: FlavourError,
+        /// The cause.
+        source: StorageVariantError,
     },
-    /// None of the kernels that were asked for multiplies a tensor here.
+    /// None of the requested kernels can multiply a tensor on this CPU.
     #[error(
         "tensor {tensor:?} is {format}, which no kernel that was asked for multiplies on this CPU"
     )]
@@ -82,7 +82,7 @@ pub enum ModelError {
         /// Format id of its weights.
         format: &'static str,
     },
-    /// The file has a tensor that the graph has no place for, so that its result would be another model's.
+    /// The file has a tensor that the graph does not use. The results would be those of another model.
     #[error("tensor {tensor:?} has no place in the graph of {architecture}")]
     Unused {
         /// The tensor.
@@ -90,51 +90,51 @@ pub enum ModelError {
         /// The architecture.
         architecture: &'static str,
     },
-    /// A context parameter that cannot be.
+    /// A context parameter is invalid.
     #[error("{parameter} is {found}, but must be {wanted}")]
     Parameter {
         /// Name of the parameter.
         parameter: &'static str,
         /// Its value.
         found: usize,
-        /// What it must be.
+        /// The constraint that it violates.
         wanted: &'static str,
     },
     /// The key-value cache does not fit in memory.
     #[error("a cache of {positions} positions does not fit in memory; open a shorter context")]
     Memory {
-        /// Positions asked for.
+        /// Positions requested.
         positions: usize,
     },
-    /// A token outside the vocabulary.
+    /// A token is outside the vocabulary.
     #[error("token {index} is {token}, but the vocabulary has {vocabulary} tokens")]
     Token {
-        /// Position in the tokens given.
+        /// Index in the given tokens.
         index: usize,
         /// The token.
         token: u32,
         /// Size of the vocabulary.
         vocabulary: usize,
     },
-    /// No token was given.
+    /// No tokens were given.
     #[error("nothing to decode: give at least one token")]
     NoTokens,
     /// The context is full.
     #[error("{tokens} tokens after {decoded} decoded ones do not fit in a context of {positions}")]
     ContextFull {
-        /// Tokens given.
+        /// Number of given tokens.
         tokens: usize,
-        /// Positions decoded before.
+        /// Number of positions decoded before.
         decoded: usize,
-        /// Positions that fit.
+        /// Maximum number of positions.
         positions: usize,
     },
-    /// A ternary matrix product failed, as it does for activations that are not finite.
+    /// A product with a ternary matrix failed, for example because activations are not finite.
     #[error("product with tensor {tensor:?}: {source}")]
     Product {
         /// The tensor.
         tensor: String,
-        /// What went wrong.
+        /// The cause.
         source: MatmulError,
     },
     /// A product with an F32, F16 or Q6_K matrix failed.
@@ -142,10 +142,10 @@ pub enum ModelError {
     DenseProduct {
         /// The tensor.
         tensor: String,
-        /// What went wrong.
+        /// The cause.
         source: DenseError,
     },
-    /// The operating system gave no threads.
+    /// Threads cannot be started.
     #[error(transparent)]
     Threads(#[from] ThreadsError),
 }

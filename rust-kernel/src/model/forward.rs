@@ -1,27 +1,27 @@
-//! The graph of one batch, operation by operation: `build_bitnet` and `build_llama` in `llama.cpp` of
-//! `bitnet-cpp-sys` 0.0.5, node names included.
+//! The graph of one batch, with the operations and node names of `build_bitnet` and `build_llama` in `llama.cpp` of
+//! `bitnet-cpp-sys` 0.0.5.
 //!
-//! `bitnet-b1.58` and `bitnet-25` are the graph of `bitnet` with relu squared at the gate.
+//! `bitnet-b1.58` and `bitnet-25` have the graph of `bitnet`, with relu squared as activation of the gate.
 
 use super::attention::{Span, attend};
 use super::cache::Cache;
 use super::config::{Config, Gate};
 use super::error::ModelError;
 use super::linear::{Input, Linear};
-use super::rope::Turn;
+use super::rope::Rotation;
 use super::trace::Tracer;
 use super::weights::{Layer, Tensors};
 use crate::dense::fused::silu;
 use crate::threads::Threads;
 
-/// Everything that the operations of one batch share.
+/// The state that the operations of one batch share.
 pub(super) struct Pass<'p, 't> {
     pub(super) config: &'p Config,
     pub(super) threads: &'p Threads,
     pub(super) tracer: &'p mut Tracer<'t>,
     pub(super) span: Span,
-    /// Of the position of each token.
-    pub(super) turns: Vec<Turn>,
+    /// The rotation of each token's position.
+    pub(super) rotations: Vec<Rotation>,
 }
 
 impl Pass<'_, '_> {
@@ -53,7 +53,7 @@ impl Pass<'_, '_> {
         Ok(logits)
     }
 
-    /// What the layer makes of the residual stream.
+    /// The residual stream after the layer.
     fn layer(
         &mut self,
         layer: &Layer<'_>,
@@ -136,7 +136,7 @@ impl Pass<'_, '_> {
         self.project("ffn_down", &layer.down, config.embedding, &mut x)
     }
 
-    /// A linear layer with its scale, as one node.
+    /// A linear layer with its scale, traced as one node.
     fn project(
         &mut self,
         name: &str,
@@ -149,7 +149,7 @@ impl Pass<'_, '_> {
         Ok(out)
     }
 
-    /// A linear layer whose product and whose scaled product are nodes of their own.
+    /// A linear layer whose product and scaled product are traced as separate nodes.
     fn project_scaled(
         &mut self,
         names: [&str; 2],
@@ -166,17 +166,17 @@ impl Pass<'_, '_> {
         Ok(out)
     }
 
-    /// Turns the heads of each token by its position.
+    /// Rotates the heads of each token by the rotation of its position.
     fn rotate(&mut self, name: &str, heads: usize, rows: &mut [f32]) {
         let head = self.config.head;
-        for (row, turn) in rows.chunks_exact_mut(heads * head).zip(&self.turns) {
-            self.config.rope.apply(turn, head, row);
+        for (row, rotation) in rows.chunks_exact_mut(heads * head).zip(&self.rotations) {
+            self.config.rope.apply(rotation, head, row);
         }
         self.tracer
             .node(name, [head, heads, self.span.tokens], rows);
     }
 
-    /// RMS norm of each row, then its weights.
+    /// RMS norm of each row, multiplied by the weights.
     fn norm(&mut self, name: &str, weights: &[f32], mut rows: Vec<f32>) -> Vec<f32> {
         let (columns, epsilon) = (weights.len(), self.config.rms_epsilon);
         let threads = self.threads;
@@ -189,7 +189,7 @@ impl Pass<'_, '_> {
         rows
     }
 
-    /// The norm of a sub-norm, unless the configuration leaves sub-norms out.
+    /// Applies a sub-norm, unless the configuration disables sub-norms.
     fn sub_norm(&mut self, name: &str, weights: &[f32], rows: Vec<f32>) -> Vec<f32> {
         if self.config.sub_norms {
             self.norm(name, weights, rows)
@@ -204,7 +204,7 @@ impl Pass<'_, '_> {
     }
 }
 
-/// Rows that are normalised together, so that none of their long sums waits for itself alone.
+/// Rows that are normalized together. Their sums are independent dependency chains.
 const NORM_ROWS: usize = 4;
 
 /// `ggml_compute_forward_rms_norm_f32` for up to [`NORM_ROWS`] rows: squares in f32, their sum in f64, the mean in f32.
@@ -228,13 +228,13 @@ fn rms_norm(rows: &mut [f32], columns: usize, epsilon: f32) {
     }
 }
 
-/// Four rows of `columns`, if there are so many.
+/// `rows` as four rows of `columns`, if there are at least four.
 fn as_four(rows: &[f32], columns: usize) -> Option<[&[f32]; NORM_ROWS]> {
     let mut rows = rows.chunks_exact(columns);
     Some([rows.next()?, rows.next()?, rows.next()?, rows.next()?])
 }
 
-/// Multiplies a row, element by element.
+/// Multiplies a row by `factors`, element by element.
 fn scale_by(row: &mut [f32], factors: &[f32]) {
     row.iter_mut()
         .zip(factors)

@@ -1,4 +1,4 @@
-//! A linear layer: a matrix of any supported type, multiplied by what its type calls for.
+//! A linear layer with a matrix of any supported type.
 
 use crate::activation::Activations;
 use crate::dense::Dense;
@@ -9,7 +9,7 @@ use crate::threads::Threads;
 
 use super::error::ModelError;
 
-/// The matrix of a linear layer, as raw bytes of the file.
+/// A linear layer. Its matrix is borrowed from the bytes of the file.
 #[derive(Debug)]
 pub(super) struct Linear<'a> {
     name: String,
@@ -17,7 +17,7 @@ pub(super) struct Linear<'a> {
     scale: Option<f32>,
 }
 
-/// What the bytes are.
+/// The matrix of a linear layer.
 #[derive(Debug)]
 pub(super) enum Matrix<'a> {
     /// Ternary weights and the kernel that multiplies them.
@@ -26,7 +26,7 @@ pub(super) enum Matrix<'a> {
     Dense(Dense<'a>),
 }
 
-/// Rows that linear layers multiply: `batch x cols`, quantized at most once in each way.
+/// The input of linear layers: `batch x cols`, quantized at most once for each kind of activations.
 pub(super) struct Input<'x> {
     values: &'x [f32],
     cols: usize,
@@ -61,7 +61,7 @@ impl<'x> Input<'x> {
 }
 
 impl<'a> Linear<'a> {
-    /// `scale` multiplies every result once more: the `.scale` tensor of some BitNet files.
+    /// `scale` is an additional factor of every result: the companion tensor `.scale` of some BitNet files.
     pub(super) fn new(name: String, matrix: Matrix<'a>, scale: Option<f32>) -> Linear<'a> {
         Linear {
             name,
@@ -70,7 +70,7 @@ impl<'a> Linear<'a> {
         }
     }
 
-    /// The scale beside the matrix, which the graph applies as an operation of its own.
+    /// The scale in the companion tensor, which the graph applies as a separate operation.
     pub(super) fn scale(&self) -> Option<f32> {
         self.scale
     }
@@ -90,7 +90,7 @@ impl<'a> Linear<'a> {
         }
     }
 
-    /// The product with each row of `x`, row-major: `batch x rows`. The scale beside the matrix is not applied.
+    /// The product with each row of `x`: `batch x rows`, row-major. The scale in the companion tensor is not applied.
     pub(super) fn product(
         &self,
         x: &mut Input<'_>,
@@ -117,7 +117,7 @@ impl<'a> Linear<'a> {
         Ok(out)
     }
 
-    /// The product with the scale beside the matrix applied, where there is one.
+    /// The product, with the scale in the companion tensor applied if there is one.
     pub(super) fn forward(
         &self,
         x: &mut Input<'_>,

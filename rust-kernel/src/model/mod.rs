@@ -1,15 +1,15 @@
-//! Language models: the forward pass from raw quantized bytes to logits, in ggml's own arithmetic.
+//! Language models: the forward pass from raw quantized bytes to logits, in ggml's arithmetic.
 //!
 //! # Glossary
 //!
 //! - **residual stream**: the row of each token that layers read and add to.
-//! - **head**: a slice of queries, keys and values that attends by itself; a *KV head* serves several heads.
-//! - **ubatch**: the tokens that are computed in one go.
+//! - **head**: a slice of queries, keys and values with its own attention. Several heads share a *KV head*.
+//! - **ubatch**: the tokens that are computed at once.
 //! - **node**: a named intermediate result; see [`Trace`].
 //!
-//! Weights stay in the file's map as they are; a [`Model`] borrows them. A [`Context`] adds what a sequence needs:
-//! threads, and the keys and values of its positions. The result is that of the AVX2 and FMA code of
-//! `bitnet-cpp-sys` 0.0.5 to the bit, whatever this CPU, the number of threads or the size of ubatches are.
+//! A [`Model`] borrows its weights from the map of the file. A [`Context`] adds the state of a sequence: threads, and
+//! the keys and values of its positions. Results equal those of the AVX2 and FMA code of `bitnet-cpp-sys` 0.0.5 bit for
+//! bit. They do not depend on this CPU, the number of threads or the size of ubatches.
 
 mod attention;
 mod cache;
@@ -36,7 +36,7 @@ use weights::{Layer, Tensors};
 use crate::gguf::Gguf;
 use crate::kernel::Kernel;
 
-/// A model whose every tensor was found and checked.
+/// A model with all its tensors found and checked.
 #[derive(Debug)]
 pub struct Model<'a> {
     config: Config,
@@ -44,18 +44,18 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// Reads metadata and finds the tensors. Their data is not looked at, but for norms and scales.
+    /// Reads the metadata and finds the tensors. Only the data of norms and scales is read.
     ///
     /// # Errors
     ///
-    /// [`ModelError`] for an unsupported architecture, a metadata value that cannot be, and a tensor that is missing,
-    /// misshapen, of a type that its role does not allow, or of no use to the architecture.
+    /// [`ModelError`] for an unsupported architecture, an invalid metadata value, or a tensor that is missing, has the
+    /// wrong shape or type, or is not used by the architecture.
     pub fn load(gguf: &Gguf<'a>, params: &LoadParams<'_>) -> Result<Model<'a>, ModelError> {
         Model::with_config(gguf, Config::read(gguf)?, params)
     }
 
-    /// As [`Model::load`], computing as `config` says in place of the metadata: the same weights in another graph, to
-    /// see what a mistake in it does. Sizes are not up for change.
+    /// As [`Model::load`], with `config` in place of the metadata: the same weights in another graph. Mutants of the
+    /// graph use it. Sizes must not be changed.
     ///
     /// # Errors
     ///
@@ -74,12 +74,12 @@ impl<'a> Model<'a> {
         &self.config
     }
 
-    /// Tokens in the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub fn vocabulary(&self) -> usize {
         self.tensors.embedding.rows()
     }
 
-    /// The kernels that multiply the ternary matrices, each once.
+    /// The kernels of the ternary matrices, without duplicates.
     pub fn kernels(&self) -> Vec<&'static Kernel> {
         let mut kernels: Vec<&'static Kernel> = Vec::new();
         let linears = self.tensors.layers.iter().flat_map(Layer::linears);

@@ -3,10 +3,10 @@
 //! Source: `ggml_compute_forward_rope_f32` and `ggml_rope_cache_init` in `ggml.c` of `bitnet-cpp-sys` 0.0.5, without
 //! YaRN.
 
-use crate::dense::fused::turn_adjacent;
+use crate::dense::fused::rotate_adjacent;
 use crate::dense::libm::{cosf, powf, sinf};
 
-/// Which two elements of a head are rotated together.
+/// The pairs of elements of a head that are rotated together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Pairing {
     /// Elements `2i` and `2i + 1`: ggml's "NORM".
@@ -15,12 +15,12 @@ pub enum Pairing {
     Halves,
 }
 
-/// How positions turn the elements of queries and keys.
+/// The parameters of the rotation of queries and keys.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rope {
-    /// Which elements form a pair.
+    /// The pairs of elements.
     pub pairing: Pairing,
-    /// Elements of a head that are rotated; an even number.
+    /// Number of elements of a head that are rotated; an even number.
     pub dimensions: usize,
     /// Base of the frequencies.
     pub base: f32,
@@ -32,13 +32,13 @@ pub struct Rope {
 
 /// Cosine and sine of every pair, at one position.
 #[derive(Debug)]
-pub(super) struct Turn(Vec<(f32, f32)>);
+pub(super) struct Rotation(Vec<(f32, f32)>);
 
 impl Rope {
-    /// The turn at a position; `factors` divide the angle of each pair.
+    /// The rotation at a position; `factors` divide the angle of each pair.
     ///
-    /// Angles come from repeated multiplication in f32, whose rounding is part of the result.
-    pub(super) fn turn(&self, position: usize, factors: Option<&[f32]>) -> Turn {
+    /// Angles are computed by repeated multiplication in f32, as in the reference, so that the rounding is the same.
+    pub(super) fn rotation(&self, position: usize, factors: Option<&[f32]>) -> Rotation {
         let step = powf(self.base, -2.0 / self.dimensions as f32);
         let mut angle = position as f32;
         let pair = |pair: usize| {
@@ -47,17 +47,17 @@ impl Rope {
             angle *= step;
             (cosf(scaled) * self.magnitude, sinf(scaled) * self.magnitude)
         };
-        Turn((0..self.dimensions / 2).map(pair).collect())
+        Rotation((0..self.dimensions / 2).map(pair).collect())
     }
 
     /// Rotates each head in a row of heads of `head` elements.
-    pub(super) fn apply(&self, turn: &Turn, head: usize, row: &mut [f32]) {
+    pub(super) fn apply(&self, rotation: &Rotation, head: usize, row: &mut [f32]) {
         for head in row.chunks_exact_mut(head) {
             match self.pairing {
-                Pairing::Adjacent => turn_adjacent(&mut head[..self.dimensions], &turn.0),
+                Pairing::Adjacent => rotate_adjacent(&mut head[..self.dimensions], &rotation.0),
                 Pairing::Halves => {
                     let (first, second) = head[..self.dimensions].split_at_mut(self.dimensions / 2);
-                    for ((x, y), (cos, sin)) in first.iter_mut().zip(second).zip(&turn.0) {
+                    for ((x, y), (cos, sin)) in first.iter_mut().zip(second).zip(&rotation.0) {
                         (*x, *y) = (*x * cos - *y * sin, *x * sin + *y * cos);
                     }
                 }
@@ -85,7 +85,7 @@ mod tests {
         for pairing in [Pairing::Adjacent, Pairing::Halves] {
             let rope = rope(pairing);
             let mut row = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-            rope.apply(&rope.turn(0, None), 6, &mut row);
+            rope.apply(&rope.rotation(0, None), 6, &mut row);
             assert_eq!(row, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         }
     }
@@ -96,7 +96,7 @@ mod tests {
         let unit = [1.0, 1.0, 0.0, 0.0];
         let mut row = unit;
         let halves = rope(Pairing::Halves);
-        halves.apply(&halves.turn(1, None), 4, &mut row);
+        halves.apply(&halves.rotation(1, None), 4, &mut row);
         let wanted = [first.cos(), second.cos(), first.sin(), second.sin()];
         row.iter()
             .zip(wanted)
@@ -104,7 +104,7 @@ mod tests {
 
         let mut row = [1.0, 0.0, 1.0, 0.0];
         let adjacent = rope(Pairing::Adjacent);
-        adjacent.apply(&adjacent.turn(1, Some(&[2.0, 1.0])), 4, &mut row);
+        adjacent.apply(&adjacent.rotation(1, Some(&[2.0, 1.0])), 4, &mut row);
         let wanted = [0.5f32.cos(), 0.5f32.sin(), second.cos(), second.sin()];
         row.iter()
             .zip(wanted)

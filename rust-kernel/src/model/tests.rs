@@ -1,4 +1,4 @@
-//! Small models in memory, all F32: what needs no reference to be judged.
+//! Tests with small F32 models in memory, which need no reference.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ fn tensors(architecture: Architecture) -> Vec<(String, Vec<usize>)> {
         .collect()
 }
 
-/// A file of these tensors, filled with numbers without structure.
+/// A file of these tensors, filled with pseudo-random numbers.
 fn file(architecture: &str, tensors: &[(String, Vec<usize>)]) -> Vec<u8> {
     let mut builder = Builder::default();
     builder

@@ -1,15 +1,15 @@
-//! The intermediate results of a forward pass, by the names that llama.cpp gives them.
+//! The intermediate results of a forward pass, with the names of llama.cpp.
 
 use std::collections::HashMap;
 
-/// An intermediate result, right after it was computed.
+/// An intermediate result.
 #[derive(Debug, Clone, Copy)]
 pub struct Node<'a> {
-    /// Such as `attn_norm-0`: the operation and, but for the first and last nodes, the layer.
+    /// The operation and, except for the first and last nodes, the layer, such as `attn_norm-0`.
     pub name: &'a str,
-    /// How often this name came before in the same decode: 0 for the first.
+    /// Number of earlier nodes with this name in the same decode.
     pub occurrence: usize,
-    /// Elements along each dimension, the contiguous one first.
+    /// Number of elements in each dimension, the contiguous one first.
     pub ne: [usize; 3],
     /// All elements, in the order of `ne`.
     pub values: &'a [f32],
@@ -17,16 +17,16 @@ pub struct Node<'a> {
 
 /// Receives the nodes of a forward pass in the order of computation.
 pub trait Trace {
-    /// Whether nodes are wanted at all; asked once a decode.
+    /// Whether nodes are recorded. Called once per decode.
     fn is_on(&self) -> bool {
         true
     }
 
-    /// Takes a node. Its values are gone afterwards.
+    /// Receives a node. Its values are valid only during the call.
     fn node(&mut self, node: Node<'_>);
 }
 
-/// Wants no nodes.
+/// A trace that records no nodes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoTrace;
 
@@ -44,11 +44,11 @@ impl<F: FnMut(Node<'_>)> Trace for F {
     }
 }
 
-/// Names the nodes of one decode and counts the names.
+/// Passes the nodes of one decode to a trace, with their names and occurrences.
 pub(super) struct Tracer<'t> {
     sink: Option<&'t mut dyn Trace>,
     seen: HashMap<String, usize>,
-    /// What follows the name: the layer, between layers nothing.
+    /// The layer, which is appended to the names. `None` outside layers.
     layer: Option<usize>,
 }
 
@@ -61,22 +61,22 @@ impl<'t> Tracer<'t> {
         }
     }
 
-    /// Whether anybody wants nodes.
+    /// Whether nodes are recorded.
     pub(super) fn is_on(&self) -> bool {
         self.sink.is_some()
     }
 
-    /// The layer that the nodes to come belong to.
+    /// Sets the layer of the following nodes.
     pub(super) fn enter(&mut self, layer: Option<usize>) {
         self.layer = layer;
     }
 
-    /// Passes on a node of rows of `columns` values.
+    /// Records a node of rows of `columns` values.
     pub(super) fn rows(&mut self, name: &str, columns: usize, values: &[f32]) {
         self.node(name, [columns, values.len() / columns, 1], values);
     }
 
-    /// Passes on a node.
+    /// Records a node.
     pub(super) fn node(&mut self, name: &str, ne: [usize; 3], values: &[f32]) {
         let Some(sink) = &mut self.sink else { return };
         let name = match self.layer {

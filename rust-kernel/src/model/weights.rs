@@ -1,6 +1,6 @@
-//! The tensors of a model, found by name and checked against the metadata before anything is computed.
+//! The tensors of a model. They are found by name and checked against the metadata before anything is computed.
 //!
-//! Names and shapes as in `llm_load_tensors` in `llama.cpp` of `bitnet-cpp-sys` 0.0.5.
+//! Names and shapes are those of `llm_load_tensors` in `llama.cpp` of `bitnet-cpp-sys` 0.0.5.
 
 use std::collections::HashSet;
 
@@ -12,17 +12,17 @@ use crate::format::{FORMATS, Format, Layout, RawTensor, Weights};
 use crate::gguf::{GgmlType, Gguf, Tensor};
 use crate::kernel::{self, Kernel};
 
-/// How a model is loaded.
+/// The parameters of loading a model.
 #[derive(Debug, Clone, Copy)]
 pub struct LoadParams<'p> {
-    /// Layout of the codes of I2_S tensors, which no file says.
+    /// Layout of the codes of I2_S tensors, which files do not record.
     pub layout: Layout,
-    /// The kernels to multiply with, for each format the fastest of them; none leaves the choice to [`kernel::best`].
+    /// The allowed kernels. The fastest one is used for each format. If empty, [`kernel::best`] selects the kernel.
     pub kernels: &'p [&'static Kernel],
 }
 
 impl Default for LoadParams<'_> {
-    /// The layout of bitnet.cpp on x86-64, the fastest kernels that this CPU can run.
+    /// The layout of bitnet.cpp on x86-64, and the fastest kernels that this CPU can run.
     fn default() -> Self {
         LoadParams {
             layout: Layout::Group128,
@@ -62,7 +62,7 @@ pub(super) struct Layer<'a> {
 }
 
 impl<'a> Layer<'a> {
-    /// Its matrices.
+    /// The matrices of the layer.
     pub(super) fn linears(&self) -> [&Linear<'a>; 7] {
         let (attention, query) = (&self.attn_output, &self.query);
         [
@@ -84,7 +84,7 @@ pub(super) struct Tensors<'a> {
     pub(super) layers: Vec<Layer<'a>>,
     pub(super) output_norm: Vec<f32>,
     pub(super) output: Linear<'a>,
-    /// Divisors of the rotary angles, where the file has them.
+    /// Divisors of the rotary angles, if the file has them.
     pub(super) rope_factors: Option<Vec<f32>>,
 }
 
@@ -181,14 +181,14 @@ impl<'a> Loader<'_, 'a> {
         Ok(tensor)
     }
 
-    /// The size of the vocabulary: that of the embedding, which the metadata must not contradict.
+    /// The size of the vocabulary: the value in the metadata or, if it is missing, the number of rows of the embedding.
     fn vocabulary(&self, embedding: &Tensor<'_>) -> Result<usize, ModelError> {
         let key = format!("{}.vocab_size", self.config.architecture.name());
-        let said: Option<u32> = self.gguf.optional(&key)?;
-        Ok(said.map_or(embedding.rows(), |said| said as usize))
+        let declared: Option<u32> = self.gguf.optional(&key)?;
+        Ok(declared.map_or(embedding.rows(), |declared| declared as usize))
     }
 
-    /// A vector of f32, copied: norms are small, and the file need not align them.
+    /// A copy of a vector of f32. Norms are small, and they may be misaligned in the file.
     fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
         let tensor = self.take(name)?;
         expect_dims(&tensor, &[len])?;
@@ -203,12 +203,15 @@ impl<'a> Loader<'_, 'a> {
     fn linear(&mut self, name: &str, dims: [usize; 2]) -> Result<Linear<'a>, ModelError> {
         let tensor = self.take(name)?;
         expect_dims(&tensor, &dims)?;
-        let beside = self.beside(name)?;
+        let companion = self.companion_scale(name)?;
         let ternary = FORMATS
             .iter()
             .any(|format| format.ggml_type == tensor.ggml_type());
         if !ternary {
-            let scale = beside.as_ref().map(|scale| self.one(scale)).transpose()?;
+            let scale = companion
+                .as_ref()
+                .map(|scale| self.one(scale))
+                .transpose()?;
             return Ok(Linear::new(
                 name.to_owned(),
                 Matrix::Dense(dense(&tensor)?),
@@ -217,7 +220,7 @@ impl<'a> Loader<'_, 'a> {
         }
         let (layout, alignment) = (self.params.layout, self.gguf.alignment());
         let weights =
-            Weights::from_tensor(raw(&tensor), layout, alignment, beside.as_ref().map(raw))
+            Weights::from_tensor(raw(&tensor), layout, alignment, companion.as_ref().map(raw))
                 .map_err(|source| ModelError::Ternary {
                     tensor: name.to_owned(),
                     source,
@@ -229,9 +232,9 @@ impl<'a> Loader<'_, 'a> {
                 tensor: name.to_owned(),
                 format: weights.format().id,
             })?;
-        // Where the tensor has its scale inside, the one beside it is a factor on top.
+        // If the tensor contains its scale, that of the companion tensor is an additional factor.
         let inside = weights.storage().scale_offset().is_some();
-        let scale = match beside {
+        let scale = match companion {
             Some(scale) if inside => Some(self.one(&scale)?),
             _ => None,
         };
@@ -242,8 +245,8 @@ impl<'a> Loader<'_, 'a> {
         ))
     }
 
-    /// `blk.0.attn_q.scale` beside `blk.0.attn_q.weight`.
-    fn beside(&mut self, name: &str) -> Result<Option<Tensor<'a>>, ModelError> {
+    /// The companion tensor of `name`, if any, such as `blk.0.attn_q.scale` for `blk.0.attn_q.weight`.
+    fn companion_scale(&mut self, name: &str) -> Result<Option<Tensor<'a>>, ModelError> {
         let stem = name.strip_suffix(".weight").unwrap_or(name);
         let name = format!("{stem}.scale");
         if self.config.architecture == Architecture::Llama || self.gguf.find_tensor(&name).is_none()
@@ -253,7 +256,7 @@ impl<'a> Loader<'_, 'a> {
         self.take(&name).map(Some)
     }
 
-    /// The one f32 of a scale tensor.
+    /// The value of a scale tensor of one f32.
     fn one(&self, tensor: &Tensor<'a>) -> Result<f32, ModelError> {
         expect_dims(tensor, &[1])?;
         if tensor.ggml_type() != GgmlType::F32 {
@@ -291,7 +294,7 @@ fn wrong_type(tensor: &Tensor<'_>, wanted: &'static str) -> ModelError {
     }
 }
 
-/// An error unless the tensor has these dimensions, with ones added or left out at the end.
+/// An error unless the tensor has these dimensions. Trailing ones are ignored.
 fn expect_dims(tensor: &Tensor<'_>, wanted: &[usize]) -> Result<(), ModelError> {
     let (found, last) = (tensor.dims(), wanted.len().min(tensor.dims().len()));
     let rest_is_one = |dims: &[usize]| dims[last..].iter().all(|&dim| dim == 1);

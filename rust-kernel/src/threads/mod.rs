@@ -1,4 +1,5 @@
-//! Work spread over threads in pieces that are written independently, so that results never depend on their number.
+//! A thread pool. Work is divided into pieces with independent results, so results do not depend on the number of
+//! threads.
 
 mod team;
 
@@ -10,14 +11,14 @@ use thiserror::Error;
 
 use team::Team;
 
-/// Pieces for each thread: enough that a thread which starts late or is held up does not hold up the others.
+/// Pieces of work per thread. There are several, so that the other threads compensate for a late or slow one.
 pub(crate) const PIECES_PER_THREAD: usize = 8;
 
-/// Threads for each core that [`Threads::new`] starts at most. More gain nothing, and a system that is out of threads may
-/// end the process.
+/// Maximum number of threads per core that [`Threads::new`] starts. More are not faster, and a system that runs out of
+/// threads may end the process.
 pub const MOST_PER_CORE: usize = 64;
 
-/// The most threads that [`Threads::new`] starts on this machine: [`MOST_PER_CORE`] times as many as it runs at once.
+/// Maximum number of threads that [`Threads::new`] starts on this machine: [`MOST_PER_CORE`] times its parallelism.
 pub fn most() -> usize {
     MOST_PER_CORE * thread::available_parallelism().map_or(1, usize::from)
 }
@@ -25,7 +26,7 @@ pub fn most() -> usize {
 /// Why threads cannot be started.
 #[derive(Debug, Error)]
 pub enum ThreadsError {
-    /// More than [`most`].
+    /// More threads than [`most`] were requested.
     #[error("{threads} threads are more than {most}, {MOST_PER_CORE} for each core")]
     TooMany {
         /// Threads requested.
@@ -33,31 +34,32 @@ pub enum ThreadsError {
         /// The limit.
         most: usize,
     },
-    /// The operating system gave none.
+    /// The operating system did not start the threads.
     #[error("cannot start {threads} threads: {source}; request fewer")]
     NotStarted {
         /// Threads requested.
         threads: usize,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// The threads that matrix products and a forward pass run on: the calling one, and others that wait for work. They
-/// look out for it for a short time before they sleep, so that products in quick succession cost little to spread.
-/// Results never depend on how many there are.
+/// The threads for matrix products and forward passes: the calling thread and a pool.
+///
+/// Idle threads of the pool spin for a short time before they sleep, so that consecutive products have little overhead.
+/// Results do not depend on the number of threads.
 #[derive(Debug)]
 pub struct Threads(Option<Team>);
 
 impl Threads {
-    /// The calling thread alone.
+    /// Only the calling thread.
     pub const ONE: Threads = Threads(None);
 
-    /// `threads` threads: the calling one, and the others started now.
+    /// `threads` threads: the calling thread, and new threads for the rest.
     ///
     /// # Errors
     ///
-    /// [`ThreadsError`] if they are too many, or cannot be started.
+    /// [`ThreadsError`] if there are too many threads, or if they cannot be started.
     pub fn new(threads: usize) -> Result<Threads, ThreadsError> {
         if threads <= 1 {
             return Ok(Threads::ONE);
@@ -72,17 +74,17 @@ impl Threads {
         }
     }
 
-    /// How many there are.
+    /// Number of threads, including the calling one.
     pub fn count(&self) -> usize {
         1 + self.0.as_ref().map_or(0, Team::len)
     }
 
-    /// Runs `task(scratch, item)` for each item, on whichever thread is free. `scratch` is memory that a thread uses
-    /// again, empty at first.
+    /// Runs `task(scratch, item)` for each item, on any free thread. Each thread has its own `scratch`, initially
+    /// empty, which it reuses.
     ///
     /// # Panics
     ///
-    /// If `task` does, after all threads are through.
+    /// If `task` panics, after all threads have finished.
     pub(crate) fn for_each<I: Iterator + Send, S: Default>(
         &self,
         items: I,
@@ -107,11 +109,11 @@ impl Threads {
         });
     }
 
-    /// Runs `task(index, chunk)` for each chunk of `len` elements, the last of which may be shorter.
+    /// Runs `task(index, chunk)` for each chunk of `len` elements. The last chunk may be shorter.
     ///
     /// # Panics
     ///
-    /// If `task` does, or if `len` is zero.
+    /// If `task` panics, or if `len` is zero.
     pub(crate) fn each_chunk<T: Send>(
         &self,
         data: &mut [T],
@@ -121,7 +123,7 @@ impl Threads {
         self.each_chunk_with(data, len, |(): &mut (), index, chunk| task(index, chunk));
     }
 
-    /// As [`Threads::each_chunk`], with memory that a thread uses again, empty at first.
+    /// As [`Threads::each_chunk`], with scratch memory as in [`Threads::for_each`].
     pub(crate) fn each_chunk_with<T: Send, S: Default>(
         &self,
         data: &mut [T],
@@ -177,7 +179,7 @@ mod tests {
         let threads = Threads::new(3).unwrap();
         for pause in [0, 0, 1, 5] {
             sleep(Duration::from_millis(pause));
-            // Nobody passes alone: each of the three must hold an item.
+            // The barrier blocks until each of the three threads has an item.
             let all = Barrier::new(3);
             threads.for_each(0..3, |(): &mut (), _| {
                 all.wait();
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fork_within_a_fork_and_beside_another_is_complete() {
+    fn nested_and_concurrent_forks_are_complete() {
         let threads = Threads::new(2).unwrap();
         let done = AtomicUsize::new(0);
         let nested = || {

@@ -1,7 +1,7 @@
-//! Fork and join: members that wait for work, at first without sleeping.
+//! A fork-join thread pool. Idle members spin before they sleep.
 //!
-//! A fork offers the same work to every member; who takes it and who comes too late is not fixed. The work must
-//! therefore be complete when the calling thread alone has run it, as a loop over a shared queue is.
+//! A fork offers the same work to every member. It is not fixed which members run it, because some may be too late. The
+//! work must therefore be complete when only the calling thread has run it, like a loop over a shared queue.
 
 use std::any::Any;
 use std::hint::spin_loop;
@@ -12,39 +12,39 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// For how long a member looks out for the next fork before it sleeps. Waking a sleeper takes tens of microseconds;
-/// what a forward pass does between two products takes fewer.
-const PATIENCE: Duration = Duration::from_micros(100);
+/// Time for which an idle member spins before it sleeps. Waking a thread takes tens of microseconds. A forward pass
+/// needs less between two products.
+const SPIN_TIME: Duration = Duration::from_micros(100);
 
-/// Looks between two offers to let another thread have the core, which may be the one that is waited for.
-const LOOKS: usize = 32;
+/// Spins between two calls of `yield_now`. The thread that is waited for may need the core.
+const SPINS_PER_YIELD: usize = 32;
 
-/// What a fork offers. `'static` by [`Team::run`], which does not return while anybody can reach it.
-type Work = &'static (dyn Fn() + Sync);
+/// The work of a fork. [`Team::run`] extends its lifetime to `'static`, and does not return while it can be accessed.
+type Job = &'static (dyn Fn() + Sync);
 
-/// Members, each on a thread of its own, until it is dropped.
+/// A pool of members, one thread each. Dropping it ends the threads.
 #[derive(Debug)]
 pub(super) struct Team {
     shared: Arc<Shared>,
     members: Vec<JoinHandle<()>>,
-    /// Held by who has forked.
+    /// Held during a fork.
     fork: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Wakes sleepers.
+    /// Wakes sleeping members.
     wake: Condvar,
-    /// Forks so far, or one more when the team ends. Changed under the lock of `state`, looked at without.
+    /// Number of forks so far, plus one after the team has ended. Modified under the lock of `state`, read without it.
     forks: AtomicUsize,
-    /// Members at work. Goes up under the lock of `state` only, and only while there is work.
+    /// Number of members that run work. Incremented only under the lock of `state`, and only while there is work.
     active: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
-    work: Option<Work>,
+    work: Option<Job>,
     sleepers: usize,
     panic: Option<Box<dyn Any + Send>>,
     ended: bool,
@@ -60,7 +60,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Team {
-    /// Starts so many members.
+    /// Starts `members` threads.
     pub(super) fn new(members: usize) -> io::Result<Team> {
         let mut team = Team {
             shared: Arc::default(),
@@ -70,32 +70,32 @@ impl Team {
         for member in 0..members {
             let shared = Arc::clone(&team.shared);
             let builder = thread::Builder::new().name(format!("qk256-{member}"));
-            // An early return drops the team, which ends those that have started.
+            // An early return drops the team, which ends the threads that were started.
             team.members.push(builder.spawn(move || shared.serve())?);
         }
         Ok(team)
     }
 
-    /// How many members there are.
+    /// Number of members.
     pub(super) fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Runs `work` on the calling thread and on each member that comes before the calling thread is through, and
-    /// waits for those. If the team is busy with another fork, the calling thread is alone.
+    /// Runs `work` on the calling thread and on each member that is ready before the calling thread has finished, and
+    /// waits for these members. If the team is busy with another fork, only the calling thread runs `work`.
     ///
     /// # Panics
     ///
-    /// If `work` does on any thread, after all of them are through.
+    /// If `work` panics on any thread, after all of them have finished.
     pub(super) fn run(&self, work: &(dyn Fn() + Sync)) {
         let Ok(fork) = self.fork.try_lock() else {
             return work();
         };
-        // SAFETY: only the lifetime changes. Members reach the reference through `State::work` alone, where it stands
-        // from `open` to `close`, and count themselves active before they let go of the lock that they read it under.
-        // `close` takes it out under that lock and returns when nobody is active, and between the two nothing
-        // unwinds: so the reference is not used after this function has returned.
-        let lasting = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Work>(work) };
+        // SAFETY: only the lifetime changes. Members access the reference only through `State::work`, which holds it
+        // from `open` to `close`, and increment `active` before they release the lock under which they read it. `close`
+        // removes it under that lock and returns when `active` is zero. Nothing unwinds between `open` and `close`. The
+        // reference is therefore not used after this function has returned.
+        let lasting = unsafe { std::mem::transmute::<&(dyn Fn() + Sync), Job>(work) };
         self.shared.open(lasting);
         let own = catch_unwind(AssertUnwindSafe(work));
         let others = self.shared.close();
@@ -110,7 +110,7 @@ impl Drop for Team {
     fn drop(&mut self) {
         self.shared.announce(|state| state.ended = true);
         for member in self.members.drain(..) {
-            // Members catch what unwinds, so there is no panic to pass on.
+            // Members catch panics, so there is none to propagate.
             let _ = member.join();
         }
     }
@@ -121,7 +121,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and sees to it that every member notices.
+    /// Changes the state and notifies all members.
     fn announce(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
@@ -132,21 +132,21 @@ impl Shared {
         }
     }
 
-    fn open(&self, work: Work) {
+    fn open(&self, work: Job) {
         self.announce(|state| state.work = Some(work));
     }
 
-    /// Withdraws the work, waits for who has taken it, and gives the first panic among them.
+    /// Removes the work, waits for the members that run it, and returns the first of their panics.
     fn close(&self) -> Option<Box<dyn Any + Send>> {
         self.lock().work = None;
-        // Short: members are at their last piece of the work.
-        while !look(|| self.active.load(Ordering::Acquire) == 0) {
+        // The wait is short: members are at their last piece of the work.
+        while !spin_until(|| self.active.load(Ordering::Acquire) == 0) {
             thread::yield_now();
         }
         self.lock().panic.take()
     }
 
-    /// The life of a member.
+    /// The loop of a member.
     fn serve(&self) {
         let mut seen = 0;
         while let Some(work) = self.next(&mut seen) {
@@ -157,10 +157,11 @@ impl Shared {
         }
     }
 
-    /// The work of a fork after the first `seen`, counted as active; `None` when the team ends.
-    fn next(&self, seen: &mut usize) -> Option<Work> {
+    /// Waits for a fork after the first `seen` and returns its work, with `active` incremented; `None` if the team has
+    /// ended.
+    fn next(&self, seen: &mut usize) -> Option<Job> {
         loop {
-            self.look_out(*seen);
+            self.spin_until_fork(*seen);
             let mut state = self.lock();
             while self.forks.load(Ordering::Relaxed) == *seen {
                 state.sleepers += 1;
@@ -181,18 +182,20 @@ impl Shared {
         }
     }
 
-    /// Returns when there is another fork, or when patience is over.
-    fn look_out(&self, seen: usize) {
+    /// Spins until there is another fork, or for at most [`SPIN_TIME`].
+    fn spin_until_fork(&self, seen: usize) {
         let start = Instant::now();
-        while !look(|| self.forks.load(Ordering::Relaxed) != seen) && start.elapsed() < PATIENCE {
+        while !spin_until(|| self.forks.load(Ordering::Relaxed) != seen)
+            && start.elapsed() < SPIN_TIME
+        {
             thread::yield_now();
         }
     }
 }
 
-/// Whether `happened` becomes true within a few looks.
-fn look(happened: impl Fn() -> bool) -> bool {
-    (0..LOOKS).any(|_| {
+/// Whether `happened` becomes true within [`SPINS_PER_YIELD`] spins.
+fn spin_until(happened: impl Fn() -> bool) -> bool {
+    (0..SPINS_PER_YIELD).any(|_| {
         let happened = happened();
         if !happened {
             spin_loop();

@@ -1,4 +1,4 @@
-//! No number in a file makes the reader allocate more than the file's length at once.
+//! No number in a file causes a single allocation larger than the file.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -8,7 +8,7 @@ use qk256::gguf::Gguf;
 use crate::raw::{Raw, array, entry, info, sample, string};
 use testing::test;
 
-/// The system's allocator, noting the largest allocation of each thread.
+/// The system allocator. It records the largest allocation of each thread.
 struct Noting;
 
 thread_local! {
@@ -16,19 +16,19 @@ thread_local! {
 }
 
 fn note(bytes: usize) {
-    // A thread that is ending has nothing left to note.
+    // `try_with` fails in a thread that is ending, which has nothing to record.
     let _ = LARGEST.try_with(|largest| largest.set(largest.get().max(bytes)));
 }
 
 #[global_allocator]
 static ALLOCATOR: Noting = Noting;
 
-// SAFETY: every call goes to the system's allocator with the caller's own arguments; noting a number
-// in a thread-local without destructor neither allocates nor unwinds.
+// SAFETY: every call is forwarded to the system allocator with the arguments of the caller. Storing a number in a
+// thread-local without a destructor neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Noting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size());
-        // SAFETY: the caller's promise about `layout` is the one that `System` asks for.
+        // SAFETY: the requirements on `layout` are those of `System`, and the caller fulfils them.
         unsafe { System.alloc(layout) }
     }
 
@@ -44,14 +44,14 @@ unsafe impl GlobalAlloc for Noting {
     }
 }
 
-/// The largest single allocation while `bytes` are parsed, in bytes, and whether they are valid.
+/// The largest single allocation in bytes while `bytes` are parsed, and whether they are valid.
 fn largest_allocation(bytes: &[u8]) -> (usize, bool) {
     LARGEST.set(0);
     let valid = Gguf::parse(bytes).is_ok();
     (LARGEST.get(), valid)
 }
 
-/// Error messages have a fixed part that a tiny file does not outweigh.
+/// Allowance in bytes for error messages, which can be larger than a tiny file.
 const MESSAGE: usize = 4096;
 
 #[track_caller]
@@ -123,7 +123,7 @@ fn as_many_of_the_smallest_entries_as_fit() {
     assert!(modest(
         &Raw::new(vec![], infos.clone(), vec![0; 32 * 20_000]).build()
     ));
-    // Without the data the lists alone must not outweigh the file.
+    // Without tensor data, too, the lists must not be larger than the file.
     assert!(!modest(&Raw::new(vec![], infos, vec![]).build()));
     let together: Vec<_> = (0..20_000).map(|n| info(&key(n), &[1], 24, 0)).collect();
     assert!(!modest(&Raw::new(vec![], together, vec![0]).build()));

@@ -1,5 +1,4 @@
-//! Damage of every kind to a valid file: an error with field and offset, or a valid view; never a
-//! panic.
+//! Damaged files give an error with field and offset, or a valid view, and never a panic.
 
 use proptest::prelude::*;
 
@@ -61,7 +60,7 @@ fn any_byte_changed_is_an_error_or_a_valid_file() {
     );
 }
 
-/// Numbers that counts, lengths, offsets and ids go wrong with.
+/// Boundary values for counts, lengths, offsets and ids.
 fn interesting() -> impl Strategy<Value = u64> {
     prop_oneof![
         0u64..64,

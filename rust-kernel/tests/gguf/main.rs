@@ -1,5 +1,5 @@
-//! The GGUF reader and writer: against bytes laid out by hand, against damaged and hostile bytes,
-//! against each other, and against files that bitnet.cpp wrote.
+//! Tests of the GGUF reader and writer with hand-written bytes, with damaged bytes, against each other, and with files
+//! written by bitnet.cpp.
 
 mod allocation;
 #[path = "../../fuzz/src/lib.rs"]

@@ -1,5 +1,4 @@
-//! Each kind of damage to header and metadata is refused with its field, its offset and what was
-//! found.
+//! Each kind of damage to header and metadata is reported with its field, its offset and the value found.
 
 use qk256::gguf::{Gguf, Problem};
 

@@ -1,5 +1,4 @@
-//! Each kind of damage to tensor infos, and to what places the data, is refused with its field, its
-//! offset and what was found.
+//! Each kind of damage to tensor infos and data offsets is reported with its field, its offset and the value found.
 
 use qk256::gguf::{GgmlType, Gguf, MAX_DIMS, Problem, ValueType};
 
@@ -46,7 +45,7 @@ fn alignment() {
         assert_eq!(gguf.tensor("a").unwrap().bytes().len(), good as usize);
         assert_eq!(gguf.tensor("b").unwrap().bytes(), [7; 8]);
     }
-    // A huge alignment puts the data behind the end of the file, and nothing is allocated for it.
+    // A huge alignment places the data past the end of the file. Nothing is allocated for it.
     let raw = Raw::new(
         vec![alignment(1 << 31)],
         vec![info("a", &[2], 0, 0)],
@@ -185,7 +184,7 @@ fn offsets() {
         shown.contains("of \"a\"") && shown.contains("tensor \"b\""),
         "{shown}"
     );
-    // Types of unknown size overlap only where they start together.
+    // Tensors of unknown size overlap only if they start at the same offset.
     let same = with_infos(vec![info("a", &[4], 36, 32), info("b", &[4], 36, 32)], 64);
     let problem = Problem::Overlap {
         next: "b".to_owned(),

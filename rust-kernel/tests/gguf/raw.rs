@@ -1,19 +1,18 @@
-//! Files put together byte by byte, with nothing of the crate's writer, so that any field can be
-//! wrong.
+//! Files built byte by byte, without the writer of the crate, so that any field can be invalid.
 
 use qk256::gguf::{GgufError, Problem};
 
-/// The parts of a file as they are written; [`build`](Raw::build) joins them.
+/// The encoded parts of a file. [`build`](Raw::build) concatenates them.
 #[derive(Clone)]
 pub(crate) struct Raw {
     pub(crate) magic: [u8; 4],
     pub(crate) version: u32,
-    /// Counts that differ from the number of parts, if any.
+    /// Overrides of the counts in the header.
     pub(crate) tensor_count: Option<u64>,
     pub(crate) metadata_count: Option<u64>,
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) infos: Vec<Vec<u8>>,
-    /// What the start of the data is padded to.
+    /// Alignment of the start of the data.
     pub(crate) alignment: usize,
     pub(crate) data: Vec<u8>,
 }
@@ -52,10 +51,10 @@ impl Raw {
         bytes
     }
 
-    /// Where the first metadata entry starts.
+    /// Offset of the first metadata entry.
     pub(crate) const ENTRIES: u64 = 24;
 
-    /// Where tensor info `index` starts.
+    /// Offset of tensor info `index`.
     pub(crate) fn info_at(&self, index: usize) -> u64 {
         let entries: usize = self.entries.iter().map(Vec::len).sum();
         let infos: usize = self.infos[..index].iter().map(Vec::len).sum();
@@ -89,8 +88,8 @@ pub(crate) fn info(name: &str, dims: &[u64], type_id: u32, offset: u64) -> Vec<u
     bytes
 }
 
-/// A valid file with one metadata entry of each type, arrays of each kind, and three tensors whose
-/// data is in another order than their infos. It ends with the last byte of the last tensor.
+/// A valid file with one metadata entry of each type, arrays of each kind, and three tensors whose data has another
+/// order than their infos. It ends with the last byte of the last tensor.
 pub(crate) fn sample() -> Raw {
     let nested = [
         array(9, 1, &array(1, 2, &[255, 1])),
@@ -136,7 +135,7 @@ pub(crate) fn sample() -> Raw {
     Raw::new(entries, infos, data)
 }
 
-/// Field, offset and problem of a malformed file, after the checks that hold for every error.
+/// Field, offset and problem of a malformed file. The checks for all errors are run before.
 pub(crate) fn malformed(bytes: &[u8]) -> (String, u64, Problem) {
     match crate::fuzz::check_gguf(bytes) {
         Err(GgufError::Malformed {
@@ -150,13 +149,13 @@ pub(crate) fn malformed(bytes: &[u8]) -> (String, u64, Problem) {
     }
 }
 
-/// Asserts that the file is refused for this one reason.
+/// Asserts that the file is rejected for this reason.
 #[track_caller]
 pub(crate) fn refused(raw: &Raw, field: &str, offset: u64, problem: Problem) {
     assert_eq!(malformed(&raw.build()), (field.to_owned(), offset, problem));
 }
 
-/// A file of one metadata entry.
+/// A file with one metadata entry.
 pub(crate) fn with_entry(entry: Vec<u8>) -> Raw {
     Raw::new(vec![entry], Vec::new(), Vec::new())
 }

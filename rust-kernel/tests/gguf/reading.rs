@@ -1,4 +1,4 @@
-//! A file laid out by hand reads as it was laid out.
+//! A hand-written file is read correctly.
 
 use qk256::gguf::{GgmlType, Gguf, GgufError, Value, ValueType};
 
@@ -62,20 +62,20 @@ fn the_sample_reads_as_it_was_laid_out() {
 }
 
 #[test]
-fn what_belongs_to_no_tensor_is_told() {
+fn unused_ranges_are_reported() {
     let raw = sample();
     let bytes = raw.build();
     let gguf = Gguf::parse(&bytes).unwrap();
-    // 66 bytes and the padding to 96 would do for a span of 128.
+    // The tensor has 66 bytes, padded to 96, in a span of 128.
     let middle = gguf.tensor("middle.tq2_0").unwrap().span();
     let gap = middle.start + 66..middle.end;
     assert_eq!(gguf.unused(), std::slice::from_ref(&gap));
     let last = gguf.tensor("last.f32").unwrap().span();
-    for (behind, told) in [(8, false), (9, true), (5000, true)] {
+    for (behind, reported) in [(8, false), (9, true), (5000, true)] {
         let mut longer = bytes.clone();
         longer.resize(bytes.len() + behind, 1);
         let gguf = Gguf::parse(&longer).unwrap();
-        let wanted = told.then_some(last.end..longer.len());
+        let wanted = reported.then_some(last.end..longer.len());
         assert_eq!(gguf.unused().get(1).cloned(), wanted);
         assert_eq!(gguf.tensor("last.f32").unwrap().data().unwrap().len(), 24);
     }

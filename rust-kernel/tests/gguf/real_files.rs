@@ -1,4 +1,4 @@
-//! Files on disk, and those that bitnet.cpp itself wrote.
+//! Files on disk, including files written by bitnet.cpp.
 
 use std::fs;
 use std::io::Write;
@@ -17,7 +17,7 @@ fn real_files_parse() {
         assert!(gguf.tensor_count() > 0);
         assert!(gguf.find_tensor("token_embd.weight").is_some());
         for tensor in gguf.tensors() {
-            // A wrong block size in the table would show as a gap of an alignment or more.
+            // With a wrong block size in the table there would be a gap of at least the alignment.
             let span = tensor.bytes().len();
             if let Some(nominal) = tensor.nominal_bytes() {
                 assert!(
@@ -117,7 +117,7 @@ fn errors_of_opening_name_the_path() {
 fn metadata_stay_what_was_checked_whatever_is_written_to_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.gguf");
-    // Longer than what is read of a file at first.
+    // Longer than the part of a file that is copied at first.
     let words = "word ".repeat(40_000);
     let mut builder = Builder::default();
     builder.metadata("words", words.as_str()).unwrap();

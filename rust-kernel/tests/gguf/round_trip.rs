@@ -1,4 +1,4 @@
-//! What the writer writes, the reader reads.
+//! The reader reads what the writer has written.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use qk256::gguf::{ALIGNMENT_KEY, ArrayBuf, Builder, GgmlType, Gguf, Value, Value
 use std::io::Write;
 use testing::test;
 
-/// A value that owns what it needs.
+/// An owned value.
 #[derive(Debug, Clone)]
 enum Owned {
     Number(Value<'static>),
@@ -105,7 +105,7 @@ fn matrices() -> impl Strategy<Value = Matrix> {
     )
 }
 
-/// Names in no order, each with what it stands for.
+/// Items with unique names, in no particular order.
 fn named<T: std::fmt::Debug>(
     items: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Vec<(String, T)>> {

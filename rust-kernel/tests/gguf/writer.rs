@@ -1,4 +1,4 @@
-//! The writer: its bytes, and what it refuses.
+//! Tests of the writer: the bytes it writes, and its errors.
 
 use std::io::{self, Write};
 
@@ -101,7 +101,7 @@ fn an_empty_file_is_a_file() {
         .unwrap();
     let gguf = Gguf::parse(&file).unwrap();
     assert_eq!((gguf.metadata_count(), gguf.tensor_count()), (0, 0));
-    // Padding is needed by tensors alone.
+    // Only tensors need padding.
     assert!(Gguf::parse(&file[..24]).is_ok());
 }
 
@@ -146,7 +146,7 @@ fn declarations_that_the_reader_would_refuse() {
     }
     let error = tensor(&[256], GgmlType::I2_S, 0);
     assert!(matches!(error, WriteError::NoData { name } if name == "c"));
-    // Nothing refused stands in the file.
+    // Rejected declarations are not in the file.
     assert_eq!(
         finish(builder.start(Vec::new()).unwrap()).unwrap().len(),
         by_hand().len()
@@ -172,7 +172,7 @@ fn lengths_and_order_of_the_data() {
         };
         assert_eq!(found, given as u64);
     }
-    // Refused even where the callback swallows the sink's refusal.
+    // Rejected even if the callback ignores the error of the sink.
     let careless = |sink: &mut dyn Write| {
         sink.write_all(&[1; 4])?;
         let _ = sink.write_all(&[2; 4]);
@@ -211,7 +211,7 @@ fn lengths_and_order_of_the_data() {
     assert!(matches!(error, WriteError::TooLarge), "{error}");
 }
 
-/// A sink that takes a byte a call, and only so many.
+/// A sink that accepts one byte per call, up to a limit.
 struct Narrow {
     taken: Vec<u8>,
     room: usize,

@@ -2,7 +2,7 @@
 
 use proc_macro::{Delimiter, TokenStream, TokenTree};
 
-/// Registers a function without arguments as a test, with what it needs from the machine.
+/// Registers a function without arguments as a test, with its needs.
 ///
 /// ```ignore
 /// use testing::{MODELS, test};
@@ -29,7 +29,7 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     item.into_iter().chain(registration).collect()
 }
 
-/// What stands in `needs(...)`; empty without arguments.
+/// The tokens in `needs(...)`; empty without arguments.
 fn needs(arguments: TokenStream) -> Result<TokenStream, &'static str> {
     let tokens: Vec<TokenTree> = arguments.into_iter().collect();
     match tokens.as_slice() {

@@ -1,9 +1,9 @@
-//! How fast whole models are: prefill and decode, the Rust forward pass and the oracles in turn.
+//! Benchmarks of whole models: prefill and decode, with the Rust forward pass and the oracles interleaved.
 //!
 //! # Glossary
 //!
-//! - **prefill**: all tokens of a prompt in one go, into an empty context.
-//! - **decode**: one token after that prompt; the context is rewound for the next.
+//! - **prefill**: evaluates all tokens of a prompt at once, into an empty context.
+//! - **decode**: evaluates one token after that prompt. The context is rewound afterwards.
 
 pub mod report;
 mod run;

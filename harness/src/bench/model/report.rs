@@ -1,12 +1,12 @@
-//! What a run of the model bench comes to, as data.
+//! The report of the model bench.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bench::doubt::{self, Conditions, Doubt};
-use crate::bench::report::{Roofs, Timing, Versus};
+use crate::bench::doubt::{self, Conditions, Doubt, Timed};
+use crate::bench::timing::{Roofs, Timing, Versus};
 
-/// What a run of the model bench measured.
+/// The results of a run of the model bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelReport {
@@ -16,7 +16,7 @@ pub struct ModelReport {
     pub model: BenchedModel,
     /// One row for each phase and number of threads.
     pub rows: Vec<ModelRow>,
-    /// What could not take part, with reasons.
+    /// Participants and cases that were skipped, with reasons.
     pub skipped: Vec<String>,
 }
 
@@ -24,54 +24,54 @@ pub struct ModelReport {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BenchedModel {
-    /// The recipe or the file, as it was asked for.
+    /// The recipe or the file, as named on the command line.
     pub name: String,
     /// SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// Its `general.architecture`.
+    /// Value of `general.architecture`.
     pub architecture: String,
-    /// Ids of the kernels that multiply its ternary matrices.
+    /// Ids of the kernels that multiply the ternary matrices.
     pub kernels: Vec<String>,
-    /// Bytes of the matrices that every decode reads.
+    /// Size in bytes of the matrices that every decode reads.
     pub weight_bytes: usize,
 }
 
-/// What is timed.
+/// The timed phases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// A prompt in one go.
+    /// A prompt evaluated at once.
     Prefill,
     /// One token after the prompt.
     Decode,
 }
 
-/// A phase on so many threads.
+/// A phase with a number of threads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelRow {
     /// The phase.
     pub phase: Phase,
-    /// Tokens of a call.
+    /// Number of tokens in a call.
     pub tokens: usize,
-    /// Positions decoded before.
+    /// Number of positions in the context before the call.
     pub context: usize,
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
-    /// The time of the Rust side.
+    /// The time of the Rust implementation.
     pub time: Timing,
-    /// Tokens that the Rust side computes in a second.
+    /// Tokens per second of the Rust implementation.
     pub tokens_per_second: f64,
-    /// Against each oracle.
+    /// Comparisons with the oracles.
     pub oracles: Vec<Versus>,
-    /// What no forward pass can beat.
+    /// Limits of the machine for this row.
     pub roofs: Roofs,
-    /// Why the times cannot be relied on, if anything speaks against them.
+    /// Reasons why the times are unreliable, if any.
     pub doubts: Vec<Doubt>,
 }
 
 impl Phase {
-    /// Both, in the order of a run.
+    /// All phases, in the order of a run.
     pub const ALL: [Phase; 2] = [Phase::Prefill, Phase::Decode];
 
     /// `prefill` or `decode`.
@@ -87,12 +87,12 @@ impl ModelReport {
     /// Sets the doubts of every row.
     pub fn doubt(&mut self, conditions: Conditions) {
         for row in &mut self.rows {
-            row.doubts = doubt::of_model(row, &self.build, conditions);
+            row.doubts = doubt::of_row(row, &self.build, conditions);
         }
     }
 
-    /// How many times faster the row is than the same phase on one thread, if that was measured: the Rust side, and
-    /// reading alone. Samples were not taken in turn, so there is no interval.
+    /// The speed-up over one thread, if that was measured: of the Rust implementation, and of reading alone. These
+    /// samples were not interleaved, so there is no interval.
     pub fn scaling(&self, row: &ModelRow) -> Option<(f64, f64)> {
         let is_single = |other: &&ModelRow| other.threads == 1 && other.phase == row.phase;
         let single = self.rows.iter().find(is_single)?;
@@ -106,11 +106,29 @@ impl ModelReport {
         })
     }
 
-    /// Rows in which the Rust side and an oracle computed different logits.
+    /// Rows in which the logits of the Rust implementation and of an oracle differ.
     pub fn disagreements(&self) -> impl Iterator<Item = (&ModelRow, &Versus)> {
         self.rows
             .iter()
             .flat_map(|row| row.oracles.iter().map(move |versus| (row, versus)))
             .filter(|(_, versus)| !versus.agrees())
+    }
+}
+
+impl Timed for ModelRow {
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
+    fn time(&self) -> &Timing {
+        &self.time
+    }
+
+    fn oracles(&self) -> &[Versus] {
+        &self.oracles
+    }
+
+    fn roofs(&self) -> &Roofs {
+        &self.roofs
     }
 }

@@ -1,10 +1,9 @@
-//! Runs prefill and decode on each number of threads.
+//! Runs prefill and decode with each number of threads.
 
 use std::path::Path;
 use std::time::Duration;
 
 use cpp_shim::Oracle;
-use indicatif::ProgressBar;
 use qk256::gguf::Gguf;
 use qk256::model::{LoadParams, Model};
 
@@ -13,55 +12,53 @@ use super::runner::{Decoder, RUST, Room, failed};
 use crate::bench::figures::{self, Work};
 use crate::bench::plan::{Effort, Extent};
 use crate::bench::report::build;
-use crate::bench::roof::{Crew, MultiplyAdd};
+use crate::bench::roof::{MultiplyAdd, Pool};
 use crate::bench::turns::{Runner, take_turns};
-use crate::implementation::SideError;
+use crate::implementation::ImplementationError;
 use crate::interrupt;
 use crate::model;
 use crate::probe::Random;
+use crate::progress::Progress;
 
-/// Bursts of a multiply-add in one call.
+/// Number of multiply-add bursts in a call.
 const BURSTS: usize = 64;
 
-/// How often the bar shows that time goes by.
-const TICK: Duration = Duration::from_millis(200);
-
-/// What to run.
+/// Parameters of a run.
 pub struct ModelBench<'a> {
     /// The model file.
     pub model: &'a model::Model,
-    /// How it was asked for.
+    /// The model as named on the command line.
     pub name: String,
-    /// Oracles that the forward pass is measured against.
+    /// Oracles to compare with.
     pub oracles: Vec<Oracle>,
-    /// Numbers of threads.
+    /// Numbers of threads to run with.
     pub threads: Vec<usize>,
-    /// How much.
+    /// Extent of the run.
     pub extent: Extent,
-    /// What could not take part so far, with reasons.
+    /// Participants skipped so far, with reasons.
     pub skipped: Vec<String>,
-    /// Takes a step for each row.
-    pub progress: ProgressBar,
+    /// Progress bar with one step for each row.
+    pub progress: Progress,
 }
 
-/// What all rows share.
+/// Data that all rows share.
 struct Benched<'b, 'm> {
     model: &'m Model<'m>,
-    /// What a decode reads, one matrix after the other.
+    /// Bytes of the matrices that a decode reads.
     matrices: &'b [&'b [u8]],
-    /// Multiplications of an activation with a weight, for each token.
+    /// Number of multiplications of an activation with a weight for each token.
     multiply_adds: u64,
     roof: Option<MultiplyAdd>,
     prompt: &'b [u32],
 }
 
 impl ModelBench<'_> {
-    /// Runs both phases on each number of threads, and reports.
+    /// Runs both phases with each number of threads and returns the report.
     ///
     /// # Errors
     ///
-    /// [`SideError::Failed`] if a side cannot open the model or decode.
-    pub fn run(self) -> Result<ModelReport, SideError> {
+    /// [`ImplementationError::Failed`] if an implementation cannot open the model or decode.
+    pub fn run(self) -> Result<ModelReport, ImplementationError> {
         let gguf = self.model.gguf();
         let model = Model::load(&gguf, &LoadParams::default())
             .map_err(|error| failed(RUST, "load", error))?;
@@ -83,7 +80,6 @@ impl ModelBench<'_> {
         };
         self.progress
             .set_length((self.threads.len() * Phase::ALL.len()) as u64);
-        self.progress.enable_steady_tick(TICK);
         let mut rows = Vec::new();
         for &threads in &self.threads {
             if interrupt::asked() {
@@ -91,7 +87,7 @@ impl ModelBench<'_> {
             }
             self.rows(&benched, threads, &mut rows)?;
         }
-        self.progress.finish_and_clear();
+        self.progress.finish();
         let mut report = ModelReport {
             build: build().into(),
             model: BenchedModel {
@@ -112,13 +108,13 @@ impl ModelBench<'_> {
         Ok(report)
     }
 
-    /// Both phases in the same contexts, so that decoding finds the prompt there.
+    /// Runs both phases in the same contexts, so that decoding finds the prompt there.
     fn rows(
         &self,
         benched: &Benched<'_, '_>,
         threads: usize,
         rows: &mut Vec<ModelRow>,
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         let room = Room {
             positions: benched.prompt.len() + 1,
             threads,
@@ -132,7 +128,7 @@ impl ModelBench<'_> {
             if interrupt::asked() {
                 break;
             }
-            self.progress.set_message(phase.name());
+            self.progress.set_part(phase.name());
             rows.push(self.row(benched, phase, threads, &mut decoders)?);
             self.progress.inc(1);
         }
@@ -145,12 +141,12 @@ impl ModelBench<'_> {
         phase: Phase,
         threads: usize,
         decoders: &mut [Decoder<'_>],
-    ) -> Result<ModelRow, SideError> {
+    ) -> Result<ModelRow, ImplementationError> {
         let (context, tokens) = match phase {
             Phase::Prefill => (0, benched.prompt),
             Phase::Decode => (benched.prompt.len(), &benched.prompt[..1]),
         };
-        let crew = Crew::new(threads)?;
+        let pool = Pool::new(threads)?;
         let ids: Vec<String> = decoders.iter().map(|decoder| decoder.id().into()).collect();
         let mut logits = vec![Vec::new(); decoders.len()];
         let decoding = decoders.iter_mut().zip(&mut logits);
@@ -163,23 +159,23 @@ impl ModelBench<'_> {
             .collect();
         runners.push(Box::new(|calls| {
             for _ in calls {
-                crew.read(|matrix| benched.matrices[matrix], 0..benched.matrices.len());
+                pool.read(|matrix| benched.matrices[matrix], 0..benched.matrices.len());
             }
             Ok(())
         }));
         if let Some(roof) = benched.roof {
-            let crew = &crew;
+            let pool = &pool;
             runners.push(Box::new(move |calls| {
-                crew.multiply_add(roof, BURSTS * calls.len());
+                pool.multiply_add(roof, BURSTS * calls.len());
                 Ok(())
             }));
         }
         let times = take_turns(&mut runners, &self.extent.model_effort())?;
         drop(runners);
 
-        let (of_sides, of_roofs) = times.split_at(ids.len());
-        let own = (&of_sides[0], logits[0].as_slice());
-        let others = ids.iter().zip(of_sides).zip(&logits).skip(1);
+        let (of_participants, of_roofs) = times.split_at(ids.len());
+        let own = (&of_participants[0], logits[0].as_slice());
+        let others = ids.iter().zip(of_participants).zip(&logits).skip(1);
         let oracles = others
             .map(|((id, times), logits)| figures::versus(id, (times, logits.as_slice()), own))
             .collect();
@@ -205,7 +201,7 @@ impl ModelBench<'_> {
 }
 
 impl Extent {
-    /// Tokens of the prompt.
+    /// Number of tokens in the prompt.
     const fn prompt(self) -> usize {
         match self {
             Extent::Full => 128,
@@ -213,7 +209,7 @@ impl Extent {
         }
     }
 
-    /// How long each row takes.
+    /// Time spent on each row.
     const fn model_effort(self) -> Effort {
         match self {
             Extent::Full => Effort {
@@ -225,8 +221,8 @@ impl Extent {
     }
 }
 
-/// The bytes of each matrix that a decode reads as a whole, and its weights. Of an embedding that is no output matrix
-/// it reads a row.
+/// The bytes and the number of weights of each matrix that a decode reads completely. An embedding that is not the
+/// output matrix is left out, because a decode reads only one row of it.
 fn matrices<'a>(gguf: &Gguf<'a>) -> impl Iterator<Item = (&'a [u8], usize)> {
     let untied = gguf.find_tensor("output.weight").is_some();
     gguf.tensors()
@@ -238,7 +234,7 @@ fn matrices<'a>(gguf: &Gguf<'a>) -> impl Iterator<Item = (&'a [u8], usize)> {
         })
 }
 
-/// Tokens without structure.
+/// Pseudo-random tokens.
 fn prompt(len: usize, vocabulary: usize) -> Vec<u32> {
     let mut random = Random::new(0, "bench/prompt");
     (0..len).map(|_| random.below(vocabulary) as u32).collect()

@@ -1,40 +1,43 @@
-//! Both sides of a run: a context that computes the same tokens again and again, and keeps its last logits.
+//! The participants of a run. Each has a context that evaluates the same tokens repeatedly and keeps the last logits.
 
 use std::path::Path;
 
 use cpp_shim::{Oracle, Session, SessionParams};
 use qk256::model::{Context, ContextParams, Model, NoTrace};
 
-use crate::implementation::SideError;
+use crate::implementation::ImplementationError;
 
-/// Id of the Rust side where something goes wrong.
+/// Id of the Rust implementation in errors.
 pub(super) const RUST: &str = "qk256";
 
-/// A failure of a side.
-pub(super) fn failed(side: &str, operation: &'static str, reason: impl ToString) -> SideError {
-    SideError::Failed {
-        side: side.into(),
-        operation,
-        reason: reason.to_string(),
-    }
+/// Wraps an error of an implementation.
+pub(super) fn failed(
+    implementation: &str,
+    operation: &'static str,
+    reason: impl ToString,
+) -> ImplementationError {
+    ImplementationError::failed(implementation, operation, reason)
 }
 
-/// How long contexts are, and on how many threads they compute.
+/// Size of the contexts and number of threads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
-    /// Positions that fit, and tokens that are computed in one go.
+    /// Size of the context in positions, and number of tokens evaluated at once.
     pub(super) positions: usize,
     pub(super) threads: usize,
 }
 
-/// Somebody who decodes.
+/// A context of the Rust implementation or of an oracle.
 pub(super) enum Decoder<'m> {
     Rust(Context<'m>),
     Oracle(String, Session),
 }
 
 impl<'m> Decoder<'m> {
-    pub(super) fn rust(model: &'m Model<'m>, room: Room) -> Result<Decoder<'m>, SideError> {
+    pub(super) fn rust(
+        model: &'m Model<'m>,
+        room: Room,
+    ) -> Result<Decoder<'m>, ImplementationError> {
         let params = ContextParams {
             n_ctx: room.positions,
             n_ubatch: room.positions,
@@ -51,7 +54,7 @@ impl<'m> Decoder<'m> {
         oracle: &Oracle,
         model: &Path,
         room: Room,
-    ) -> Result<Decoder<'m>, SideError> {
+    ) -> Result<Decoder<'m>, ImplementationError> {
         let fit = |n: usize| u32::try_from(n).map_err(|error| failed(oracle.id(), "open", error));
         let positions = fit(room.positions)?;
         let params = SessionParams {
@@ -73,14 +76,14 @@ impl<'m> Decoder<'m> {
         }
     }
 
-    /// Decodes `tokens` after the first `context` positions, which are decoded already. `logits` becomes those of all
-    /// tokens, one after the other.
+    /// Decodes `tokens` after the first `context` positions, which must be decoded already. Sets `logits` to those of
+    /// all tokens, `tokens.len() x vocabulary`, row-major.
     pub(super) fn decode(
         &mut self,
         context: usize,
         tokens: &[u32],
         logits: &mut Vec<f32>,
-    ) -> Result<(), SideError> {
+    ) -> Result<(), ImplementationError> {
         match self {
             Decoder::Rust(rust) => {
                 rust.rewind(context);

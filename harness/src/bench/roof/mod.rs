@@ -1,7 +1,7 @@
-//! The roofs: what no kernel can beat on this machine in this run, measured on the same threads.
+//! The roofs: limits of this machine for every kernel, measured in the same run with the same threads.
 //!
-//! - the **read roof**: bytes of weights that so many threads read in order, from wherever they lie;
-//! - the **multiply-add roof**: int8 products that an instruction set adds up on registers alone.
+//! - the **read roof**: the rate at which the threads read the weights in order, from cache or memory;
+//! - the **multiply-add roof**: the rate at which an instruction set accumulates int8 products in registers.
 
 mod multiply_add;
 mod read;
@@ -9,37 +9,33 @@ mod read;
 pub(super) use multiply_add::MultiplyAdd;
 use rayon::ThreadPool;
 
-use crate::implementation::SideError;
+use crate::implementation::ImplementationError;
 
-/// Name of the roofs where something goes wrong.
-const SIDE: &str = "roof";
+/// Id of the roofs in errors.
+const ROOF_ID: &str = "roof";
 
-/// Threads that all do the same.
-pub(super) struct Crew {
+/// A pool of threads that run the same function.
+pub(super) struct Pool {
     pool: Option<ThreadPool>,
     threads: usize,
 }
 
-impl Crew {
-    /// `threads` threads, started now; 1 is the calling thread.
+impl Pool {
+    /// Starts `threads` threads. With 1, the calling thread is used.
     ///
     /// # Errors
     ///
-    /// [`SideError::Failed`] if they cannot be started.
-    pub(super) fn new(threads: usize) -> Result<Crew, SideError> {
+    /// [`ImplementationError::Failed`] if they cannot be started.
+    pub(super) fn new(threads: usize) -> Result<Pool, ImplementationError> {
         let start = || rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = (threads > 1).then(start).transpose();
-        Ok(Crew {
-            pool: pool.map_err(|error| SideError::Failed {
-                side: SIDE.into(),
-                operation: "start",
-                reason: error.to_string(),
-            })?,
+        Ok(Pool {
+            pool: pool.map_err(|error| ImplementationError::failed(ROOF_ID, "start", error))?,
             threads,
         })
     }
 
-    /// Runs `work` on every thread, with the thread's number, and waits for all.
+    /// Runs `work` on every thread, with the index of the thread, and waits for all.
     fn all(&self, work: impl Fn(usize) + Sync) {
         match &self.pool {
             None => work(0),
@@ -49,7 +45,7 @@ impl Crew {
         }
     }
 
-    /// Reads each of the buffers once, every thread its own part.
+    /// Reads each buffer once. Every thread reads its own part.
     pub(super) fn read<'a>(
         &self,
         buffers: impl Fn(usize) -> &'a [u8] + Sync,
@@ -65,7 +61,7 @@ impl Crew {
         });
     }
 
-    /// `bursts` bursts of multiply-adds on every thread.
+    /// Executes `bursts` multiply-add bursts on every thread.
     pub(super) fn multiply_add(&self, instruction: MultiplyAdd, bursts: usize) {
         self.all(|_| instruction.run(bursts));
     }
@@ -78,10 +74,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_thread_of_the_crew_works_once() {
+    fn every_thread_of_the_pool_works_once() {
         for threads in 1..4 {
             let seen: Vec<AtomicUsize> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
-            Crew::new(threads).unwrap().all(|thread| {
+            Pool::new(threads).unwrap().all(|thread| {
                 seen[thread].fetch_add(1, Ordering::Relaxed);
             });
             assert!(seen.iter().all(|seen| seen.load(Ordering::Relaxed) == 1));

@@ -1,17 +1,17 @@
-//! int8 multiply-adds on registers: the least that an instruction set has to execute for a product of integers.
+//! int8 multiply-adds in registers: the minimum that an instruction set must execute for an integer product.
 //!
-//! Each step is one dependency chain's worth of instructions, and enough chains run side by side to hide the latency.
-//! Inputs pass through [`black_box`], and each result feeds the next, so that no step can be left out.
+//! Each step executes the instructions of one dependency chain. Enough chains are interleaved to hide the latency.
+//! Inputs pass through [`black_box`], and each result feeds the next step, so the compiler cannot remove any.
 
 use std::hint::black_box;
 
 use qk256::kernel::Isa;
 
-/// Chains side by side: latency times throughput of the slowest pair of instructions known (5 cycles, 2 a cycle), and
-/// few enough for 16 registers.
+/// Number of interleaved chains: latency times throughput of the slowest known pair of instructions (5 cycles, 2 per
+/// cycle), and few enough for 16 registers.
 const CHAINS: usize = 12;
 
-/// Steps of all chains in a burst.
+/// Number of steps of all chains in a burst.
 const STEPS: usize = 4096;
 
 /// The multiply-add of an instruction set that this CPU has.
@@ -20,16 +20,16 @@ pub(in crate::bench) struct MultiplyAdd(&'static Instruction);
 
 #[derive(Debug)]
 struct Instruction {
-    /// What is executed in a step.
+    /// Names of the instructions in a step.
     name: &'static str,
-    /// The kernels that it is the roof of.
+    /// The instruction sets of the kernels that this roof applies to.
     isas: &'static [Isa],
-    /// Products of int8 that a step adds up.
+    /// Number of int8 products that a step accumulates.
     products: usize,
     burst: Burst,
 }
 
-/// A burst, which needs the CPU features of the instruction set that it is compiled for.
+/// A burst. It requires the CPU features of the instruction set that it is compiled for.
 #[derive(Debug)]
 struct Burst {
     isa: Isa,
@@ -37,7 +37,7 @@ struct Burst {
 }
 
 impl MultiplyAdd {
-    /// The roof of kernels for `isa`, if this CPU has the instructions.
+    /// The multiply-add of kernels for `isa`, if this CPU supports the instructions.
     pub(in crate::bench) fn of(isa: Isa) -> Option<MultiplyAdd> {
         let instruction = INSTRUCTIONS
             .iter()
@@ -46,12 +46,12 @@ impl MultiplyAdd {
         there.then_some(MultiplyAdd(instruction))
     }
 
-    /// The instructions.
+    /// Names of the instructions.
     pub(in crate::bench) fn name(self) -> &'static str {
         self.0.name
     }
 
-    /// Multiply-adds of a burst.
+    /// Number of multiply-adds in a burst.
     pub(in crate::bench) fn burst_products(self) -> u64 {
         (CHAINS * STEPS * self.0.products) as u64
     }
@@ -59,7 +59,7 @@ impl MultiplyAdd {
     /// Executes `bursts` bursts.
     pub(in crate::bench) fn run(self, bursts: usize) {
         for _ in 0..bursts {
-            // SAFETY: `of`, the only constructor, saw that this CPU has what the burst needs.
+            // SAFETY: `of`, the only constructor, checked that this CPU has the features that the burst requires.
             unsafe { (self.0.burst.run)() }
         }
     }
@@ -107,7 +107,7 @@ mod x86_64 {
         },
     ];
 
-    /// A burst: `$step` maps a chain's register and an operand that stays to the chain's next register.
+    /// Defines a burst. `$step` maps a chain's register and a constant operand to the chain's next register.
     macro_rules! burst {
         ($isa:ident: $name:ident, $($body:tt)+) => {
             const $name: Burst = {
@@ -131,7 +131,7 @@ mod x86_64 {
         };
     }
 
-    /// Every CPU of this architecture has SSE2, which no instruction set of kernels has to name.
+    /// Every CPU of this architecture has SSE2, so kernels do not name it.
     const SSE2: Burst = {
         #[target_feature(enable = "sse2")]
         fn run() {
@@ -179,8 +179,8 @@ mod aarch64 {
         },
     ];
 
-    /// A burst of one instruction, written out: the compiler would take the product of operands that stay out of the
-    /// loop, and has no stable intrinsic for `sdot`.
+    /// Defines a burst of one instruction in inline assembly. The compiler would hoist the product of constant operands
+    /// out of the loop, and there is no stable intrinsic for `sdot`.
     macro_rules! burst {
         ($isa:ident: $name:ident, $instruction:literal) => {
             const $name: Burst = {
@@ -190,7 +190,8 @@ mod aarch64 {
                         let mut sums = [vdupq_n_s8(0); CHAINS];
                         for _ in 0..STEPS {
                             for sum in &mut sums {
-                                // SAFETY: one instruction of the function's own features, on registers alone.
+                                // SAFETY: the instruction belongs to the features that the function enables, and uses
+                                // registers only.
                                 unsafe {
                                     asm!(
                                         $instruction,

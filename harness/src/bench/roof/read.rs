@@ -1,15 +1,15 @@
-//! Reading bytes as fast as loads go.
+//! Reads bytes at the full rate of loads.
 
-/// Bytes that are folded together: eight registers of AVX2, sixteen of the baseline.
+/// Bytes per step: eight registers of AVX2 or sixteen of the baseline.
 const STRIDE: usize = 256;
 
 const WORD: usize = size_of::<u64>();
 
-/// All bytes, added up as 64-bit words that wrap, so that none can be left unread.
+/// The wrapping sum of all bytes as 64-bit words. It depends on every byte, so no load can be removed.
 pub(super) fn fold(bytes: &[u8]) -> u64 {
     #[cfg(target_arch = "x86_64")]
     if qk256::kernel::Avx2::detect().is_some() {
-        // SAFETY: the token proves the features.
+        // SAFETY: the token proves that this CPU has the features.
         return unsafe { fold_avx2(bytes) };
     }
     fold_baseline(bytes)
@@ -17,7 +17,7 @@ pub(super) fn fold(bytes: &[u8]) -> u64 {
 
 #[cfg(target_arch = "x86_64")]
 qk256::compiled_for! { Avx2:
-    /// The same loop, compiled for registers of 32 bytes: a core's caches deliver no more at a time.
+    /// The same loop compiled for registers of 32 bytes, the most that a core's caches deliver at once.
     fn fold_avx2(bytes: &[u8]) -> u64 {
         fold_baseline(bytes)
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_byte_stays_unread() {
+    fn every_byte_is_read() {
         for len in [0, 1, STRIDE - 1, STRIDE, 3 * STRIDE + 17] {
             let mut bytes = vec![7; len];
             let before = fold(&bytes);

@@ -1,24 +1,24 @@
-//! What the cells of bench tables show.
+//! The cells of bench tables.
 
 use crate::bench::doubt::{self, Doubt};
 use crate::bench::report::{Roofs, Versus};
 use crate::wording::{percent, ratio};
 
-/// The columns that every bench table ends with: the oracles, the roofs and the gain of threads.
+/// The last columns of every bench table: oracles, roofs and speed-up by threads.
 pub(super) struct Comparisons<'r>(Vec<&'r str>);
 
 impl<'r> Comparisons<'r> {
-    /// With these oracles.
+    /// Columns for these oracles.
     pub(super) fn with(oracles: &'r [String]) -> Comparisons<'r> {
         Comparisons(oracles.iter().map(String::as_str).collect())
     }
 
-    /// The headings, after those of the table's own columns.
+    /// The table's own headings followed by these columns' headings.
     pub(super) fn headings(&self, own: &[&'r str]) -> Vec<&'r str> {
         [own, &self.0, &["of the roof", "to 1 thread", "in doubt"]].concat()
     }
 
-    /// The cells of a row, after its own.
+    /// The row's own cells followed by the cells of these columns.
     pub(super) fn cells(
         &self,
         mut own: Vec<String>,
@@ -33,19 +33,19 @@ impl<'r> Comparisons<'r> {
     }
 }
 
-/// The ratio to an oracle, with its interval.
+/// The ratio to an oracle with its confidence interval.
 fn versus(all: &[Versus], oracle: &str) -> String {
     let versus = all.iter().find(|versus| versus.oracle == oracle);
     versus.map_or("-".into(), |versus| ratio(&versus.ratio))
 }
 
-/// The share of the lower roof.
+/// The fraction of the tighter roof.
 fn roof(roofs: &Roofs) -> String {
     let (roof, share) = roofs.nearest();
     format!("{} {}", percent(share.value), roof.name())
 }
 
-/// What more threads gain: the row, and reading alone.
+/// The speed-up by threads: of the row, and of reading alone.
 fn scaling(scaling: Option<(f64, f64)>) -> String {
     scaling.map_or("-".into(), |(own, read)| {
         format!("{own:.2}x (read {read:.2}x)")

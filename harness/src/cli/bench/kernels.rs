@@ -1,4 +1,4 @@
-//! `harness bench` without a model: kernels, one row for each case.
+//! `harness bench` without a model: times kernels, one row for each case.
 
 use std::io::Write;
 
@@ -15,11 +15,11 @@ use crate::cli::terminal::bad;
 use crate::cli::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::participant::Reference;
 use crate::receipt::{
     BenchParameters, BenchSection, Environment, Receipt, Recorder, Section, Work,
 };
 use crate::shard::Shard;
-use crate::side::Reference;
 use crate::wording::seconds;
 
 pub(super) fn run(
@@ -38,7 +38,7 @@ pub(super) fn run(
     Ok(exit(report.rows.len(), disagrees, &report.skipped, out))
 }
 
-/// Times the kernels, and makes a receipt of that if one is wanted.
+/// Times the kernels, and makes a receipt if `wants_receipt`.
 pub(super) fn time(args: &BenchArgs, wants_receipt: bool) -> Result<Timed<Report>, CliError> {
     let recorder = Recorder::start();
     let kernels = kernels(&args.kernel_ids)?;
@@ -77,7 +77,7 @@ pub(super) fn time(args: &BenchArgs, wants_receipt: bool) -> Result<Timed<Report
     })
 }
 
-/// The fastest kernel of each format, and those that were asked for.
+/// The fastest kernel of each format and the requested ones.
 fn kernels(ids: &[String]) -> Result<Vec<&'static Kernel>, CliError> {
     let mut kernels: Vec<&Kernel> = FORMATS.iter().map(|format| kernel::best(format)).collect();
     for id in ids {
@@ -126,7 +126,7 @@ fn print(timed: &Timed<Report>, out: &mut dyn Write) -> Result<(), CliError> {
         writeln!(
             out,
             "a call on {threads} thread{plural} costs {} {time} before any arithmetic",
-            cost.side
+            cost.implementation
         )?;
     }
     for reason in &report.skipped {
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernels_are_the_fastest_and_those_asked_for_once() {
+    fn kernels_are_the_fastest_and_the_requested_ones_once() {
         let fastest = kernels(&[]).unwrap();
         assert_eq!(fastest.len(), FORMATS.len());
         let again = kernels(&[fastest[0].id().into(), "i2_s.group64.scalar".into()]).unwrap();

@@ -1,4 +1,4 @@
-//! `harness bench --model`: the forward pass of a model, a row for each phase and number of threads.
+//! `harness bench --model`: times the forward pass of a model, one row for each phase and number of threads.
 
 use std::io::Write;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::receipt::{
 use crate::shard::Shard;
 use crate::wording::seconds;
 
-/// The recipe of the model where none was named: real layers in a file that is quickly made.
+/// The default recipe: layers of real size in a file that is generated quickly.
 pub(super) const DEFAULT_RECIPE: &str = "2b-4t-small-vocab";
 
 pub(super) fn run(
@@ -42,7 +42,7 @@ pub(super) fn run(
     Ok(exit(report.rows.len(), disagrees, &report.skipped, out))
 }
 
-/// Times the model, and makes a receipt of that if one is wanted.
+/// Times the model, and makes a receipt if `wants_receipt`.
 pub(super) fn time(
     args: &BenchArgs,
     name: &str,
@@ -56,7 +56,7 @@ pub(super) fn time(
     let compared: Vec<String> = references
         .into_iter()
         .filter(|reference| reference.compared)
-        .map(|reference| reference.side.id().to_owned())
+        .map(|reference| reference.implementation.id().to_owned())
         .collect();
     let oracles: Vec<Oracle> = cpp_shim::builds()
         .iter()
@@ -73,10 +73,10 @@ pub(super) fn time(
         threads: args.threads(),
         extent: args.extent(),
         skipped,
-        progress: style::progress(),
+        progress: style::ticking_progress(),
     };
     let report = bench.run();
-    // What may have kept a side from running is told first.
+    // A changed file explains a failure better than the failure itself, so it is reported first.
     opened.model.require_unchanged()?;
     let report = report?;
     let mut receipt = None;

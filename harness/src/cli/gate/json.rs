@@ -1,4 +1,4 @@
-//! The judgement for programs.
+//! JSON output of the gate.
 
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ struct CriterionResult<'a> {
 struct PointResult<'a> {
     what: &'a str,
     status: &'static str,
-    /// Why it failed or could not be judged; a note where it passed.
+    /// The reason for a failure or a missing judgement, or a note on success.
     reason: &'a str,
     findings: &'a [Finding],
 }
@@ -41,7 +41,7 @@ pub(super) fn of<'a>(case: &'a Case<'_>, judgement: &'a Judgement) -> GateResult
         criteria: answers
             .map(|(criterion, points)| CriterionResult {
                 name: criterion.name,
-                asks: criterion.asks,
+                asks: criterion.question,
                 points: points.iter().map(point).collect(),
             })
             .collect(),

@@ -1,4 +1,4 @@
-//! The judgement as JUnit XML: a suite for each criterion, a case for each point.
+//! JUnit output of the gate: a suite for each criterion, a test case for each point.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use super::plain;
 use crate::gate::{Judgement, Point, Status};
 use crate::printable;
 
-/// XML has no form for most control characters, escaped or not, and the library drops them: they are told instead.
+/// XML cannot represent most control characters, and the library drops them. They are escaped here instead.
 pub(super) fn write(judgement: &Judgement, out: &mut dyn Write) -> io::Result<()> {
     let mut report = Report::new("harness gate");
     for (criterion, points) in &judgement.answers {
@@ -24,8 +24,8 @@ pub(super) fn write(judgement: &Judgement, out: &mut dyn Write) -> io::Result<()
 fn case(criterion: &str, point: &Point) -> io::Result<TestCase> {
     let mut note = None;
     let status = match &point.status {
-        Status::Passed(said) => {
-            note = Some(said).filter(|said| !said.is_empty());
+        Status::Passed(printed) => {
+            note = Some(printed).filter(|printed| !printed.is_empty());
             TestCaseStatus::success()
         }
         Status::Failed(why) => {

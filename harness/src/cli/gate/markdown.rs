@@ -1,4 +1,4 @@
-//! The judgement as Markdown, for the summary of a CI run.
+//! Markdown output of the gate, for the summary of a CI run.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::{by_reason, counts, first_few, machines, plain};
 use crate::gate::{Case, Judgement, Point, Status};
 use crate::markdown::{self, text as escaped};
 
-/// Failures that are shown in full; the log and JUnit have all.
+/// Maximal number of failures shown in full. The log and JUnit show all.
 const SHOWN: usize = 25;
 
 pub(super) fn of(case: &Case<'_>, judgement: &Judgement) -> String {
@@ -86,9 +86,9 @@ fn told(
     reason: fn(&Status) -> Option<&String>,
 ) -> std::fmt::Result {
     let points = judgement.answers.iter().flat_map(|(_, points)| points);
-    let told =
+    let printed =
         points.filter_map(|point| Some((point.what.as_str(), reason(&point.status)?.as_str())));
-    let reasons = by_reason(told);
+    let reasons = by_reason(printed);
     if reasons.is_empty() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! `harness gate`: whether receipts are good enough to merge what they were made of.
+//! `harness gate`: judges receipts for CI.
 
 mod json;
 mod junit;
@@ -18,28 +18,30 @@ use crate::existing::Existing;
 use crate::exit::Exit;
 use crate::finding::Finding;
 use crate::gate::{Case, Judgement, Status, judge};
+use crate::wording::command;
 
 /// Judge receipts: verdicts, kernels that did not run, coverage lost and slowdowns against a baseline
 ///
-/// Every receipt is verified first; one that cannot be believed is an error (exit code 3), and so is a baseline. Several
-/// receipts add up: of other commands, models and machines, but of one commit. Red (exit code 1) is a difference, a
-/// planted mistake that survives, a listed divergence that is gone, a run that compared nothing, a missing shard, and
-/// whatever the baseline has and the receipts have not, unless their machines cannot run it, which is told. Slower is
-/// what is slower against the oracle of the same run, on the same CPU, by more than chance and by more than 3 %.
+/// Every receipt is verified first. An invalid receipt or baseline is an error (exit code 3). Several receipts are
+/// combined: they may be of different commands, models and machines, but must be of one commit. The gate fails (exit
+/// code 1) on a divergence, a mutant that survives, a known divergence that no longer reproduces, a run that compared
+/// nothing, a missing shard, and an entry of the baseline that the receipts lack. Entries that their machines cannot
+/// run are reported and do not fail. A row counts as slower if its ratio to the oracle, measured in the same run and on
+/// the same CPU as in the baseline, got worse by more than chance and by more than 3 %.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  harness gate check.json fuzz.json mistakes.json
+  harness gate check.json fuzz.json mutants.json
   harness gate receipts/ --markdown \"$GITHUB_STEP_SUMMARY\" --junit gate.xml
   unzip -p artifact.zip check.json | harness gate - --baseline reports/baseline.json")]
 pub(super) struct GateArgs {
-    /// Receipts, folders of them, or `-` for standard input
+    /// Receipts, folders of receipts, or `-` for standard input
     #[arg(required = true, value_name = "RECEIPT")]
     receipts: Vec<PathBuf>,
-    /// What the receipts have to cover
+    /// Baseline that the receipts must cover
     #[arg(long, value_name = "FILE", default_value = "reports/baseline.json")]
     baseline: PathBuf,
-    /// Write the judgement as Markdown to the end of this file
+    /// Append the judgement as Markdown to this file
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// Write the judgement as JUnit XML to this file
@@ -56,7 +58,7 @@ pub(super) fn run(args: &GateArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
             .transpose()
     };
     let junit = claim(&args.junit, Existing::Replace)?;
-    // A summary of a CI run is a file that its steps write to, one after the other.
+    // The steps of a CI run append to a common summary file.
     let markdown = claim(&args.markdown, Existing::Append)?;
     out.share(&destinations)?;
     let baseline = Baseline::read(&args.baseline)?;
@@ -87,7 +89,7 @@ pub(super) fn run(args: &GateArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
     Ok(Exit::from(&judgement))
 }
 
-/// What the machines were, in a few words.
+/// A short description of the machines.
 fn machines(case: &Case<'_>) -> String {
     let mut machines: Vec<String> = Vec::new();
     for arch in case.now.targets.keys() {
@@ -102,12 +104,12 @@ fn machines(case: &Case<'_>) -> String {
     machines.join(", ")
 }
 
-/// Points that say the same of different things: what they say, and of what.
+/// Groups points by reason: the reason and the names of its points.
 fn by_reason<'a>(
-    told: impl IntoIterator<Item = (&'a str, &'a str)>,
+    printed: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Vec<(&'a str, Vec<&'a str>)> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (what, reason) in told {
+    for (what, reason) in printed {
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, things)) => things.push(what),
             None => reasons.push((reason, vec![what])),
@@ -116,10 +118,10 @@ fn by_reason<'a>(
     reasons
 }
 
-/// How many of the same are shown before the rest is counted.
+/// Number of names shown before the rest is counted.
 const SHOWN: usize = 4;
 
-/// The first few of many, or all of them.
+/// The first names, or all of them.
 fn first_few(things: &[&str], all: bool) -> String {
     let most = if all { things.len() } else { SHOWN };
     let shown = things[..things.len().min(most)].join("; ");
@@ -129,10 +131,10 @@ fn first_few(things: &[&str], all: bool) -> String {
     }
 }
 
-/// A finding in plain lines.
+/// A finding as plain text.
 fn plain(finding: &Finding) -> io::Result<String> {
     let mut lines = Vec::new();
-    style::finding(finding, &finding.reproduce, &mut lines)?;
+    style::finding(finding, &command(&finding.reproduce), &mut lines)?;
     let lines = String::from_utf8_lossy(&lines);
     Ok(plain_text(&lines))
 }
@@ -149,7 +151,7 @@ fn counts(judgement: &Judgement) -> Vec<(&'static str, &'static str, [usize; 4])
                     Status::Skipped(_) => 3,
                 }] += 1;
             }
-            (criterion.name, criterion.asks, counts)
+            (criterion.name, criterion.question, counts)
         };
     judgement.answers.iter().map(count).collect()
 }

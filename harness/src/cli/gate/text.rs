@@ -1,4 +1,4 @@
-//! The judgement for people at a terminal.
+//! Terminal output of the gate.
 
 use std::io::{self, Write};
 
@@ -7,8 +7,9 @@ use crate::cli::style;
 use crate::cli::terminal::{bad, good, indented};
 use crate::gate::{Case, Judgement, Status};
 use crate::printable;
+use crate::wording::command;
 
-/// Prints everything but the verdict; of things that share a reason all, or the first few.
+/// Prints everything except the verdict. Names that share a reason are shown all or in part.
 pub(super) fn write(
     case: &Case<'_>,
     judgement: &Judgement,
@@ -37,7 +38,7 @@ pub(super) fn write(
             indented(why)
         )?;
         for finding in &point.findings {
-            style::finding(finding, &finding.reproduce, out)?;
+            style::finding(finding, &command(&finding.reproduce), out)?;
         }
     }
     for (criterion, points) in &judgement.answers {

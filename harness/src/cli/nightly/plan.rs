@@ -1,4 +1,4 @@
-//! What a night consists of: every recipe that the program has, and every other kind of work.
+//! The steps of a nightly run: a check of every recipe and all other commands.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,28 +8,28 @@ use crate::cli::CliError;
 use crate::shard::Shard;
 use crate::synth::{self, Plan};
 
-/// How much of everything.
+/// The extent of a nightly run.
 pub(super) struct Extent<'a> {
-    /// Recipes that were asked for; all if none.
+    /// The requested recipes; all if empty.
     pub(super) recipes: &'a [String],
-    /// How long random cases are tried.
+    /// Time limit of the fuzzer.
     pub(super) fuzz_time: Duration,
-    /// How many are tried instead.
+    /// Number of random cases instead of a time limit.
     pub(super) fuzz_cases: Option<u64>,
-    /// Whether mistakes are planted.
-    pub(super) mistakes: bool,
+    /// Whether mutants are run.
+    pub(super) mutants: bool,
     /// Whether kernels and a model are timed.
     pub(super) bench: bool,
-    /// Whether that is done for a short time.
+    /// Whether the benches run with `--quick`.
     pub(super) quick_bench: bool,
 }
 
-/// The steps of a shard, which write inputs that show a difference to `findings`. Whole steps are dealt out, those that take longest first, so that no shard gets them all; of
-/// random cases every shard has its part.
+/// The steps of a shard. Inputs of findings are written to `findings`. Steps are distributed over the shards, the
+/// longest first, so that no shard gets all long ones. Every shard runs its part of the random cases.
 ///
 /// # Errors
 ///
-/// [`CliError::Synth`] for a recipe that there is not.
+/// [`CliError::Synth`] for an unknown recipe.
 pub(super) fn plan(
     extent: &Extent<'_>,
     shard: Shard,
@@ -54,8 +54,8 @@ pub(super) fn plan(
         }
         _ => {}
     }
-    if extent.mistakes {
-        whole.push(step("mistakes", &["mistakes"]));
+    if extent.mutants {
+        whole.push(step("mutants", &["mutants"]));
     }
     for (name, recipe) in recipes {
         whole.push(Step {
@@ -64,7 +64,7 @@ pub(super) fn plan(
         });
     }
     let mut steps: Vec<Step> = shard.part(whole).collect();
-    // Checks come first, and what is timed is timed last, when nothing else can go wrong any more.
+    // Checks run first and benches last, so that an interruption loses only times.
     steps.sort_by_key(|step| std::cmp::Reverse(step.recipe.is_some()));
     let limit = match extent.fuzz_cases {
         Some(cases) => format!("--cases={cases}"),
@@ -80,7 +80,7 @@ pub(super) fn plan(
     Ok(steps)
 }
 
-/// The recipes, each by its name and as it was asked for, the largest model first.
+/// The recipes with their names and as given on the command line, the largest model first.
 fn by_size(asked_for: &[String]) -> Result<Vec<(String, String)>, CliError> {
     let names: Vec<String> = match asked_for {
         [] => synth::embedded()
@@ -111,7 +111,7 @@ mod tests {
         recipes: &[],
         fuzz_time: Duration::from_secs(600),
         fuzz_cases: None,
-        mistakes: true,
+        mutants: true,
         bench: true,
         quick_bench: false,
     };
@@ -122,12 +122,12 @@ mod tests {
     }
 
     #[test]
-    fn a_night_has_every_recipe_and_every_kind_of_work() {
+    fn a_nightly_run_has_every_recipe_and_every_kind_of_work() {
         let names = names(Shard::WHOLE);
         for (recipe, _) in synth::embedded() {
             assert!(names.contains(&format!("check-{recipe}")), "{recipe}");
         }
-        for work in ["fuzz", "mistakes", "bench", "bench-model"] {
+        for work in ["fuzz", "mutants", "bench", "bench-model"] {
             assert!(names.iter().any(|name| name == work), "{work}");
         }
     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_that_there_is_not_is_named() {
+    fn an_unknown_recipe_is_named() {
         let recipes = ["no-such-recipe".to_owned()];
         let extent = Extent {
             recipes: &recipes,

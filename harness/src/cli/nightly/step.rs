@@ -1,4 +1,4 @@
-//! A step of a night: a command of this program in a process of its own.
+//! A step of a nightly run: a command of this program in a separate process.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,33 +15,33 @@ use crate::interrupt;
 use crate::receipt::Receipt;
 use crate::verdict::Verdict;
 
-/// Where the output of steps goes, in the folder of the night.
+/// Subfolder for the outputs of steps.
 pub(super) const LOGS: &str = "logs";
 
-/// A command that leaves a receipt.
+/// A command that writes a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
-    /// Name of its receipt, without `.json`.
+    /// Name of the receipt, without `.json`.
     pub(super) name: String,
-    /// Recipe of the model that it needs as a file.
+    /// Recipe of the model file that the command needs.
     pub(super) recipe: Option<String>,
-    /// The command, without receipt and model.
+    /// The arguments, without those for receipt and model.
     pub(super) command: Vec<String>,
 }
 
-/// How a step ended.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Ended {
-    /// With a receipt.
+    /// The step wrote a receipt.
     Done {
-        /// What it says.
+        /// Verdict of the receipt.
         verdict: Verdict,
-        /// How long it took.
+        /// Duration in seconds.
         seconds: f64,
     },
-    /// Without one.
+    /// The step wrote no receipt.
     Failed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -57,16 +57,16 @@ impl Ended {
 }
 
 impl Step {
-    /// Where its receipt is.
+    /// Path of the receipt.
     pub(super) fn receipt(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{}.json", self.name))
     }
 
-    /// Runs the command to its end. An interruption is handed on to it, and waited for.
+    /// Runs the command to its end. An interruption is forwarded to it, and its end is awaited.
     ///
     /// # Errors
     ///
-    /// [`CliError`] if no step could run: the folder cannot be written to, or this program is gone.
+    /// [`CliError`] if no step can run, because the folder cannot be written to or the executable is missing.
     pub(super) fn run(&self, folder: &Path) -> Result<Ended, CliError> {
         let started = Instant::now();
         let (receipt, log) = (self.receipt(folder), self.log(folder));
@@ -74,7 +74,7 @@ impl Step {
             let path = path.to_owned();
             move |source| CliError::Write { path, source }
         };
-        // The receipt of another night must not pass for that of this one.
+        // A receipt of an earlier run must not be taken for that of this run.
         match fs::remove_file(&receipt) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(failed(&receipt)(error));
@@ -90,7 +90,8 @@ impl Step {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            // Ctrl-C on the terminal is for us alone: a second one would end the step before it has tidied up.
+            // The process group keeps Ctrl-C on the terminal from the step, because a second signal would end it before
+            // its clean-up.
             .process_group(0)
             .spawn()?;
         let status = wait(&mut child)?;
@@ -117,16 +118,16 @@ impl Step {
 fn wait(child: &mut Child) -> io::Result<ExitStatus> {
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     interrupt::ends_with(id);
-    let mut told = false;
+    let mut output_text = false;
     loop {
         if let Some(status) = child.try_wait()? {
             interrupt::ends_with(None);
             return Ok(status);
         }
-        if interrupt::asked() && !told {
-            told = true;
+        if interrupt::asked() && !output_text {
+            output_text = true;
             if let Some(id) = id {
-                // It may have ended just now, which is as well.
+                // An error means that the step has just ended.
                 let _ = kill_process(id, Signal::INT);
             }
         }
@@ -134,7 +135,7 @@ fn wait(child: &mut Child) -> io::Result<ExitStatus> {
     }
 }
 
-/// The last line that a step printed, or how it ended.
+/// The last line that a step printed, or its exit status.
 fn last_words(log: &Path, status: ExitStatus) -> String {
     let text = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

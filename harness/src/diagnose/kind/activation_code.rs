@@ -1,21 +1,21 @@
-//! Activations that are taken for other numbers, found by trying all 256 of them.
+//! Wrong activation codes, found by trying all 256.
 
 use qk256::format::QK256;
 
+use super::super::hypothesis::Hypothesis;
 use super::super::steps::Steps;
 use super::super::subject::Subject;
-use super::super::suspect::Suspect;
 use crate::case::Input;
 use crate::cause::Fault;
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
     taken_for(subject)
-        .and_then(|taken| suspect(subject, taken))
+        .and_then(|taken| hypothesis(subject, taken))
         .into_iter()
         .collect()
 }
 
-fn suspect(subject: &Subject<'_>, taken: Vec<i64>) -> Option<Suspect> {
+fn hypothesis(subject: &Subject<'_>, taken: Vec<i64>) -> Option<Hypothesis> {
     let wrong = || {
         (-128..128)
             .zip(&taken)
@@ -31,15 +31,15 @@ fn suspect(subject: &Subject<'_>, taken: Vec<i64>) -> Option<Suspect> {
         activation: Box::new(move |code| taken[(i64::from(code) + 128) as usize]),
         ..Steps::right(subject.format)
     };
-    Some(Suspect::by_steps(fault, steps))
+    Some(Hypothesis::by_steps(fault, steps))
 }
 
-/// What each activation code is taken for, from -128 on.
+/// The number that each activation code is decoded to, from -128 on.
 fn taken_for(subject: &Subject<'_>) -> Option<Vec<i64>> {
     let codebook = subject.format.codebook;
     let one = (0..subject.storable_codes()).find(|&code| codebook.raw(code) == 1)?;
     let cols = 2 * QK256;
-    // Each activation code in turn, in the first column of a row of its own.
+    // One activation row for each code, which is in the first column.
     let mut activations = vec![0; 256 * cols];
     for (row, code) in activations.chunks_exact_mut(cols).zip(-128i16..) {
         row[0] = code as i8;

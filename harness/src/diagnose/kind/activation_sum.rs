@@ -1,35 +1,35 @@
-//! How many times the sum of the activations is subtracted: what products make of a code beside what dots make of it.
+//! A wrong multiple of the activation sum, found by comparing products with dots.
 
 use qk256::format::QK256;
 
+use super::super::hypothesis::Hypothesis;
 use super::super::steps::Steps;
 use super::super::subject::Subject;
-use super::super::suspect::Suspect;
 use crate::case::Input;
 use crate::cause::Fault;
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
-    let suspect = |subtracted| {
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
+    let hypothesis = |subtracted| {
         let steps = Steps {
             subtracted,
             ..Steps::right(subject.format)
         };
-        Suspect::by_steps(Fault::ActivationSum { subtracted }, steps)
+        Hypothesis::by_steps(Fault::ActivationSum { subtracted }, steps)
     };
     subtracted(subject)
         .filter(|&times| times != 1)
-        .map(suspect)
+        .map(hypothesis)
         .into_iter()
         .collect()
 }
 
-/// How many times the sum is subtracted, if that is a whole number.
+/// How many times the sum is subtracted, if that is an integer.
 fn subtracted(subject: &Subject<'_>) -> Option<i64> {
     let codebook = subject.format.codebook;
     if codebook.offset() == 0 {
         return None;
     }
-    // 127 is quantized to itself, so that the product is an integer.
+    // 127 quantizes to itself, so the product is an integer.
     let mut activations = vec![0.0; 2 * QK256];
     activations[0] = 127.0;
     let product = subject.first(subject.constant(2, Input::Values(activations)))? / 127.0;

@@ -1,15 +1,15 @@
-//! Results of a batch that stand in each other's place.
+//! Permuted results of a batch.
 
+use super::super::hypothesis::{Guess, Hypothesis};
 use super::super::number::Number;
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::cause::Fault;
 
-/// Which activation row's results stand in place of one, in a batch of so many.
+/// The activation row whose results are stored in place of a row, in a batch of a given size.
 type Order = fn(usize, usize) -> usize;
 
-/// Ways in which batches come out of order.
+/// The known permutations.
 const ORDERS: [Order; 4] = [
     |batch, of| {
         if batch ^ 1 < of { batch ^ 1 } else { batch }
@@ -19,14 +19,14 @@ const ORDERS: [Order; 4] = [
     |batch, of| (batch + of - 1) % of,
 ];
 
-pub(super) fn suspects(_subject: &Subject<'_>, works: &[Work]) -> Vec<Suspect> {
+pub(super) fn hypotheses(_subject: &Subject<'_>, works: &[Work]) -> Vec<Hypothesis> {
     let mut shown: Vec<Vec<usize>> = works.iter().filter_map(order).collect();
-    // The smallest batch in which one way alone shows; in two activation rows all of them look alike.
+    // The smallest batch that identifies one permutation. With two activation rows all are equal.
     shown.sort_by_key(|order| (fitting(order).count() != 1, order.len()));
     let Some(order) = shown.into_iter().next() else {
         return Vec::new();
     };
-    let suspect = |known: Order| Suspect {
+    let hypothesis = |known: Order| Hypothesis {
         fault: Fault::BatchPermuted {
             order: order.clone(),
         },
@@ -38,17 +38,18 @@ pub(super) fn suspects(_subject: &Subject<'_>, works: &[Work]) -> Vec<Suspect> {
             }])
         }),
     };
-    fitting(&order).map(suspect).collect()
+    fitting(&order).map(hypothesis).collect()
 }
 
-/// The known ways in which an order comes about.
+/// The known permutations that produce an order.
 fn fitting(order: &[usize]) -> impl Iterator<Item = Order> {
     let fits =
         |known: &Order| (0..order.len()).all(|batch| known(batch, order.len()) == order[batch]);
     ORDERS.into_iter().filter(fits)
 }
 
-/// For each activation row the one whose results stand in its place; none if they are where they belong, or nowhere.
+/// For each activation row, the row whose results are stored in its place. None if the order is right or if some
+/// results are no row's.
 fn order(work: &Work) -> Option<Vec<usize>> {
     let (rows, batch) = (work.case.rows, work.case.batch);
     let stands_for = |place: usize| {

@@ -1,13 +1,13 @@
-//! Results of activation rows that lie another distance apart than the rows of the matrix.
+//! A wrong distance between the results of activation rows.
 
+use super::super::hypothesis::{Guess, Hypothesis};
 use super::super::number::Number;
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::case::Case;
 use crate::cause::Fault;
 
-/// What a stride may be taken from instead of the rows.
+/// Strides that an implementation may use instead of the number of rows.
 const STRIDES: [fn(&Case) -> usize; 5] = [
     |case| case.cols,
     |case| case.rows.next_multiple_of(4),
@@ -16,16 +16,16 @@ const STRIDES: [fn(&Case) -> usize; 5] = [
     |case| case.rows.next_multiple_of(256),
 ];
 
-pub(super) fn suspects(_subject: &Subject<'_>, works: &[Work]) -> Vec<Suspect> {
+pub(super) fn hypotheses(_subject: &Subject<'_>, works: &[Work]) -> Vec<Hypothesis> {
     let shown = |stride: &fn(&Case) -> usize| {
         let shows = |work: &&Work| shows(work, stride(&work.case));
         let work = works.iter().find(shows)?;
-        Some(suspect(*stride, &work.case))
+        Some(hypothesis(*stride, &work.case))
     };
     STRIDES.iter().filter_map(shown).collect()
 }
 
-/// Whether all results lie so far apart, and a wrong one is another's, which zeros alone would not be.
+/// Whether a wrong result is that of another place at this stride. Zeros are ignored, because they are in many places.
 fn shows(work: &Work, stride: usize) -> bool {
     let displaced = |(batch, row): (usize, usize)| {
         let actual = work.actual(batch, row);
@@ -36,7 +36,7 @@ fn shows(work: &Work, stride: usize) -> bool {
     stride != work.case.rows && work.is_finite() && work.places().any(displaced)
 }
 
-/// The results that are stored where the one of an activation row and a row belongs.
+/// The results that this stride stores in the place of an activation row and a weight row.
 fn stored(work: &Work, batch: usize, row: usize, stride: usize) -> impl Iterator<Item = Number> {
     let place = work.index(batch, row);
     (0..work.case.batch).filter_map(move |batch| {
@@ -48,12 +48,12 @@ fn stored(work: &Work, batch: usize, row: usize, stride: usize) -> impl Iterator
     })
 }
 
-fn suspect(stride: fn(&Case) -> usize, shown: &Case) -> Suspect {
+fn hypothesis(stride: fn(&Case) -> usize, shown: &Case) -> Hypothesis {
     let predict = move |work: &Work, batch: usize, row: usize| {
         if !work.is_finite() {
             return Guess::Right;
         }
-        // Where several are stored in one place, the order of the loops says which one stays.
+        // If several results share a place, the order of the loops decides which one remains.
         let mut numbers: Vec<Number> = stored(work, batch, row, stride(&work.case)).collect();
         if numbers.is_empty() {
             numbers.push(Number {
@@ -63,7 +63,7 @@ fn suspect(stride: fn(&Case) -> usize, shown: &Case) -> Suspect {
         }
         Guess::OneOf(numbers)
     };
-    Suspect {
+    Hypothesis {
         fault: Fault::BatchStride {
             stride: stride(shown),
             rows: shown.rows,

@@ -1,21 +1,21 @@
-//! Codes that mean other values, read off the dots of rows of one code with a single activation of 1.
+//! Wrong code values, derived from the dots of rows of one code with a single activation of 1.
 
 use qk256::format::QK256;
 
+use super::super::hypothesis::Hypothesis;
 use super::super::steps::Steps;
 use super::super::subject::Subject;
-use super::super::suspect::Suspect;
 use crate::case::Input;
 use crate::cause::Fault;
 
-/// The values of all codes that can be stored.
+/// The derived values of all storable codes.
 pub(super) struct Read {
     pub(super) values: Vec<i64>,
     pub(super) declared: Vec<i64>,
 }
 
 impl Read {
-    /// None if the side gives no such dots.
+    /// Derives the values. None if the implementation does not compute such dots.
     pub(super) fn of(subject: &Subject<'_>) -> Option<Read> {
         let codebook = subject.format.codebook;
         let mut one = vec![0; 2 * QK256];
@@ -29,7 +29,7 @@ impl Read {
         })
     }
 
-    /// The steps of a side that reads codes so.
+    /// The steps of an implementation with these code values.
     pub(super) fn steps(&self, subject: &Subject<'_>) -> Steps {
         let offset = i64::from(subject.format.codebook.offset());
         let raw: Vec<i64> = self.values.iter().map(|value| value + offset).collect();
@@ -39,7 +39,7 @@ impl Read {
         }
     }
 
-    /// Whether code 3 is the only one that is wrong.
+    /// Whether code 3 is the only wrong one.
     pub(super) fn only_three_differs(&self) -> bool {
         self.values.len() == 4
             && self.values[..3] == self.declared[..3]
@@ -47,16 +47,16 @@ impl Read {
     }
 }
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
     let wrong = |read: &Read| read.values != read.declared && !read.only_three_differs();
-    let suspect = |read: Read| {
+    let hypothesis = |read: Read| {
         let steps = read.steps(subject);
         let Read { values, declared } = read;
-        Suspect::by_steps(Fault::Codebook { values, declared }, steps)
+        Hypothesis::by_steps(Fault::Codebook { values, declared }, steps)
     };
     Read::of(subject)
         .filter(wrong)
-        .map(suspect)
+        .map(hypothesis)
         .into_iter()
         .collect()
 }

@@ -1,28 +1,35 @@
-//! Codes that are read from other slots, found by one-hot probing.
+//! Codes read from wrong slots, found by one-hot probing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use qk256::format::{Format, QK256, Slot, Storage, Weights};
 
+use super::super::hypothesis::Hypothesis;
 use super::super::steps::Steps;
 use super::super::subject::Subject;
-use super::super::suspect::Suspect;
 use crate::cause::{DisplacedSlot, Fault};
 use crate::probe::{Lut, SlotReading, derive};
 
-/// How many displaced slots are told.
-const TOLD: usize = 4;
+/// Maximal number of displaced slots reported.
+const MAX_REPORTED: usize = 4;
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
-    let derived = || derive(subject.side, subject.side, subject.format).ok();
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
+    let derived = || {
+        derive(
+            subject.implementation,
+            subject.implementation,
+            subject.format,
+        )
+        .ok()
+    };
     let derived = catch_unwind(AssertUnwindSafe(derived)).ok().flatten();
     derived
-        .and_then(|derived| suspect(subject, derived))
+        .and_then(|derived| hypothesis(subject, derived))
         .into_iter()
         .collect()
 }
 
-fn suspect(subject: &Subject<'_>, derived: Lut) -> Option<Suspect> {
+fn hypothesis(subject: &Subject<'_>, derived: Lut) -> Option<Hypothesis> {
     let declared = Lut::declared(subject.format).ok()?;
     let displaced = displaced(&derived, &declared);
     let is_read = |slot: &SlotReading| matches!(slot, SlotReading::At(_));
@@ -41,10 +48,10 @@ fn suspect(subject: &Subject<'_>, derived: Lut) -> Option<Suspect> {
         },
         None => Fault::Slots {
             displaced: displaced.len(),
-            first: displaced.into_iter().take(TOLD).collect(),
+            first: displaced.into_iter().take(MAX_REPORTED).collect(),
         },
     };
-    // A layout that cannot hold a shape, such as a tail of half its block, is still read slot by slot.
+    // If the known layout cannot hold a shape, such as a tail of half its block, the derived slots are used.
     let slots = derived.slots;
     let code = move |weights: &Weights<'_>, row, col| {
         let named = named.and_then(|format| in_format(&format, weights, row, col));
@@ -54,7 +61,7 @@ fn suspect(subject: &Subject<'_>, derived: Lut) -> Option<Suspect> {
         code: Box::new(code),
         ..Steps::right(subject.format)
     };
-    Some(Suspect::by_steps(fault, steps))
+    Some(Hypothesis::by_steps(fault, steps))
 }
 
 fn displaced(derived: &Lut, declared: &Lut) -> Vec<DisplacedSlot> {
@@ -69,16 +76,16 @@ fn displaced(derived: &Lut, declared: &Lut) -> Vec<DisplacedSlot> {
         .collect()
 }
 
-/// The code of a weight where the same bytes are read in another format, if that can hold the shape.
+/// The code of a weight if the bytes are read in another format. None if that format cannot hold the shape.
 fn in_format(format: &Format, weights: &Weights<'_>, row: usize, col: usize) -> Option<u8> {
     let (rows, cols) = (weights.rows(), weights.cols());
-    let storage = Storage::new(*format, weights.storage().flavour(), rows, cols).ok()?;
+    let storage = Storage::new(*format, weights.storage().variant(), rows, cols).ok()?;
     let slot = storage.slot(row, col);
     let byte = weights.bytes().get(slot.byte)?;
     Some(slot.digit.read(*byte))
 }
 
-/// The code of a weight where each block is read as the probed one. Slots are those of the first row of a panel.
+/// The code of a weight if each block is read like the probed one. Slots are those of the first row of a panel.
 fn in_slots(slots: &[SlotReading], weights: &Weights<'_>, row: usize, col: usize) -> Option<u8> {
     let storage = weights.storage();
     let block = col / QK256 * (QK256 / storage.unit_weights()) * storage.unit_bytes();

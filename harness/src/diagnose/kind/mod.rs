@@ -1,4 +1,4 @@
-//! The kinds of causes that results can show. A new kind is a file and a line in [`ALL`].
+//! The kinds of causes. A new kind is a file and a line in [`ALL`].
 
 mod activation_code;
 mod activation_sum;
@@ -16,67 +16,70 @@ mod threads;
 mod wrap;
 mod zero_activations;
 
+use super::hypothesis::Hypothesis;
 use super::subject::Subject;
-use super::suspect::Suspect;
 use super::work::Work;
 
-/// A kind of cause, by where its marks are found.
+/// A kind of cause, by the source of its evidence.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
-    /// In what a side answers to probes made for this kind.
-    Probed(fn(&Subject<'_>) -> Vec<Suspect>),
-    /// In the dots that a side answers to probes, or in products of the same, one activation row at a time or many.
-    ProbedInEachPath(fn(&Subject<'_>) -> Vec<Suspect>),
-    /// In the results of any case: those of the exam, or of a finding.
-    Seen(fn(&Subject<'_>, &[Work]) -> Vec<Suspect>),
+    /// Evidence is in the results of probes made for this kind.
+    Probed(fn(&Subject<'_>) -> Vec<Hypothesis>),
+    /// Evidence is in the dots of probes, or in dots derived from products, with one activation row at a time or many.
+    ProbedInEachPath(fn(&Subject<'_>) -> Vec<Hypothesis>),
+    /// Evidence is in the results of any case: the common probes or the case of a finding.
+    Seen(fn(&Subject<'_>, &[Work]) -> Vec<Hypothesis>),
 }
 
 use Kind::{Probed, ProbedInEachPath, Seen};
 
-/// Every kind: what predicts each number before what predicts that there is some, and of those the most specific first.
+/// All kinds. Kinds that predict each number come before kinds that predict only an error, and more specific kinds come
+/// first.
 pub(super) const ALL: &[Kind] = &[
-    ProbedInEachPath(code_three::suspects),
-    // Before the codebook, for which products of a side with one of these faults can be taken.
-    Probed(activation_sum::suspects),
-    Probed(scale::suspects),
-    ProbedInEachPath(codebook::suspects),
-    ProbedInEachPath(layout::suspects),
-    ProbedInEachPath(columns::suspects),
-    Probed(activation_code::suspects),
-    Seen(rows::suspects),
-    Seen(batch_order::suspects),
-    Seen(batch_stride::suspects),
-    Seen(wrap::suspects),
-    ProbedInEachPath(overread::suspects),
-    Probed(zero_activations::suspects),
-    Probed(not_finite::suspects),
-    Probed(threads::suspects),
+    ProbedInEachPath(code_three::hypotheses),
+    // Before the codebook, because products with one of these faults resemble those with a wrong codebook.
+    Probed(activation_sum::hypotheses),
+    Probed(scale::hypotheses),
+    ProbedInEachPath(codebook::hypotheses),
+    ProbedInEachPath(layout::hypotheses),
+    ProbedInEachPath(columns::hypotheses),
+    Probed(activation_code::hypotheses),
+    Seen(rows::hypotheses),
+    Seen(batch_order::hypotheses),
+    Seen(batch_stride::hypotheses),
+    Seen(wrap::hypotheses),
+    ProbedInEachPath(overread::hypotheses),
+    Probed(zero_activations::hypotheses),
+    Probed(not_finite::hypotheses),
+    Probed(threads::hypotheses),
 ];
 
 #[cfg(test)]
 mod tests {
-    use super::super::exam;
+    use super::super::probes;
     use super::*;
-    use crate::mistaken::MISTAKES;
+    use crate::mutant::MUTANTS;
 
-    /// A kind without a planted mistake that has it would be believed untried.
+    /// Every kind must have a mutant that tests it.
     #[test]
-    fn every_kind_suspects_a_planted_mistake_of_what_it_is() {
+    fn every_kind_has_a_hypothesis_for_its_mutant() {
         for (index, kind) in ALL.iter().enumerate() {
-            let suspected = MISTAKES.iter().any(|mistake| {
-                let candidate = mistake.candidates().next().expect("a mistake has a format");
+            let assumed = MUTANTS.iter().any(|mutant| {
+                let candidate = mutant.candidates().next().expect("a mutant has a format");
                 let subject = Subject {
-                    side: candidate.side.as_ref(),
+                    implementation: candidate.implementation.as_ref(),
                     format: candidate.format,
                 };
-                let suspects = match kind {
-                    Probed(suspects) | ProbedInEachPath(suspects) => suspects(&subject),
-                    Seen(suspects) => suspects(&subject, &exam::sit(&subject)),
+                let hypotheses = match kind {
+                    Probed(hypotheses) | ProbedInEachPath(hypotheses) => hypotheses(&subject),
+                    Seen(hypotheses) => hypotheses(&subject, &probes::run(&subject)),
                 };
-                let declared = mistake.fault_in(candidate.format.id);
-                suspects.iter().any(|suspect| suspect.fault == declared)
+                let declared = mutant.fault_in(candidate.format.id);
+                hypotheses
+                    .iter()
+                    .any(|hypothesis| hypothesis.fault == declared)
             });
-            assert!(suspected, "kind {index} names no planted mistake");
+            assert!(assumed, "kind {index} names no mutant");
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Activations that are NaN or infinite, and taken for numbers.
+//! NaN or infinite activations that are accepted.
 
 use qk256::format::QK256;
 
+use super::super::hypothesis::{Guess, Hypothesis};
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Suspect};
 use crate::case::Input;
 use crate::cause::Fault;
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
     let accepted = |activation: f32| {
         let mut values = vec![1.0; 2 * QK256];
         values[1] = activation;
         let result = subject.first(subject.constant(2, Input::Values(values)))?;
         (!result.is_nan()).then_some((activation, result))
     };
-    let suspect = |(activation, result): (f32, f64)| Suspect {
+    let hypothesis = |(activation, result): (f32, f64)| Hypothesis {
         fault: Fault::NotFiniteAccepted {
             activation: activation.to_string(),
             result: (result as f32).to_string(),
@@ -31,6 +31,6 @@ pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
         .into_iter()
         .filter_map(accepted)
         .take(1)
-        .map(suspect)
+        .map(hypothesis)
         .collect()
 }

@@ -1,10 +1,10 @@
-//! Rows that are read beyond their end, found by what the next activation row does to the results of one.
+//! Reads beyond the end of a row, found by the effect of the next activation row on the results.
 
-use qk256::format::{Flavour, QK256, ScaleRule};
+use qk256::format::{QK256, ScaleRule, StorageVariant};
 
+use super::super::hypothesis::{Guess, Hypothesis};
 use super::super::number::Number;
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::case::{Case, Input};
 use crate::cause::Fault;
@@ -13,13 +13,13 @@ use crate::tolerance::PREDICTION;
 /// Row lengths that end inside a block.
 const LENGTHS: [usize; 4] = [128, 300, 384, 640];
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
-    let flavours = [subject.format.native_flavour(), Flavour::PaddedRows];
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
+    let variants = [subject.format.native_variant(), StorageVariant::PaddedRows];
     let lengths = LENGTHS
         .iter()
-        .flat_map(|&cols| flavours.map(|flavour| (flavour, cols)));
+        .flat_map(|&cols| variants.map(|variant| (variant, cols)));
     let read: Vec<(usize, usize)> = lengths
-        .filter_map(|(flavour, cols)| Some((cols, columns(subject, flavour, cols)?)))
+        .filter_map(|(variant, cols)| Some((cols, columns(subject, variant, cols)?)))
         .collect();
     let Some(&(cols, columns)) = read.iter().find(|(cols, read)| read > cols) else {
         return Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
     };
     runs.filter(holds)
         .take(1)
-        .map(|run| Suspect {
+        .map(|run| Hypothesis {
             fault: Fault::ReadPastEnd {
                 cols,
                 read: columns,
@@ -42,10 +42,11 @@ pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
         .collect()
 }
 
-/// How many columns are read for a row with a 1 in its first column that a row with a single 1 follows.
-fn columns(subject: &Subject<'_>, flavour: Flavour, cols: usize) -> Option<usize> {
+/// Number of columns read, from pairs of activation rows: the first has a 1 in its first column, and the second has a
+/// single 1.
+fn columns(subject: &Subject<'_>, variant: StorageVariant, cols: usize) -> Option<usize> {
     let rows = 2 * subject.panel();
-    if !subject.serves(flavour, rows, cols) {
+    if !subject.serves(variant, rows, cols) {
         return None;
     }
     let beyond = QK256.min(cols);
@@ -55,14 +56,15 @@ fn columns(subject: &Subject<'_>, flavour: Flavour, cols: usize) -> Option<usize
         pair[cols + k] = 1;
     }
     let input = Input::Codes(activations);
-    let case = subject.case_in(flavour, rows, cols, vec![2; rows * cols], input);
+    let case = subject.case_in(variant, rows, cols, vec![2; rows * cols], input);
     let work = subject.answer(case)?;
     let reaches = |k: &usize| work.is_wrong(2 * k, 0);
     let farthest = (0..beyond).rfind(reaches);
     Some(cols + farthest.map_or(0, |k| k + 1))
 }
 
-/// The next activation row is multiplied with what follows in memory: the next row, if rows follow each other.
+/// Predicts that the start of the next activation row is multiplied with the bytes that follow the row: the next weight
+/// row, if rows are adjacent.
 fn predict(work: &Work, batch: usize, row: usize, run: usize) -> Guess {
     let Case {
         rows, cols, format, ..
@@ -71,7 +73,8 @@ fn predict(work: &Work, batch: usize, row: usize, run: usize) -> Guess {
     if beyond == 0 || batch + 1 == work.case.batch || !work.is_finite() {
         return Guess::Right;
     }
-    let rows_touch = work.case.flavour != Flavour::PaddedRows && format.layout.panel_rows() == 1;
+    let rows_touch =
+        work.case.variant != StorageVariant::PaddedRows && format.layout.panel_rows() == 1;
     if row + 1 == rows || !rows_touch || format.scale != ScaleRule::Tensor || beyond > cols {
         return Guess::Anything;
     }

@@ -1,8 +1,8 @@
-//! Rows that nobody computes: their results stay zero.
+//! Rows that are not computed, so their results stay zero.
 
+use super::super::hypothesis::{Guess, Hypothesis};
 use super::super::number::Number;
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::cause::Fault;
 
@@ -11,7 +11,7 @@ const ZERO: Number = Number {
     tolerance: 0.0,
 };
 
-pub(super) fn suspects(_subject: &Subject<'_>, works: &[Work]) -> Vec<Suspect> {
+pub(super) fn hypotheses(_subject: &Subject<'_>, works: &[Work]) -> Vec<Hypothesis> {
     let tallest = works
         .iter()
         .filter(|work| work.is_finite())
@@ -33,7 +33,7 @@ pub(super) fn suspects(_subject: &Subject<'_>, works: &[Work]) -> Vec<Suspect> {
     }
 }
 
-/// The rows whose results are zero for every activation row, where they should not be.
+/// The rows whose results are wrongly zero for every activation row.
 fn zeroed(work: &Work) -> Vec<usize> {
     let is_zeroed = |&row: &usize| {
         let batches = || 0..work.case.batch;
@@ -46,7 +46,7 @@ fn zeroed(work: &Work) -> Vec<usize> {
 fn stay_zero(
     fault: Fault,
     is_zero: impl Fn(usize, usize) -> bool + Send + Sync + 'static,
-) -> Suspect {
+) -> Hypothesis {
     let predict = move |work: &Work, _batch: usize, row: usize| {
         if work.is_finite() && is_zero(row, work.case.rows) {
             Guess::OneOf(vec![ZERO])
@@ -54,13 +54,13 @@ fn stay_zero(
             Guess::Right
         }
     };
-    Suspect {
+    Hypothesis {
         fault,
         predict: Box::new(predict),
     }
 }
 
-fn periodic(first: usize, every: usize, rows: usize) -> Suspect {
+fn periodic(first: usize, every: usize, rows: usize) -> Hypothesis {
     let fault = Fault::RowsZeroed {
         first,
         every: Some(every),
@@ -69,15 +69,15 @@ fn periodic(first: usize, every: usize, rows: usize) -> Suspect {
     stay_zero(fault, move |row, _| row % every == first)
 }
 
-fn single(first: usize, rows: usize) -> Suspect {
+fn single(first: usize, rows: usize) -> Hypothesis {
     let every = None;
     stay_zero(Fault::RowsZeroed { first, every, rows }, move |row, _| {
         row == first
     })
 }
 
-/// As [`single`], but the row counts from the end.
-fn last(first: usize, rows: usize) -> Suspect {
+/// Like [`single`], but the row is counted from the end.
+fn last(first: usize, rows: usize) -> Hypothesis {
     let every = None;
     let from_end = rows - first;
     stay_zero(Fault::RowsZeroed { first, every, rows }, move |row, of| {

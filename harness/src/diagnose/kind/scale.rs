@@ -1,31 +1,31 @@
-//! Scales that are not applied as they should be: with another factor, not at all, or read elsewhere.
+//! Wrong scales: off by a factor, not applied, or read from another place.
 
 use half::f16;
 use qk256::format::{QK256, ScaleRule, Weights};
 
+use super::super::hypothesis::{Hypothesis, Score};
 use super::super::steps::Steps;
 use super::super::subject::Subject;
-use super::super::suspect::{Score, Suspect};
 use crate::case::Input;
 use crate::cause::{Fault, six_digits};
 use crate::probe::Random;
 use crate::tolerance::PREDICTION;
 
-/// The scales that are tried.
+/// Scales to try.
 const SCALES: [f32; 4] = [0.25, 0.5, 2.0, 8.0];
 
-/// How far from its place a scale is looked for, in bytes.
+/// Largest distance in bytes at which a displaced scale is searched.
 const REACH: i64 = 64;
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
     constant(subject)
         .or_else(|| displaced(subject))
         .into_iter()
         .collect()
 }
 
-/// What a weight of value 1 becomes under each scale tells what is done with the scale.
-fn constant(subject: &Subject<'_>) -> Option<Suspect> {
+/// The products of a weight of value 1 under several scales show how the scale is applied.
+fn constant(subject: &Subject<'_>) -> Option<Hypothesis> {
     let mut activations = vec![0.0; 2 * QK256];
     activations[0] = 127.0;
     let weight = |scale: f32| {
@@ -66,9 +66,9 @@ fn constant(subject: &Subject<'_>) -> Option<Suspect> {
     }
 }
 
-/// A place near the scale from where all products of a case follow, the nearest first.
-fn displaced(subject: &Subject<'_>) -> Option<Suspect> {
-    let work = subject.answer(telling(subject))?;
+/// The nearest place around the scale that explains all products of a case.
+fn displaced(subject: &Subject<'_>) -> Option<Hypothesis> {
+    let work = subject.answer(distinct_case(subject))?;
     let offsets = (1..=REACH).flat_map(|bytes| [-bytes, bytes]);
     offsets
         .map(|bytes| {
@@ -77,15 +77,15 @@ fn displaced(subject: &Subject<'_>) -> Option<Suspect> {
                 scale_at(weights, index, bytes).unwrap_or(f64::NAN)
             })
         })
-        .find(|suspect| suspect.score(&work).is_some_and(is_whole))
+        .find(|hypothesis| hypothesis.score(&work).is_some_and(is_whole))
 }
 
 fn is_whole(score: Score) -> bool {
     score.wrong > 0 && score.explained == score.wrong
 }
 
-/// Products of matrices whose bytes differ everywhere.
-fn telling(subject: &Subject<'_>) -> crate::case::Case {
+/// A case of products whose bytes identify their position.
+fn distinct_case(subject: &Subject<'_>) -> crate::case::Case {
     let mut random = Random::new(1, "scale");
     let (rows, cols) = (4, 2 * QK256);
     let kinds = usize::from(subject.storable_codes());
@@ -106,13 +106,13 @@ fn by_scale(
     subject: &Subject<'_>,
     fault: Fault,
     scale: impl Fn(&Weights<'_>, usize) -> f64 + Send + Sync + 'static,
-) -> Suspect {
+) -> Hypothesis {
     let right = Steps::right(subject.format);
     let scale = Box::new(scale);
-    Suspect::by_steps(fault, Steps { scale, ..right })
+    Hypothesis::by_steps(fault, Steps { scale, ..right })
 }
 
-/// What stands `bytes` from a scale, read as one; the scale itself where the tensor has none inside.
+/// The bytes at a distance of `bytes` from a scale, read as a scale. If the tensor contains no scale, the scale itself.
 fn scale_at(weights: &Weights<'_>, index: usize, bytes: i64) -> Option<f64> {
     let storage = weights.storage();
     let Some(first) = storage.scale_offset() else {

@@ -1,21 +1,21 @@
-//! Results that are not the same with every number of threads.
+//! Results that depend on the number of threads.
 
 use qk256::format::QK256;
 
+use super::super::hypothesis::{Guess, Hypothesis};
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::case::{Case, Input};
 use crate::cause::Fault;
 use crate::probe::Random;
 
-/// Rows: enough for each thread to have several panels.
+/// Number of rows, so that each thread has several panels.
 const ROWS: usize = 64;
 
-/// How often each number of threads is tried, since a race may be won.
+/// Number of attempts for each number of threads, because a race does not always show.
 const TRIES: usize = 3;
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
     let mut random = Random::new(1, "threads");
     let cols = 2 * QK256;
     let codes = (0..ROWS * cols).map(|_| random.below(3) as u8).collect();
@@ -43,7 +43,7 @@ pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
     let shown = tries
         .filter_map(|threads| Some((threads, differ(&with(threads)?))))
         .find(|&(_, differ)| differ > 0);
-    let suspect = |(threads, differ)| Suspect {
+    let hypothesis = |(threads, differ)| Hypothesis {
         fault: Fault::Threads {
             threads,
             differ,
@@ -51,10 +51,10 @@ pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
         },
         predict: Box::new(predict),
     };
-    shown.map(suspect).into_iter().collect()
+    shown.map(hypothesis).into_iter().collect()
 }
 
-/// What a race does to a result is not told.
+/// The effect of a race on a result is unpredictable.
 fn predict(work: &Work, _batch: usize, _row: usize) -> Guess {
     if work.case.threads > 1 && !work.is_dots() && work.is_finite() {
         Guess::Anything

@@ -1,26 +1,26 @@
-//! Accumulators that wrap: what is lost is a multiple of two to the power of their bits.
+//! Accumulators that wrap: results are off by multiples of two to the power of their width.
 
 use qk256::format::ScaleRule;
 
+use super::super::hypothesis::{Guess, Hypothesis};
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::case::Input;
 use crate::cause::Fault;
 
-/// Bits of the accumulators that are suspected. Narrower ones would wrap everywhere, wider ones nowhere.
+/// Width in bits of the accumulators tested for. Narrower ones would wrap everywhere, wider ones nowhere.
 const BITS: u32 = 16;
 
-/// What results are off by multiples of.
+/// Results are off by multiples of this number.
 const MODULUS: f64 = (1u64 << BITS) as f64;
 
-/// Row lengths are tried in steps of so many columns.
+/// Step of the tried row lengths in columns.
 const STEP: usize = 128;
 
-/// The longest row tried.
+/// The longest row tried, in columns.
 const LONGEST: usize = 8704;
 
-pub(super) fn suspects(subject: &Subject<'_>, works: &[Work]) -> Vec<Suspect> {
+pub(super) fn hypotheses(subject: &Subject<'_>, works: &[Work]) -> Vec<Hypothesis> {
     let off = works
         .iter()
         .filter(|work| work.is_finite())
@@ -31,9 +31,9 @@ pub(super) fn suspects(subject: &Subject<'_>, works: &[Work]) -> Vec<Suspect> {
             };
             Some((work.case.cols, work.places().find_map(off)?))
         });
-    // Seen in some row; the shortest one tells how soon it happens.
+    // The fault was seen in some row. The shortest row shows where it begins.
     let shown = off.map(|seen| shortest(subject).unwrap_or(seen));
-    let suspect = |(cols, difference)| Suspect {
+    let hypothesis = |(cols, difference)| Hypothesis {
         fault: Fault::AccumulatorWraps {
             bits: BITS,
             cols,
@@ -41,15 +41,15 @@ pub(super) fn suspects(subject: &Subject<'_>, works: &[Work]) -> Vec<Suspect> {
         },
         predict: Box::new(predict),
     };
-    shown.map(suspect).into_iter().collect()
+    shown.map(hypothesis).into_iter().collect()
 }
 
-/// The shortest row of codes 2 and activations 127 that is off by a multiple, and by how much.
+/// Columns and error of the shortest row of codes 2 and activations 127 that is off by a multiple.
 fn shortest(subject: &Subject<'_>) -> Option<(usize, i64)> {
     let rows = subject.panel();
     let lengths = (STEP..=LONGEST).step_by(STEP);
     lengths
-        .filter(|&cols| subject.serves(subject.format.native_flavour(), rows, cols))
+        .filter(|&cols| subject.serves(subject.format.native_variant(), rows, cols))
         .find_map(|cols| {
             let input = Input::Codes(vec![127; cols]);
             let work = subject.answer(subject.case(rows, cols, vec![2; rows * cols], input))?;
@@ -57,7 +57,7 @@ fn shortest(subject: &Subject<'_>) -> Option<(usize, i64)> {
         })
 }
 
-/// Only sums that do not fit can wrap.
+/// Only a sum that exceeds the accumulator can wrap.
 fn predict(work: &Work, batch: usize, row: usize) -> Guess {
     let weights = work.weights();
     let term = |col: usize| {
@@ -71,13 +71,13 @@ fn predict(work: &Work, batch: usize, row: usize) -> Guess {
     }
 }
 
-/// What a result is off by, if that is what wrapping leaves.
+/// The error of a result, if it is a multiple of the modulus.
 fn wrapped(off: f64) -> Option<i64> {
     let nearest = (off / MODULUS).round() * MODULUS;
     (nearest != 0.0 && (off - nearest).abs() < 1.0).then_some(nearest as i64)
 }
 
-/// What a result is off by if its integer is off by 1, where one integer makes the result.
+/// The error of a result whose integer is off by 1, if the result depends on one integer.
 fn unit(work: &Work, batch: usize) -> Option<f64> {
     match work.case.format.scale {
         _ if work.is_dots() => Some(1.0),

@@ -1,17 +1,17 @@
-//! Activations that are all zero, whose scale has no inverse.
+//! Activations of zeros, whose scale has no inverse.
 
 use qk256::activation::ActivationKind;
 use qk256::format::QK256;
 
+use super::super::hypothesis::{Guess, Hypothesis};
 use super::super::subject::Subject;
-use super::super::suspect::{Guess, Suspect};
 use super::super::work::Work;
 use crate::case::Input;
 use crate::cause::Fault;
 
-pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
+pub(super) fn hypotheses(subject: &Subject<'_>) -> Vec<Hypothesis> {
     let result = subject.first(subject.constant(2, Input::Values(vec![0.0; 2 * QK256])));
-    let suspect = |result: f64| Suspect {
+    let hypothesis = |result: f64| Hypothesis {
         fault: Fault::ZeroActivations {
             result: result.to_string(),
         },
@@ -19,12 +19,12 @@ pub(super) fn suspects(subject: &Subject<'_>) -> Vec<Suspect> {
     };
     result
         .filter(|result| !result.is_finite())
-        .map(suspect)
+        .map(hypothesis)
         .into_iter()
         .collect()
 }
 
-/// Whatever shares an activation scale is quantized alone.
+/// Activations that share a scale are quantized independently of others.
 fn predict(work: &Work, batch: usize, _row: usize) -> Guess {
     let Input::Values(values) = &work.case.input else {
         return Guess::Right;

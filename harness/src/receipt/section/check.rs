@@ -1,80 +1,189 @@
-//! The ladder on a model.
+//! The section with the results of the levels on a model.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use serde_json::Value;
+
+use super::Contents;
 use super::shards::Shards;
-use crate::ladder::RungReport;
-use crate::outcome::Rung;
-use crate::receipt::layouts::LayoutRecord;
+use crate::check::{self, LevelReport};
+use crate::levels::Level;
+use crate::outcome::Outcome;
+use crate::probe::Lut;
+use crate::receipt::figures;
+use crate::receipt::pool::pool;
+use crate::receipt::run::{Run, Section};
 use crate::receipt::subject::InferenceInfo;
+use crate::receipt::validation::{ValidationError, require};
 use crate::verdict::Verdict;
 
-/// What a check came to.
+/// Results of a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckSection {
-    /// What runs it again.
+    /// Parameters that repeat the run.
     pub parameters: CheckParameters,
-    /// Which parts of it are here.
+    /// The shards that the section has.
     pub shards: Shards,
-    /// The first number of the file that is NaN or infinite, if a level that runs the model does not agree and there is
-    /// one.
+    /// The first NaN or infinity of the model file, if there is one and a level that runs the model does not agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_fault: Option<String>,
-    /// Verdict over all rungs.
+    /// Verdict over all levels.
     pub verdict: Verdict,
-    /// What each rung came to.
-    pub rungs: Vec<RungReport>,
-    /// Of a check that was merged, what each shard found, in ascending order; the rungs follow from that.
+    /// Results of each level, the lowest level first.
+    pub levels: Vec<LevelReport>,
+    /// In a merged check, the results of each shard in ascending order, from which `levels` is derived.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<CheckPart>,
-    /// How the model was run, if a rung asked for that.
+    /// How the model was run, if a level runs it.
     pub inference: Option<InferenceInfo>,
-    /// Of each format of the model, what is declared and what each oracle does, if rung `lut` was climbed.
-    pub layouts: Vec<LayoutRecord>,
-    /// Oracles that cannot run where it ran, with reasons.
+    /// For each format of the model, the declared table and the table derived from each oracle, if level `lut` was run.
+    pub layouts: Vec<FormatLut>,
+    /// Oracles that the machine of the run cannot run, with reasons.
     pub not_available: Vec<String>,
 }
 
-/// What runs a check again, beside the model.
+/// Parameters that repeat a check, apart from the model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckParameters {
-    /// Rungs, the lowest first.
-    pub rungs: Vec<Rung>,
-    /// Oracles that were asked for; all that can run if none.
+    /// Levels, the lowest first.
+    pub levels: Vec<Level>,
+    /// Requested oracles. If empty, all that can run.
     pub oracles: Vec<String>,
-    /// Kernels that were asked for; all of the model's types if none.
+    /// Requested kernels. If empty, all for the types of the model.
     pub kernels: Vec<String>,
-    /// Tokens that were asked for.
+    /// Requested tokens.
     pub tokens: Option<Vec<u32>>,
-    /// Text that was asked for.
+    /// Requested text.
     pub prompt: Option<String>,
-    /// Threads that each side decodes with.
+    /// Number of threads with which each implementation decodes.
     pub threads: usize,
     /// Seed of pseudo-random inputs.
     pub seed: u64,
 }
 
-/// What one shard found.
+/// The implementation of a [`FormatLut`] that is declared by the format, not derived from an oracle.
+pub const DECLARED: &str = "declared";
+
+/// The table of a format: codes, slots and scale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FormatLut {
+    /// Format id.
+    pub format: String,
+    /// [`DECLARED`], or the id of the oracle that the table was derived from.
+    pub implementation: String,
+    /// The table.
+    pub lut: Lut,
+}
+
+/// Results of one shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckPart {
-    /// Which, counted from 1.
+    /// Number of the shard, from 1.
     pub shard: u64,
-    /// What each rung came to.
-    pub rungs: Vec<RungReport>,
+    /// Results of each level.
+    pub levels: Vec<LevelReport>,
 }
 
 impl CheckSection {
-    /// What each shard found, in ascending order.
-    pub fn parts(&self) -> Vec<CheckPart> {
+    /// Number and results of each shard, in ascending order.
+    pub fn results(&self) -> Vec<(u64, &[LevelReport])> {
         if self.parts.is_empty() {
             let shard = self.shards.held.first().copied().unwrap_or(1);
-            let rungs = self.rungs.clone();
-            return vec![CheckPart { shard, rungs }];
+            return vec![(shard, self.levels.as_slice())];
         }
-        self.parts.clone()
+        let parts = self.parts.iter();
+        parts
+            .map(|part| (part.shard, part.levels.as_slice()))
+            .collect()
+    }
+
+    /// Results of each shard, in ascending order.
+    pub fn parts(&self) -> Vec<CheckPart> {
+        let results = self.results().into_iter();
+        results
+            .map(|(shard, levels)| CheckPart {
+                shard,
+                levels: levels.to_vec(),
+            })
+            .collect()
+    }
+}
+
+impl Contents for CheckSection {
+    fn section(&self) -> Section {
+        Section::Check
+    }
+
+    fn shards(&self) -> Shards {
+        self.shards.clone()
+    }
+
+    fn parameters(&self) -> Value {
+        super::json(&self.parameters)
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    fn comparisons(&self) -> u64 {
+        let outcomes = self.levels.iter().flat_map(|report| &report.outcomes);
+        let comparisons = outcomes.map(|outcome| outcome.measures.comparisons);
+        comparisons.fold(0, u64::saturating_add)
+    }
+
+    fn omissions(&self) -> Vec<(Option<Level>, String)> {
+        let outcomes = self.levels.iter().flat_map(|report| &report.outcomes);
+        let of_pair = |outcome: &Outcome| {
+            let omission = outcome.omitted.as_ref()?;
+            Some((Some(outcome.level), omission.to_string()))
+        };
+        let mut omissions = super::without_level(&self.not_available);
+        omissions.extend(outcomes.filter_map(of_pair));
+        omissions
+    }
+
+    fn derive(&mut self, runs: &[&Run]) {
+        let derive = |report: &mut LevelReport| {
+            *report = LevelReport::new(report.level, std::mem::take(&mut report.outcomes));
+        };
+        if self.parts.is_empty() {
+            self.levels.iter_mut().for_each(derive);
+        } else {
+            let levels = self.parts.iter_mut().flat_map(|part| &mut part.levels);
+            levels.for_each(derive);
+            self.shards.held = self.parts.iter().map(|part| part.shard).collect();
+            let all = self.parts.iter().flat_map(|part| &part.levels);
+            self.levels = pool(&all.collect::<Vec<_>>());
+        }
+        let model = runs.iter().find_map(|run| run.model.as_deref());
+        self.verdict = check::verdict(&self.levels, model.unwrap_or_default());
+    }
+
+    fn verify(&self, at: &str) -> Result<(), ValidationError> {
+        let parts = self.parts.iter().enumerate();
+        let lists = parts.map(|(i, part)| (format!("{at}.parts[{i}].levels"), &part.levels));
+        for (at, levels) in lists.chain([(format!("{at}.levels"), &self.levels)]) {
+            let run = levels.iter().map(|report| report.level);
+            let requested = self.parameters.levels.iter().copied();
+            require(run.eq(requested), &at, "are not the requested ones")?;
+            for (i, report) in levels.iter().enumerate() {
+                for (j, outcome) in report.outcomes.iter().enumerate() {
+                    let at = format!("{at}[{i}].outcomes[{j}]");
+                    require(
+                        outcome.level == report.level,
+                        &format!("{at}.level"),
+                        "differs from the level of its report",
+                    )?;
+                    figures::of_outcome(outcome, &at)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -1,41 +1,49 @@
-//! Random cases.
+//! The section with the results of random cases.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use serde_json::Value;
+
+use super::Contents;
 use super::shards::Shards;
 use crate::finding::Finding;
 use crate::fuzz::{Case, Difference, Summary};
+use crate::levels::Level;
+use crate::receipt::figures;
+use crate::receipt::run::{Run, Section};
+use crate::receipt::validation::{ValidationError, require};
+use crate::rerun::Rerun;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
 
-/// What a campaign came to.
+/// Results of a fuzz campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FuzzSection {
-    /// What runs it again.
+    /// Parameters that repeat the run.
     pub parameters: FuzzParameters,
-    /// Which parts of it are here.
+    /// The shards that the section has.
     pub shards: Shards,
     /// `divergent` if there is a finding, `skipped` if nothing was compared.
     pub verdict: Verdict,
-    /// Cases tried.
+    /// Number of cases.
     pub cases: u64,
-    /// Block comparisons.
+    /// Number of compared blocks.
     pub comparisons: u64,
-    /// Results of oracles that a known divergence explains.
+    /// Number of results of oracles that a known divergence explains.
     pub known_divergences: u64,
-    /// What each shard did, in ascending order.
+    /// Counts of each shard, in ascending order.
     pub parts: Vec<FuzzPart>,
-    /// Differences, by case.
+    /// Differences, sorted by case.
     pub findings: Vec<FuzzFinding>,
-    /// Oracles and kernels that cannot run where it ran, with reasons.
+    /// Oracles and kernels that the machine of the run cannot run, with reasons.
     pub not_available: Vec<String>,
 }
 
-/// What runs a campaign again.
+/// Parameters that repeat a fuzz campaign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FuzzParameters {
@@ -43,35 +51,35 @@ pub struct FuzzParameters {
     pub seed: u64,
     /// Index of the first case.
     pub start: u64,
-    /// Cases that were asked for, of each shard.
+    /// Requested number of cases of each shard.
     pub cases: Option<u64>,
-    /// Seconds that were asked for, of each shard.
+    /// Requested duration of each shard in seconds.
     pub seconds: Option<f64>,
-    /// Oracles that were asked for; all that can run if none.
+    /// Requested oracles. If empty, all that can run.
     pub oracles: Vec<String>,
-    /// Kernels that were asked for; all that can run if none.
+    /// Requested kernels. If empty, all that can run.
     pub kernels: Vec<String>,
 }
 
-/// What one shard did.
+/// Counts of one shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FuzzPart {
-    /// Which, counted from 1.
+    /// Number of the shard, from 1.
     pub shard: u64,
-    /// Cases tried.
+    /// Number of cases.
     pub cases: u64,
-    /// Block comparisons.
+    /// Number of compared blocks.
     pub comparisons: u64,
-    /// Results of oracles that a known divergence explains.
+    /// Number of results of oracles that a known divergence explains.
     pub known_divergences: u64,
 }
 
-/// A difference between two sides, in the smallest case that shows it.
+/// A difference between two implementations, with the smallest case found that shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FuzzFinding {
-    /// Index of the case that it was shrunk from.
+    /// Index of the original case, before it was shrunk.
     pub case: u64,
     /// Id of the candidate.
     pub candidate: String,
@@ -82,7 +90,7 @@ pub struct FuzzFinding {
 }
 
 impl FuzzSection {
-    /// What a campaign of one shard came to. `files` are those that its findings were written to.
+    /// Creates the section of a campaign of one shard. `files` are the paths of the findings, in the same order.
     pub fn new(
         parameters: FuzzParameters,
         shard: Shard,
@@ -92,7 +100,9 @@ impl FuzzSection {
     ) -> FuzzSection {
         let finding = |((case, _, difference), file): (&(u64, Case, Difference), &PathBuf)| {
             let mut finding = difference.finding.clone();
-            finding.reproduce = format!("harness replay {}", file.display());
+            finding.reproduce = Rerun::Replay {
+                file: file.display().to_string(),
+            };
             FuzzFinding {
                 case: *case,
                 candidate: difference.candidate.clone(),
@@ -119,12 +129,44 @@ impl FuzzSection {
             findings,
             not_available,
         };
-        section.add_up();
+        section.derive(&[]);
         section
     }
+}
 
-    /// Sets the totals by parts and findings.
-    pub fn add_up(&mut self) {
+impl FuzzFinding {
+    /// The key by which findings are sorted.
+    pub fn order(&self) -> (u64, &str, &str) {
+        (self.case, &self.candidate, &self.reference)
+    }
+}
+
+impl Contents for FuzzSection {
+    fn section(&self) -> Section {
+        Section::Fuzz
+    }
+
+    fn shards(&self) -> Shards {
+        self.shards.clone()
+    }
+
+    fn parameters(&self) -> Value {
+        super::json(&self.parameters)
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    fn comparisons(&self) -> u64 {
+        self.comparisons
+    }
+
+    fn omissions(&self) -> Vec<(Option<Level>, String)> {
+        super::without_level(&self.not_available)
+    }
+
+    fn derive(&mut self, _runs: &[&Run]) {
         let sum = |of: fn(&FuzzPart) -> u64| {
             let parts = self.parts.iter().map(of);
             parts.fold(0, u64::saturating_add)
@@ -139,11 +181,37 @@ impl FuzzSection {
             (0, _) => Verdict::Exact,
         };
     }
-}
 
-impl FuzzFinding {
-    /// The order in which findings stand.
-    pub fn order(&self) -> (u64, &str, &str) {
-        (self.case, &self.candidate, &self.reference)
+    fn verify(&self, at: &str) -> Result<(), ValidationError> {
+        let ordered = self
+            .findings
+            .windows(2)
+            .all(|pair| pair[0].order() <= pair[1].order());
+        require(ordered, &format!("{at}.findings"), "are not in order")?;
+        for (i, part) in self.parts.iter().enumerate() {
+            let at = format!("{at}.parts[{i}].cases");
+            let most = self.parameters.cases.unwrap_or(u64::MAX);
+            require(part.cases <= most, &at, "are more than requested")?;
+        }
+        for (i, finding) in self.findings.iter().enumerate() {
+            let at = format!("{at}.findings[{i}].case");
+            let tried = finding
+                .case
+                .checked_sub(self.parameters.start)
+                .is_some_and(|offset| {
+                    let count = self.shards.count.max(1);
+                    let of_shard = self
+                        .parts
+                        .iter()
+                        .find(|part| part.shard == offset % count + 1);
+                    of_shard.is_some_and(|part| offset / count < part.cases)
+                });
+            require(tried, &at, "is not among the cases of the shards")?;
+            figures::of_finding(
+                &finding.finding,
+                &format!("harness.fuzz.findings[{i}].finding"),
+            )?;
+        }
+        Ok(())
     }
 }

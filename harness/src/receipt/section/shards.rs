@@ -1,29 +1,29 @@
-//! Which parts of the work a section holds.
+//! The shards of a section.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::shard::Shard;
 
-/// Which shards of some work are there.
+/// The shards that a section has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shards {
-    /// How many there are of it.
+    /// Number of shards of the whole work.
     pub count: u64,
-    /// Which of them are here, counted from 1, in ascending order.
+    /// Numbers of the shards that the section has, from 1, in ascending order.
     pub held: Vec<u64>,
 }
 
 impl Shards {
-    /// These of `count`.
+    /// The shards `held` of `count`.
     pub fn new(count: u64, held: impl IntoIterator<Item = u64>) -> Shards {
         let mut held: Vec<u64> = held.into_iter().collect();
         held.sort_unstable();
         Shards { count, held }
     }
 
-    /// Those that are not here, at most as many as a message can show.
+    /// The first missing shards, at most 64, so that a message stays short.
     pub fn missing(&self) -> Vec<Shard> {
         const SHOWN: usize = 64;
         let count = self.count;
@@ -34,7 +34,7 @@ impl Shards {
             .collect()
     }
 
-    /// Whether the numbers can be: some are here, each once, none beyond the count.
+    /// Whether `held` is not empty, has no duplicates, and lies between 1 and `count`.
     pub fn are_possible(&self) -> bool {
         let ascending = self.held.windows(2).all(|pair| pair[0] < pair[1]);
         let ends = (self.held.first(), self.held.last());

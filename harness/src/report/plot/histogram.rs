@@ -1,9 +1,9 @@
-//! How many values are how far apart, by powers of two.
+//! Histogram of distances, with buckets by powers of two.
 
 use plotters::prelude::*;
 
 use super::canvas::{Area, DrawError, Scale, WIDTH, WORDS, centred, draw, line, words};
-use super::ink::Ink;
+use super::colour::Colour;
 
 const HEIGHT: i32 = 230;
 const LEFT: i32 = 64;
@@ -11,8 +11,9 @@ const RIGHT: i32 = WIDTH - 12;
 const TOP: i32 = 28;
 const BOTTOM: i32 = HEIGHT - 44;
 
-/// Draws the counts of a pair as bars, and those of its noise floor, where there is one, as steps over them. Counts are
-/// on a logarithmic scale: identical values first, then those from `2^(i - 1)` to below `2^i` ULP apart.
+/// Draws the counts of a pair as bars, and those of its noise floor, if there is one, as a stepped line. The scale of
+/// counts is logarithmic. Bucket 0 has the identical values, bucket `i` those with a distance from `2^(i - 1)` to below
+/// `2^i` ULP.
 ///
 /// # Errors
 ///
@@ -31,7 +32,7 @@ pub(crate) fn draw_histograms(pair: &[u64], floor: Option<&[u64]>) -> Result<Str
                 (edge(bucket) + 1, up.place(count as f64)),
                 (edge(bucket + 1) - 1, BOTTOM),
             ];
-            area.draw(&Rectangle::new(corners, Ink::First.colour().filled()))?;
+            area.draw(&Rectangle::new(corners, Colour::First.rgb().filled()))?;
         }
         if let Some(floor) = floor {
             let mut steps = Vec::new();
@@ -39,7 +40,7 @@ pub(crate) fn draw_histograms(pair: &[u64], floor: Option<&[u64]>) -> Result<Str
                 let height = up.place(count as f64);
                 steps.extend([(edge(bucket), height), (edge(bucket + 1), height)]);
             }
-            line(area, steps, Ink::Second, 3)?;
+            line(area, steps, Colour::Second, 3)?;
         }
         legend(area, floor.is_some())
     })
@@ -54,48 +55,52 @@ fn axes(
     let mut power = 1.0;
     while power <= most {
         let y = up.place(power);
-        line(area, [(LEFT, y), (RIGHT, y)], Ink::Grid, 1)?;
+        line(area, [(LEFT, y), (RIGHT, y)], Colour::Grid, 1)?;
         let at = (LEFT - 8, y - 7);
         let right = plotters::style::text_anchor::Pos::new(
             plotters::style::text_anchor::HPos::Right,
             plotters::style::text_anchor::VPos::Top,
         );
-        let style = words(WORDS, Ink::Muted).pos(right);
+        let style = words(WORDS, Colour::Muted).pos(right);
         area.draw(&Text::new(short(power), at, style))?;
         power *= if most > 1e4 { 100.0 } else { 10.0 };
     }
-    line(area, [(LEFT, BOTTOM), (RIGHT, BOTTOM)], Ink::Muted, 1)?;
+    line(area, [(LEFT, BOTTOM), (RIGHT, BOTTOM)], Colour::Muted, 1)?;
     for bucket in (0..buckets).filter(|bucket| bucket % 4 == 0 || *bucket == 1) {
         let label = match bucket {
             0 => "0".into(),
             n => short(2f64.powi(n as i32 - 1)),
         };
         let at = (across.place(bucket as f64 + 0.5), BOTTOM + 12);
-        area.draw(&Text::new(label, at, centred(WORDS, Ink::Muted)))?;
+        area.draw(&Text::new(label, at, centred(WORDS, Colour::Muted)))?;
     }
     let at = ((LEFT + RIGHT) / 2, HEIGHT - 12);
     let label = "distance in ULP, from this to below its double";
-    area.draw(&Text::new(label, at, centred(WORDS, Ink::Muted)))
+    area.draw(&Text::new(label, at, centred(WORDS, Colour::Muted)))
 }
 
 fn legend(area: &Area<'_>, has_floor: bool) -> Result<(), DrawError> {
     let swatch = [(LEFT, 8), (LEFT + 14, 18)];
-    area.draw(&Rectangle::new(swatch, Ink::First.colour().filled()))?;
+    area.draw(&Rectangle::new(swatch, Colour::First.rgb().filled()))?;
     area.draw(&Text::new(
         "values of the pair",
         (LEFT + 20, 6),
-        words(WORDS, Ink::Text),
+        words(WORDS, Colour::Text),
     ))?;
     if has_floor {
         let left = LEFT + 190;
-        line(area, [(left, 13), (left + 20, 13)], Ink::Second, 3)?;
-        let label = "its noise floor: two builds of the reference";
-        area.draw(&Text::new(label, (left + 26, 6), words(WORDS, Ink::Text)))?;
+        line(area, [(left, 13), (left + 20, 13)], Colour::Second, 3)?;
+        let label = "noise floor: two builds of the oracle";
+        area.draw(&Text::new(
+            label,
+            (left + 26, 6),
+            words(WORDS, Colour::Text),
+        ))?;
     }
     Ok(())
 }
 
-/// A large number in few letters.
+/// A number, abbreviated with k, M or G from 10,000.
 fn short(n: f64) -> String {
     match n {
         _ if n >= 1e9 => format!("{:.0}G", n / 1e9),
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn there_is_a_bar_for_each_count_that_is_not_zero() {
         let svg = draw_histograms(&[100, 0, 7], None).unwrap();
-        // The paper, the swatch and two bars.
+        // The background, the swatch and two bars.
         assert_eq!(svg.matches("<rect").count(), 4);
         let with_floor = draw_histograms(&[100, 0, 7], Some(&[100, 5])).unwrap();
         assert!(with_floor.contains("noise floor") && !svg.contains("noise floor"));

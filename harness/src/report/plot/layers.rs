@@ -1,19 +1,20 @@
-//! Distances along the layers of a model.
+//! Plot of distances along the layers of a model.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::canvas::{
-    Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, cross_out, draw, line, words,
+    Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, cross_out, draw, legend_of_series, line,
+    words,
 };
-use super::ink::Ink;
+use super::colour::Colour;
 use super::logarithmic::Logarithmic;
 
 /// A line along the layers.
 pub(crate) struct Curve {
-    /// What it shows.
+    /// Name in the legend.
     pub(crate) name: String,
-    /// Numbers of layers in ascending order, each with a distance; None if there is a difference that has none.
+    /// Indices of layers in ascending order, each with its distance; None for a difference without a distance.
     pub(crate) points: Vec<(usize, Option<f64>)>,
 }
 
@@ -22,18 +23,19 @@ const LEFT: i32 = 84;
 const RIGHT: i32 = WIDTH - 24;
 const TOP: i32 = 40;
 const BOTTOM: i32 = HEIGHT - 48;
-/// Between identity and the smallest distance.
+/// Space between the place of identical layers and the smallest distance.
 const APART: i32 = 28;
-/// The most layers that are named below.
+/// Maximal number of layers with a label.
 const NAMED: usize = 12;
 
-/// Draws at most as many curves as there are inks for. Differences without a distance are crossed, at the top.
+/// Draws curves, at most one for each colour of [`Colour::SERIES`]. Differences without a distance are crossed out at
+/// the top.
 ///
 /// # Errors
 ///
 /// As [`draw`].
 pub(crate) fn draw_layers(curves: &[Curve], title: &str) -> Result<String, String> {
-    let curves = &curves[..curves.len().min(Ink::SERIES.len())];
+    let curves = &curves[..curves.len().min(Colour::SERIES.len())];
     let points = || curves.iter().flat_map(|curve| &curve.points);
     let layers = || points().map(|(layer, _)| *layer);
     let (first, last) = (layers().min().unwrap_or(0), layers().max().unwrap_or(0));
@@ -41,35 +43,33 @@ pub(crate) fn draw_layers(curves: &[Curve], title: &str) -> Result<String, Strin
     let distances = points().filter_map(|(_, distance)| *distance);
     let up = Logarithmic::distances(distances, BOTTOM, (BOTTOM - APART, TOP));
     draw((WIDTH, HEIGHT), |area| {
-        let right = words(WORDS, Ink::Muted).pos(Pos::new(HPos::Right, VPos::Center));
-        let row = |y: i32, label: String, ink: Ink| {
-            line(area, [(LEFT, y), (RIGHT, y)], ink, 1)?;
+        let right = words(WORDS, Colour::Muted).pos(Pos::new(HPos::Right, VPos::Center));
+        let row = |y: i32, label: String, colour: Colour| {
+            line(area, [(LEFT, y), (RIGHT, y)], colour, 1)?;
             area.draw(&Text::new(label, (LEFT - 8, y), right.clone()))
         };
         for value in up.lines() {
-            row(up.place(value), format!("{value:.0e}"), Ink::Grid)?;
+            row(up.place(value), format!("{value:.0e}"), Colour::Grid)?;
         }
-        row(up.place(0.0), "identical".into(), Ink::Muted)?;
+        row(up.place(0.0), "identical".into(), Colour::Muted)?;
         let step = (last - first) / NAMED + 1;
         for layer in (first..=last).step_by(step) {
             let at = (across.place(layer as f64), BOTTOM + 14);
             area.draw(&Text::new(
                 layer.to_string(),
                 at,
-                centred(WORDS, Ink::Muted),
+                centred(WORDS, Colour::Muted),
             ))?;
         }
         let at = (WIDTH / 2, BOTTOM + 34);
-        area.draw(&Text::new(title.to_owned(), at, centred(WORDS, Ink::Muted)))?;
+        area.draw(&Text::new(
+            title.to_owned(),
+            at,
+            centred(WORDS, Colour::Muted),
+        ))?;
         let mut left = LEFT;
         for (i, curve) in curves.iter().enumerate() {
-            Mark::SERIES[i].draw(area, (left + 6, 15), Ink::SERIES[i])?;
-            area.draw(&Text::new(
-                curve.name.clone(),
-                (left + 18, 8),
-                words(WORDS, Ink::Text),
-            ))?;
-            left += 40 + 8 * curve.name.chars().count() as i32;
+            left = legend_of_series(area, i, &curve.name, (left, 8))?;
             draw_curve(area, curve, i, (&across, &up))?;
         }
         Ok(())
@@ -87,12 +87,12 @@ fn draw_curve(
         ((across.place(*layer as f64), y), distance.is_none())
     };
     let mut path: Vec<((i32, i32), bool)> = curve.points.iter().map(at).collect();
-    // What falls on the same spot need not be drawn twice, however many layers a receipt names.
+    // A receipt may have any number of layers, so marks at the same place are drawn once.
     path.dedup();
     let spots: Vec<(i32, i32)> = path.iter().map(|(spot, _)| *spot).collect();
-    line(area, spots, Ink::SERIES[i], 2)?;
+    line(area, spots, Colour::SERIES[i], 2)?;
     for (spot, is_without_distance) in path {
-        Mark::SERIES[i].draw(area, spot, Ink::SERIES[i])?;
+        Mark::SERIES[i].draw(area, spot, Colour::SERIES[i])?;
         if is_without_distance {
             cross_out(area, spot)?;
         }
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_layer_has_a_mark_and_what_has_no_distance_is_crossed() {
         let svg = svg_of(vec![(0, Some(0.0)), (1, Some(1e-3)), (2, None)]);
-        // One more is in the legend.
+        // The legend has one more.
         assert_eq!(svg.matches("<circle").count(), 3 + 1);
         assert_eq!(svg.matches("stroke-width=\"3\"").count(), 2);
         assert!(svg.contains("identical") && svg.contains("an oracle"));

@@ -1,36 +1,35 @@
-//! Layouts as 16 x 16 maps: each cell is a weight of a block, with the byte and the digit that hold its code.
+//! Layouts as 16 x 16 maps. Each cell is a weight of a block, with the byte and the digit that store its code.
 
 use plotters::prelude::*;
 use qk256::format::{Digit, Slot};
 
 use super::canvas::{Area, DrawError, centred, draw, line, words};
-use super::ink::Ink;
+use super::colour::Colour;
 use crate::probe::{Lut, SlotReading};
-use crate::receipt::written;
 
-/// One side's table, with the title that stands above its map.
+/// The table of one implementation, with a title.
 pub struct LayoutMap<'a> {
-    /// Such as `i2_s: bitnet.cpp/strict`.
+    /// Title above the map, such as `i2_s: bitnet.cpp/strict`.
     pub title: String,
-    /// What was derived or declared.
+    /// The derived or declared table.
     pub lut: &'a Lut,
-    /// The declaration, where it is to be held against one.
+    /// The declared table, if the map marks differences from it.
     pub declared: Option<&'a Lut>,
 }
 
-/// Weights along an edge of a map.
-const SIDE: i32 = 16;
+/// Number of weights along an edge of a map.
+const EDGE: i32 = 16;
 const CELL: (i32, i32) = (38, 24);
 const MARGIN: i32 = 16;
 const TITLE: i32 = 26;
 const LEGEND: i32 = 42;
-const MAP: (i32, i32) = (SIDE * CELL.0, SIDE * CELL.1);
+const MAP: (i32, i32) = (EDGE * CELL.0, EDGE * CELL.1);
 
-/// Draws rows of maps, the sides of a format beside each other, as an SVG document.
+/// Draws maps as an SVG document, with one row for each format and the implementations side by side.
 ///
 /// # Errors
 ///
-/// What the drawing library says; drawing into a string does not fail in practice.
+/// The message of the drawing library. Drawing into a string does not fail in practice.
 pub fn draw_maps(rows: &[Vec<LayoutMap<'_>>]) -> Result<String, String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0) as i32;
     let width = MARGIN + columns * (MAP.0 + MARGIN);
@@ -55,46 +54,46 @@ fn draw_map(
     area.draw(&Text::new(
         map.title.clone(),
         (left, top),
-        words(16, Ink::Text),
+        words(16, Colour::Text),
     ))?;
     for (weight, reading) in map.lut.slots.iter().enumerate() {
-        let (x, y) = (weight as i32 % SIDE, weight as i32 / SIDE);
+        let (x, y) = (weight as i32 % EDGE, weight as i32 / EDGE);
         let (x, y) = (left + x * CELL.0, top + TITLE + y * CELL.1);
         let (right, bottom) = (x + CELL.0 - 1, y + CELL.1 - 1);
         area.draw(&Rectangle::new(
             [(x, y), (right, bottom)],
-            ink(reading).colour().filled(),
+            colour_of(reading).rgb().filled(),
         ))?;
         let middle = (x + CELL.0 / 2, y + CELL.1 / 2);
         area.draw(&Text::new(
-            written(reading),
+            reading.short(),
             middle,
-            centred(11, Ink::OnCell),
+            centred(11, Colour::OnCell),
         ))?;
         let declared = map.declared.and_then(|declared| declared.slots.get(weight));
         if declared.is_some_and(|declared| declared != reading) {
             let frame = [(x, y), (right, y), (right, bottom), (x, bottom), (x, y)];
-            line(area, frame, Ink::Bad, 3)?;
-            line(area, [(x, bottom), (right, y)], Ink::Bad, 1)?;
+            line(area, frame, Colour::Bad, 3)?;
+            line(area, [(x, bottom), (right, y)], Colour::Bad, 1)?;
         }
     }
     let legend = [
         "Weight 0 top left, 16 a row. 12:6 is shift 6 of byte 12, 12:t3 its base-3 digit 3;",
-        "the darker, the lower the digit. Framed and crossed out: not where it is declared.",
+        "darker is lower. Framed and crossed out: a weight that is not where it is declared.",
     ];
     for (row, words_of_row) in (0i32..).zip(legend) {
         let below = top + TITLE + MAP.1 + 6 + 17 * row;
         area.draw(&Text::new(
             words_of_row,
             (left, below),
-            words(13, Ink::Muted),
+            words(13, Colour::Muted),
         ))?;
     }
     Ok(())
 }
 
-fn ink(reading: &SlotReading) -> Ink {
-    let step = |digit: u8| Ink::STEPS.get(usize::from(digit)).copied();
+fn colour_of(reading: &SlotReading) -> Colour {
+    let step = |digit: u8| Colour::STEPS.get(usize::from(digit)).copied();
     let known = match reading {
         SlotReading::At(Slot { digit, .. }) => match digit {
             Digit::Bits { shift } => step(shift / 2),
@@ -102,7 +101,7 @@ fn ink(reading: &SlotReading) -> Ink {
         },
         _ => None,
     };
-    known.unwrap_or(Ink::Odd)
+    known.unwrap_or(Colour::Odd)
 }
 
 #[cfg(test)]

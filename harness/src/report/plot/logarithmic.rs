@@ -1,18 +1,19 @@
-//! A logarithmic axis whose ends are round numbers, with the lines of its grid.
+//! A logarithmic axis with round ends and grid lines.
 
 use super::canvas::Scale;
 
-/// The axis. Places may ascend to the right or upwards.
+/// A logarithmic axis, horizontal or vertical.
 pub(super) struct Logarithmic {
     scale: Scale,
     ends: (f64, f64),
     step: f64,
-    /// The place of what is not above 0.
+    /// The place of values that are not positive.
     zero: i32,
 }
 
 impl Logarithmic {
-    /// Ratios, from halves to doubles, with 1 among them. What is not above 0 stands at the lower end.
+    /// An axis of ratios, with ends at powers of two and 1 between them. Values that are not positive are placed at the
+    /// lower end.
     pub(super) fn ratios(values: impl Iterator<Item = f64>, places: (i32, i32)) -> Logarithmic {
         let (low, high) = ends(values).unwrap_or((1.0, 1.0));
         let down = low.clamp(1e-6, 0.9).log2().floor();
@@ -20,7 +21,7 @@ impl Logarithmic {
         Logarithmic::new((down.exp2(), up.exp2()), 2.0, places.0, places)
     }
 
-    /// Distances, in powers of ten; 0 has a place of its own.
+    /// An axis of distances, with ends at powers of ten. Values that are not positive have the place `zero`.
     pub(super) fn distances(
         values: impl Iterator<Item = f64>,
         zero: i32,
@@ -34,7 +35,7 @@ impl Logarithmic {
     }
 
     fn new(ends: (f64, f64), step: f64, zero: i32, places: (i32, i32)) -> Logarithmic {
-        // So few lines that their labels stand apart.
+        // Limits the number of lines, so that labels do not overlap.
         const MOST: f64 = 9.0;
         let lines = (ends.1 / ends.0).ln() / step.ln();
         Logarithmic {
@@ -54,14 +55,14 @@ impl Logarithmic {
         }
     }
 
-    /// The values that have a line.
+    /// The values with a grid line.
     pub(super) fn lines(&self) -> impl Iterator<Item = f64> {
         let count = ((self.ends.1 / self.ends.0).ln() / self.step.ln()).round() as i32;
         (0..=count).map(|i| self.ends.0 * self.step.powi(i))
     }
 }
 
-/// The smallest and the largest of the values above 0.
+/// The smallest and the largest positive value.
 fn ends(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     let above = values.filter(|value| *value > 0.0);
     above

@@ -1,25 +1,27 @@
-//! Rows of marks along one axis: ratios with their intervals, or distances.
+//! Plot with one row of marks for each item: ratios with their intervals, or distances.
 
 use plotters::prelude::*;
 
-use super::canvas::{Area, DrawError, Mark, WIDTH, WORDS, centred, draw, line, words};
-use super::ink::Ink;
+use super::canvas::{
+    Area, DrawError, Mark, WIDTH, WORDS, centred, draw, legend_of_series, line, words,
+};
+use super::colour::Colour;
 use super::logarithmic::Logarithmic;
 
-/// What the axis shows.
+/// The quantity on the axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Axis {
     /// Ratios, with a line at 1.
     Ratio,
-    /// Distances; 0 has a place of its own at the left end.
+    /// Distances. The place of 0 is separate, at the left end.
     Distance,
 }
 
 /// A row of a plot.
 pub(crate) struct PlotRow {
-    /// What it is about.
+    /// Label.
     pub(crate) label: String,
-    /// A mark for each series, where it has one.
+    /// The mark of each series, if it has one.
     pub(crate) marks: Vec<Option<Measured>>,
 }
 
@@ -42,7 +44,8 @@ const GAP: i32 = 6;
 const COLUMN: i32 = 210;
 
 impl Axis {
-    /// Height of the label above the marks of a row: labels of ratios are long, those of distances stand beside.
+    /// Height of the label above the marks of a row. Labels of ratios are long. Labels of distances are short and stand
+    /// to the left of the marks.
     const fn label(self) -> i32 {
         match self {
             Axis::Ratio => 18,
@@ -50,7 +53,7 @@ impl Axis {
         }
     }
 
-    /// Where the axis begins.
+    /// Left end of the axis.
     const fn left(self) -> i32 {
         match self {
             Axis::Ratio => LEFT + 24,
@@ -59,7 +62,7 @@ impl Axis {
     }
 }
 
-/// Draws rows under a legend of the series, at most as many as there are inks for.
+/// Draws rows under a legend. The number of series is limited to the colours of [`Colour::SERIES`].
 ///
 /// # Errors
 ///
@@ -70,7 +73,7 @@ pub(crate) fn draw_rows(
     axis: Axis,
     title: &str,
 ) -> Result<String, String> {
-    let series = &series[..series.len().min(Ink::SERIES.len())];
+    let series = &series[..series.len().min(Colour::SERIES.len())];
     let label = axis.label();
     let tall = label + SERIES * series.len() as i32 + GAP;
     let height = LEGEND + tall * rows.len() as i32 + AXIS;
@@ -80,13 +83,7 @@ pub(crate) fn draw_rows(
         grid(area, &scale, axis, (LEGEND, bottom), title)?;
         let mut left = LEFT;
         for (i, name) in series.iter().enumerate() {
-            Mark::SERIES[i].draw(area, (left + 6, 11), Ink::SERIES[i])?;
-            area.draw(&Text::new(
-                name.clone(),
-                (left + 18, 4),
-                words(WORDS, Ink::Text),
-            ))?;
-            left += 40 + 8 * name.chars().count() as i32;
+            left = legend_of_series(area, i, name, (left, 4))?;
         }
         for (row, top) in rows
             .iter()
@@ -94,30 +91,30 @@ pub(crate) fn draw_rows(
         {
             let width = 15 * row.label.chars().count() as i32 / 2;
             let behind = [(LEFT - 2, top + 2), (LEFT + width, top + 18)];
-            area.draw(&Rectangle::new(behind, Ink::Paper.colour().filled()))?;
+            area.draw(&Rectangle::new(behind, Colour::Background.rgb().filled()))?;
             area.draw(&Text::new(
                 row.label.clone(),
                 (LEFT, top + 3),
-                words(WORDS, Ink::Text),
+                words(WORDS, Colour::Text),
             ))?;
             for (i, measured) in row.marks.iter().take(series.len()).enumerate() {
                 let Some(measured) = measured else { continue };
                 let y = top + label + 2 + SERIES * i as i32 + SERIES / 2;
                 if let Some((low, high)) = measured.interval {
                     let (from, to) = (scale.place(low), scale.place(high));
-                    line(area, [(from, y), (to, y)], Ink::SERIES[i], 2)?;
+                    line(area, [(from, y), (to, y)], Colour::SERIES[i], 2)?;
                     for end in [from, to] {
-                        line(area, [(end, y - 4), (end, y + 4)], Ink::SERIES[i], 2)?;
+                        line(area, [(end, y - 4), (end, y + 4)], Colour::SERIES[i], 2)?;
                     }
                 }
-                Mark::SERIES[i].draw(area, (scale.place(measured.value), y), Ink::SERIES[i])?;
+                Mark::SERIES[i].draw(area, (scale.place(measured.value), y), Colour::SERIES[i])?;
             }
         }
         Ok(())
     })
 }
 
-/// From the smallest value to the largest.
+/// The axis from the smallest value to the largest.
 fn scale(rows: &[PlotRow], axis: Axis) -> Logarithmic {
     let marks = rows.iter().flat_map(|row| row.marks.iter().flatten());
     let values = marks.flat_map(|mark| {
@@ -138,31 +135,36 @@ fn grid(
     (top, bottom): (i32, i32),
     title: &str,
 ) -> Result<(), DrawError> {
-    let label = |x: i32, text: String, ink: Ink| {
-        line(area, [(x, top), (x, bottom)], ink, 1)?;
+    let label = |x: i32, text: String, colour: Colour| {
+        line(area, [(x, top), (x, bottom)], colour, 1)?;
         area.draw(&Text::new(
             text,
             (x, bottom + 12),
-            centred(WORDS, Ink::Muted),
+            centred(WORDS, Colour::Muted),
         ))
     };
     for value in scale.lines() {
         let x = scale.place(value);
         match axis {
-            Axis::Ratio => label(x, times(value), Ink::Grid)?,
-            Axis::Distance => label(x, format!("{value:.0e}"), Ink::Grid)?,
+            Axis::Ratio => label(x, times(value), Colour::Grid)?,
+            Axis::Distance => label(x, format!("{value:.0e}"), Colour::Grid)?,
         }
     }
     if axis == Axis::Ratio {
         let x = scale.place(1.0);
-        line(area, [(x, top), (x, bottom)], Ink::Muted, 2)?;
+        line(area, [(x, top), (x, bottom)], Colour::Muted, 2)?;
     } else {
-        label(Axis::Distance.left(), "identical".into(), Ink::Muted)?;
+        label(Axis::Distance.left(), "identical".into(), Colour::Muted)?;
     }
     let at = (WIDTH / 2, bottom + 32);
-    area.draw(&Text::new(title.to_owned(), at, centred(WORDS, Ink::Muted)))
+    area.draw(&Text::new(
+        title.to_owned(),
+        at,
+        centred(WORDS, Colour::Muted),
+    ))
 }
 
+/// A ratio without trailing zeros, such as `0.5x`.
 fn times(ratio: f64) -> String {
     let digits = usize::from(ratio < 1.0) * 3;
     let text = format!("{ratio:.digits$}");
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_apart_stands_at_the_left_end() {
+    fn identical_values_are_at_the_left_end() {
         let scale = scale(&[row(&[(0.0, None), (1e-6, None)])], Axis::Distance);
         assert!(scale.place(0.0) < scale.place(1e-6));
         let svg = draw_rows(&["a".into()], &[row(&[(0.0, None)])], Axis::Distance, "far").unwrap();

@@ -1,4 +1,4 @@
-//! What changed with time.
+//! Plot of values over time.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -6,34 +6,35 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::canvas::{
-    Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, cross_out, draw, line, words,
+    Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, cross_out, draw, legend_of_series, line,
+    words,
 };
-use super::ink::Ink;
+use super::colour::Colour;
 use super::rows::Measured;
 
 /// A line of a trend.
 pub(crate) struct Series {
-    /// What it shows.
+    /// Name in the legend.
     pub(crate) name: String,
     /// Its moments, the earliest first.
     pub(crate) moments: Vec<Moment>,
 }
 
-/// What the heights of a trend are.
+/// The quantity on the vertical axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heights {
-    /// Shares of one, which is the top.
-    Share,
+    /// Fractions, with 1 at the top.
+    Fraction,
     /// Ratios, on a logarithmic scale.
     Ratio,
 }
 
 impl Heights {
-    /// From the smallest to the largest value, with some room.
+    /// The scale, and its ends: the smallest and the largest value with some space.
     fn scale(self, (low, high): (f64, f64)) -> (Scale, (f64, f64)) {
         let places = (BOTTOM, TOP);
         match self {
-            Heights::Share => {
+            Heights::Fraction => {
                 let ends = (low - (1.0 - low).max(0.01) * 0.1, 1.0);
                 (Scale::linear(ends, places), ends)
             }
@@ -44,17 +45,17 @@ impl Heights {
         }
     }
 
-    /// So far up from the lower end to the upper one.
-    fn at(self, (low, high): (f64, f64), share: f64) -> f64 {
+    /// The value at a fraction of the height between the lower and the upper end.
+    fn at(self, (low, high): (f64, f64), fraction: f64) -> f64 {
         match self {
-            Heights::Share => low + (high - low) * share,
-            Heights::Ratio => low * (high / low).powf(share),
+            Heights::Fraction => low + (high - low) * fraction,
+            Heights::Ratio => low * (high / low).powf(fraction),
         }
     }
 
     fn label(self, value: f64) -> String {
         match self {
-            Heights::Share => format!("{:.2} %", 100.0 * value),
+            Heights::Fraction => format!("{:.2} %", 100.0 * value),
             Heights::Ratio => format!("{value:.2}x"),
         }
     }
@@ -66,7 +67,7 @@ pub(crate) struct Moment {
     pub(crate) seconds: f64,
     /// The value.
     pub(crate) measured: Measured,
-    /// Whether there was a difference then.
+    /// Whether the verdict was divergent.
     pub(crate) is_bad: bool,
 }
 
@@ -76,13 +77,13 @@ const RIGHT: i32 = WIDTH - 40;
 const TOP: i32 = 32;
 const BOTTOM: i32 = HEIGHT - 36;
 
-/// Draws at most as many series as there are inks for. Moments with a difference are crossed.
+/// Draws series, at most one for each colour of [`Colour::SERIES`]. Divergent moments are crossed out.
 ///
 /// # Errors
 ///
 /// As [`draw`].
 pub(crate) fn draw_trend(series: &[Series], heights: Heights) -> Result<String, String> {
-    let series = &series[..series.len().min(Ink::SERIES.len())];
+    let series = &series[..series.len().min(Colour::SERIES.len())];
     draw((WIDTH, HEIGHT), |area| {
         let moments = || series.iter().flat_map(|series| &series.moments);
         let across = Scale::linear(ends(moments().map(|m| m.seconds)), (LEFT, RIGHT));
@@ -92,11 +93,11 @@ pub(crate) fn draw_trend(series: &[Series], heights: Heights) -> Result<String, 
             [low, value, high]
         });
         let (up, range) = heights.scale(ends(values));
-        let right = words(WORDS, Ink::Muted).pos(Pos::new(HPos::Right, VPos::Center));
+        let right = words(WORDS, Colour::Muted).pos(Pos::new(HPos::Right, VPos::Center));
         for step in 0..=4 {
             let value = heights.at(range, f64::from(step) / 4.0);
             let y = up.place(value);
-            line(area, [(LEFT, y), (RIGHT, y)], Ink::Grid, 1)?;
+            line(area, [(LEFT, y), (RIGHT, y)], Colour::Grid, 1)?;
             area.draw(&Text::new(
                 heights.label(value),
                 (LEFT - 8, y),
@@ -106,13 +107,7 @@ pub(crate) fn draw_trend(series: &[Series], heights: Heights) -> Result<String, 
         dates(area, ends(moments().map(|m| m.seconds)), &across)?;
         let mut left = LEFT;
         for (i, one) in series.iter().enumerate() {
-            Mark::SERIES[i].draw(area, (left + 6, 13), Ink::SERIES[i])?;
-            area.draw(&Text::new(
-                one.name.clone(),
-                (left + 18, 6),
-                words(WORDS, Ink::Text),
-            ))?;
-            left += 40 + 8 * one.name.chars().count() as i32;
+            left = legend_of_series(area, i, &one.name, (left, 6))?;
             draw_series(area, one, i, (&across, &up))?;
         }
         Ok(())
@@ -132,11 +127,11 @@ fn draw_series(
         )
     };
     let path: Vec<(i32, i32)> = series.moments.iter().map(at).collect();
-    line(area, path, Ink::SERIES[i], 1)?;
+    line(area, path, Colour::SERIES[i], 1)?;
     let mut before = None;
     for moment in &series.moments {
         let (x, y) = at(moment);
-        // What falls on the same spot need not be drawn twice, however many receipts there are.
+        // There may be any number of receipts, so marks at the same place are drawn once.
         if before == Some((x, y, moment.is_bad)) {
             continue;
         }
@@ -145,11 +140,11 @@ fn draw_series(
             line(
                 area,
                 [(x, up.place(low)), (x, up.place(high))],
-                Ink::SERIES[i],
+                Colour::SERIES[i],
                 1,
             )?;
         }
-        Mark::SERIES[i].draw(area, (x, y), Ink::SERIES[i])?;
+        Mark::SERIES[i].draw(area, (x, y), Colour::SERIES[i])?;
         if moment.is_bad {
             cross_out(area, (x, y))?;
         }
@@ -157,7 +152,7 @@ fn draw_series(
     Ok(())
 }
 
-/// The smallest and the largest; from 0 to 1 of none.
+/// The smallest and the largest value; 0 and 1 if there are none.
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let ends = values.map(|value| (value, value));
     let wider = |a: (f64, f64), b: (f64, f64)| (a.0.min(b.0), a.1.max(b.1));
@@ -165,7 +160,7 @@ fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 fn dates(area: &Area<'_>, (first, last): (f64, f64), across: &Scale) -> Result<(), DrawError> {
-    line(area, [(LEFT, BOTTOM), (RIGHT, BOTTOM)], Ink::Muted, 1)?;
+    line(area, [(LEFT, BOTTOM), (RIGHT, BOTTOM)], Colour::Muted, 1)?;
     const DAY: f64 = 86_400.0;
     for step in 0..=3 {
         let seconds = first + (last - first) * f64::from(step) / 3.0;
@@ -178,7 +173,7 @@ fn dates(area: &Area<'_>, (first, last): (f64, f64), across: &Scale) -> Result<(
         };
         let label = label.unwrap_or(&text).replace('T', " ");
         let at = (across.place(seconds), BOTTOM + 16);
-        area.draw(&Text::new(label, at, centred(WORDS, Ink::Muted)))?;
+        area.draw(&Text::new(label, at, centred(WORDS, Colour::Muted)))?;
     }
     Ok(())
 }
@@ -199,7 +194,7 @@ mod tests {
         };
         let trend = |moments| {
             let name = "rate".into();
-            draw_trend(&[Series { name, moments }], Heights::Share).unwrap()
+            draw_trend(&[Series { name, moments }], Heights::Fraction).unwrap()
         };
         let crosses = |svg: &str| svg.matches("stroke-width=\"3\"").count();
         let good = trend(vec![moment(0.0, false), moment(1e6, false)]);

@@ -1,4 +1,4 @@
-//! Every difference, with its cause and the command that shows it again.
+//! Section of the findings, with their causes and the commands that reproduce them.
 
 use super::{outcomes, several};
 use crate::finding::{Finding, NodeFinding, Observed};
@@ -7,20 +7,21 @@ use crate::receipt::Section as Work;
 use crate::report::collection::Collection;
 use crate::report::page::{Block, Line, Section};
 use crate::verdict::Verdict;
+use crate::wording::command;
 use crate::wording::{count, measure, or_dash};
 
 /// Anchor of the section.
 pub(super) const ID: &str = "findings";
 
-/// A finding, and where it was found.
+/// A finding and its origin.
 pub(super) struct Found<'a> {
-    /// Rung and model, or random case.
+    /// Level and model, or random case.
     pub(super) place: String,
-    /// Who differs.
+    /// Id of the candidate.
     pub(super) candidate: &'a str,
-    /// From whom.
+    /// Id of the oracle.
     pub(super) reference: &'a str,
-    /// How.
+    /// The finding.
     pub(super) finding: &'a Finding,
 }
 
@@ -29,7 +30,7 @@ pub(super) fn of(collection: &Collection) -> Vec<Found<'_>> {
     let mut found = Vec::new();
     for (model, outcome) in outcomes(collection).filter(|(_, o)| o.verdict == Verdict::Divergent) {
         found.extend(outcome.findings.iter().map(|finding| Found {
-            place: format!("rung {} on {model}", outcome.rung),
+            place: format!("level {} on {model}", outcome.level),
             candidate: &outcome.candidate,
             reference: &outcome.reference,
             finding,
@@ -52,19 +53,16 @@ pub(super) fn section(findings: &[Found<'_>]) -> Section {
     const SHOWN: usize = 8;
     let blocks = match findings {
         [] => vec![Block::Text(Line::text(
-            "None: no pair of sides differs in a way that is not known or within the noise.",
+            "None: every difference is a known divergence or within the noise floor.",
         ))],
-        all if all.len() <= SHOWN => all.iter().map(told).collect(),
+        all if all.len() <= SHOWN => all.iter().map(described).collect(),
         all => {
-            let words = format!(
-                "{}, the first {SHOWN} below.",
-                several(all.len(), "finding")
-            );
+            let words = format!("{}. The first {SHOWN}:", several(all.len(), "finding"));
             let mut blocks = vec![Block::Text(Line::text(words))];
-            blocks.extend(all[..SHOWN].iter().map(told));
+            blocks.extend(all[..SHOWN].iter().map(described));
             blocks.push(Block::Fold {
                 summary: Line::text(format!("The other {}", all.len() - SHOWN)),
-                blocks: all[SHOWN..].iter().map(told).collect(),
+                blocks: all[SHOWN..].iter().map(described).collect(),
             });
             blocks
         }
@@ -72,8 +70,8 @@ pub(super) fn section(findings: &[Found<'_>]) -> Section {
     super::section(ID, "Findings", blocks)
 }
 
-/// One finding, folded behind who differs from whom.
-fn told(found: &Found<'_>) -> Block {
+/// One finding, folded. The summary names the implementations, the place and the attribution.
+fn described(found: &Found<'_>) -> Block {
     let Found {
         place,
         candidate,
@@ -85,8 +83,8 @@ fn told(found: &Found<'_>) -> Block {
         .and(" against ")
         .and_code(reference)
         .and(format!(", {place}: "))
-        .and_strong(finding.blame.name().replace('_', " "));
-    let mut facts = vec![
+        .and_strong(finding.attribution.name().replace('_', " "));
+    let mut details = vec![
         Line::text("what: ")
             .and_code(&finding.subject)
             .and(", ")
@@ -97,30 +95,30 @@ fn told(found: &Found<'_>) -> Block {
             .and_code(observed(&finding.actual)),
     ];
     if let Some(truth) = finding.truth {
-        facts.push(Line::text("arbiter: ").and_code(truth.to_string()));
+        details.push(Line::text("reference model: ").and_code(truth.to_string()));
     }
     if let Some(node) = &finding.node {
-        facts.extend(located(node));
+        details.extend(located(node));
     }
-    facts.push(match &finding.cause {
+    details.push(match &finding.cause {
         Some(cause) => Line::text("cause: ").and_strong(cause.to_string()),
         None => Line::text("cause: not shown by the evidence"),
     });
     if let Some(input) = &finding.input {
-        facts.push(Line::text(format!(
+        details.push(Line::text(format!(
             "smallest input found: {} x {} weights in {}, {}; in the receipt, for harness replay",
             input.rows,
             input.cols,
-            input.flavour,
+            input.variant,
             several(input.batch, "activation row")
         )));
     }
     Block::Fold {
         summary,
         blocks: vec![
-            Block::List(facts),
-            Block::Text(Line::text("Shown again by")),
-            Block::Command(printable::line(&finding.reproduce).into()),
+            Block::List(details),
+            Block::Text(Line::text("Reproduce with")),
+            Block::Command(printable::line(&command(&finding.reproduce)).into()),
         ],
     }
 }
@@ -132,17 +130,14 @@ fn observed(observed: &Observed) -> String {
     }
 }
 
-/// Where in the graph, how far apart, and what the inputs say.
+/// The node in the graph, the size of the difference, and the agreement of the inputs.
 fn located(node: &NodeFinding) -> [Line; 3] {
-    let op = node
-        .op
-        .as_deref()
-        .unwrap_or("an operation that is not told");
+    let op = node.op.as_deref().unwrap_or("unknown operation");
     let layer = node
         .layer
         .map_or("no layer".into(), |layer| format!("layer {layer}"));
-    let blamed = if node.op_blamed {
-        ": its inputs agree, the operation is to blame"
+    let attributed = if node.op_attributed {
+        ": its inputs agree, the operation is wrong"
     } else {
         ""
     };
@@ -152,7 +147,7 @@ fn located(node: &NodeFinding) -> [Line; 3] {
         .map(|input| format!("{} {}", input.name, input.agreement.name()))
         .collect();
     let inputs = match inputs.is_empty() {
-        true => "not told".into(),
+        true => "unknown".into(),
         false => inputs.join(", "),
     };
     let far = format!(
@@ -163,9 +158,10 @@ fn located(node: &NodeFinding) -> [Line; 3] {
         or_dash(node.measures.max_ulp, count)
     );
     [
-        Line::text("node ")
-            .and_code(&node.name)
-            .and(format!(", {op}, {layer}, decode {}{blamed}", node.decode)),
+        Line::text("node ").and_code(&node.name).and(format!(
+            ", {op}, {layer}, decode {}{attributed}",
+            node.decode
+        )),
         Line::text(far),
         Line::text("inputs: ").and(inputs),
     ]

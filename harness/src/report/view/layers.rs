@@ -1,4 +1,4 @@
-//! How far both sides of a model are apart in each layer.
+//! Distances of candidate and oracle in each layer of a model.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use crate::report::page::{Figure, Line, Table};
 use crate::report::plot::{Curve, draw_layers};
 use crate::wording::{count, measure, or_dash};
 
-/// What all kinds of node came to in a layer.
+/// Results of all kinds of nodes in a layer.
 #[derive(Default)]
 struct Layer<'a> {
     comparisons: u64,
     mismatches: u64,
     max_ulp: Option<u64>,
-    /// The kind that is the farthest apart, and how far; a difference without a distance is the farthest.
+    /// The kind with the largest distance, and the distance. A difference without a distance counts as the largest.
     worst: Option<(&'a str, Option<f64>)>,
 }
 
@@ -25,7 +25,7 @@ impl Layer<'_> {
     }
 }
 
-/// The layers of a pair of sides, in order.
+/// The layers of a pair of implementations, in ascending order.
 fn layers_of(outcome: &Outcome) -> BTreeMap<usize, Layer<'_>> {
     let mut layers: BTreeMap<usize, Layer<'_>> = BTreeMap::new();
     let rank = |distance: Option<f64>| distance.unwrap_or(f64::INFINITY);
@@ -48,7 +48,7 @@ fn layers_of(outcome: &Outcome) -> BTreeMap<usize, Layer<'_>> {
     layers
 }
 
-/// Whether a layer of one of these differs.
+/// Whether any layer of the outcomes differs.
 fn is_apart(outcomes: &[&Outcome]) -> bool {
     let layers = outcomes
         .iter()
@@ -57,7 +57,7 @@ fn is_apart(outcomes: &[&Outcome]) -> bool {
     layers.into_iter().any(|layer| layer.mismatches > 0)
 }
 
-/// A curve for each oracle; none if no layer differs.
+/// A figure with a curve for each oracle; none if no layer differs.
 ///
 /// # Errors
 ///
@@ -75,7 +75,8 @@ pub(super) fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Option<Figure>,
     };
     let curves: Vec<Curve> = outcomes.iter().map(curve).collect();
     let words: Vec<String> = outcomes.iter().map(|outcome| words(outcome)).collect();
-    let axis = "layer; upwards: relative distance (root of the nmse) of the kind that is the farthest apart";
+    let axis =
+        "layer; vertical axis: largest relative distance (root of the nmse) of a kind of node";
     figure(
         format!("{model}: divergence along the layers"),
         format!("{}.", words.join("; ")),
@@ -84,7 +85,7 @@ pub(super) fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Option<Figure>,
     .map(Some)
 }
 
-/// Where a difference begins, and where it is the largest.
+/// Alt text: the first layer that differs, and the layer with the largest difference.
 fn words(outcome: &Outcome) -> String {
     let layers = layers_of(outcome);
     let mut apart = layers.iter().filter(|(_, layer)| layer.mismatches > 0);
@@ -111,7 +112,7 @@ fn words(outcome: &Outcome) -> String {
     )
 }
 
-/// A row for each layer and oracle; none if no layer differs.
+/// A table with a row for each layer and oracle; none if no layer differs.
 pub(super) fn table(model: &str, outcomes: &[&Outcome]) -> Option<Table> {
     let headings = [
         "layer",

@@ -1,27 +1,27 @@
-//! Layout maps of both sides: what is declared, and what was derived from each running oracle.
+//! Section of the layout maps: the declared tables, and those derived from each oracle by probes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{checks, figure};
 use crate::probe::Lut;
-use crate::receipt::{DECLARED, LayoutRecord};
+use crate::receipt::{DECLARED, FormatLut};
 use crate::report::collection::Collection;
 use crate::report::error::ReportError;
 use crate::report::page::{Block, Line, Section, Table};
 use crate::report::plot::{LayoutMap, draw_maps};
 use crate::verdict::Verdict;
 
-/// Sides that make the same of a format.
+/// Implementations with the same table of a format.
 struct Reading {
-    sides: BTreeSet<String>,
+    participants: BTreeSet<String>,
     lut: Lut,
     is_declared: bool,
 }
 
 impl Reading {
     fn names(&self) -> String {
-        let sides: Vec<&str> = self.sides.iter().map(String::as_str).collect();
-        sides.join(", ")
+        let participants: Vec<&str> = self.participants.iter().map(String::as_str).collect();
+        participants.join(", ")
     }
 }
 
@@ -33,36 +33,38 @@ impl Reading {
 pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     let mut formats: BTreeMap<&str, Vec<Reading>> = BTreeMap::new();
     for record in checks(collection).flat_map(|(_, check)| &check.layouts) {
-        if let Some(lut) = record.lut() {
-            add(formats.entry(&record.format).or_default(), record, lut);
-        }
+        add(formats.entry(&record.format).or_default(), record);
     }
     let mut blocks = Vec::new();
     if formats.is_empty() {
-        blocks.push(Block::Text(Line::text("No receipt has climbed rung lut.")));
+        blocks.push(Block::Text(Line::text("No receipt contains level lut.")));
     } else {
-        let words = "Where each weight of a block of 256 sits in the bytes, what its codes mean, and where the scale is: \
-                     as the Rust side declares it, and as found by probing each oracle with one weight at a time.";
+        let words = "The slot of each weight of a block of 256, the values of the codes, and the place of the scale: \
+                     as declared by the Rust implementation, and as derived from each oracle by probes of single \
+                     weights.";
         blocks.push(Block::Text(Line::text(words)));
     }
     for (format, mut readings) in formats {
-        readings.sort_by(|a, b| (!a.is_declared, &a.sides).cmp(&(!b.is_declared, &b.sides)));
+        readings.sort_by(|a, b| {
+            (!a.is_declared, &a.participants).cmp(&(!b.is_declared, &b.participants))
+        });
         blocks.push(Block::Heading(format.into()));
         blocks.extend(of_format(format, &readings)?);
     }
     Ok(super::section("layouts", "Layout maps", blocks))
 }
 
-fn add(readings: &mut Vec<Reading>, record: &LayoutRecord, lut: Lut) {
-    let is_declared = record.side == DECLARED;
-    let same = |reading: &&mut Reading| reading.is_declared == is_declared && reading.lut == lut;
+fn add(readings: &mut Vec<Reading>, record: &FormatLut) {
+    let is_declared = record.implementation == DECLARED;
+    let same =
+        |reading: &&mut Reading| reading.is_declared == is_declared && reading.lut == record.lut;
     match readings.iter_mut().find(same) {
         Some(reading) => {
-            reading.sides.insert(record.side.clone());
+            reading.participants.insert(record.implementation.clone());
         }
         None => readings.push(Reading {
-            sides: BTreeSet::from([record.side.clone()]),
-            lut,
+            participants: BTreeSet::from([record.implementation.clone()]),
+            lut: record.lut.clone(),
             is_declared,
         }),
     }
@@ -74,20 +76,17 @@ fn of_format(format: &str, readings: &[Reading]) -> Result<[Block; 2], ReportErr
         .find(|reading| reading.is_declared)
         .map(|reading| &reading.lut);
     let headings = [
-        "side",
+        "implementation",
         "verdict",
         "codes from 0",
         "weights in place#",
         "scale",
     ];
-    let mut table = Table::new(format!("{format}: what each side makes of it"), &headings);
+    let mut table = Table::new(format!("{format}: layout by implementation"), &headings);
     let mut figures = Vec::new();
     for reading in readings {
         let lut = &reading.lut;
-        let in_place = declared.map(|declared| {
-            let slots = lut.slots.iter().zip(&declared.slots);
-            slots.filter(|(a, b)| a == b).count()
-        });
+        let in_place = declared.map(|declared| lut.slots_as(declared));
         let verdict = match declared {
             Some(declared) if declared == lut => Verdict::Exact,
             Some(_) => Verdict::Divergent,
@@ -106,19 +105,20 @@ fn of_format(format: &str, readings: &[Reading]) -> Result<[Block; 2], ReportErr
             Line::text(lut.scale.to_string()),
         ]);
         let (title, words) = if reading.is_declared {
-            let words = "The slot of each weight as the Rust side declares it.".to_owned();
+            let words =
+                "The slot of each weight as the Rust implementation declares it.".to_owned();
             (format!("{format}, declared"), words)
         } else {
             let words = match in_place {
                 Some(n) if n == lut.slots.len() => {
-                    "Every weight sits where it is declared.".to_owned()
+                    "Every weight is where it is declared.".to_owned()
                 }
                 Some(n) => format!(
-                    "{} of {} weights do not sit where they are declared; they are marked.",
+                    "{} of {} weights are not where they are declared. They are marked.",
                     lut.slots.len() - n,
                     lut.slots.len()
                 ),
-                None => "There is no declaration to hold it against.".to_owned(),
+                None => "There is no declaration to compare with.".to_owned(),
             };
             (format!("{format}, derived from {}", reading.names()), words)
         };

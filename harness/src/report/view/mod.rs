@@ -1,10 +1,10 @@
-//! From receipts to the page: a file for each section, none of which knows how it will look.
+//! Creates the page of receipts, with one file for each section.
 
 mod findings;
-mod ladder;
 mod layers;
 mod layouts;
-mod mistakes;
+mod levels;
+mod mutants;
 mod nodes;
 mod provenance;
 mod speed;
@@ -20,21 +20,21 @@ use crate::outcome::Outcome;
 use crate::receipt::{self, CheckSection, Receipt};
 use crate::verdict::Verdict;
 
-/// The page of some receipts.
+/// Creates the page of the current receipts.
 ///
 /// # Errors
 ///
-/// [`ReportError::Draw`] if a figure cannot be drawn; none is known that cannot.
+/// [`ReportError::Draw`] if a figure cannot be drawn. This does not happen in practice.
 pub fn page_of(collection: &Collection) -> Result<Page, ReportError> {
     let findings = findings::of(collection);
     let sections = [
         verdict::section(collection, &findings),
         findings::section(&findings),
-        ladder::section(collection),
+        levels::section(collection),
         layouts::section(collection)?,
         nodes::section(collection)?,
         ulp::section(collection)?,
-        mistakes::section(collection),
+        mutants::section(collection),
         speed::section(collection)?,
         trend::section(collection)?,
         provenance::section(collection),
@@ -48,27 +48,27 @@ pub fn page_of(collection: &Collection) -> Result<Page, ReportError> {
     })
 }
 
-/// A section that says why it is empty, or what it holds.
+/// A section of the page.
 fn section(id: &'static str, title: &'static str, blocks: Vec<super::page::Block>) -> Section {
     Section { id, title, blocks }
 }
 
-/// The current checks, each with the receipt that it stands in.
+/// The current checks, each with its receipt.
 fn checks(collection: &Collection) -> impl Iterator<Item = (&Receipt, &CheckSection)> {
     let receipts = collection.current(receipt::Section::Check);
     receipts.filter_map(|receipt| Some((receipt, receipt.harness.check.as_ref()?)))
 }
 
-/// Every pair of every current check, with the name of its model.
+/// The outcomes of all current checks, each with the name of its model.
 fn outcomes(collection: &Collection) -> impl Iterator<Item = (String, &Outcome)> {
     checks(collection).flat_map(|(receipt, check)| {
         let model = model_of(receipt, receipt::Section::Check);
-        let outcomes = check.rungs.iter().flat_map(|report| &report.outcomes);
+        let outcomes = check.levels.iter().flat_map(|report| &report.outcomes);
         outcomes.map(move |outcome| (model.clone(), outcome))
     })
 }
 
-/// A figure of a drawing.
+/// A figure with its drawing adapted to the page. `words` is the alt text.
 fn figure(
     title: String,
     words: String,
@@ -87,16 +87,16 @@ fn figure(
     }
 }
 
-/// `1 kernel`, `2 kernels`.
+/// A number with a noun in singular or plural, such as `2 kernels`.
 fn several(n: usize, one: &str) -> String {
     let n = n as u64;
     let plural = if n == 1 { "" } else { "s" };
     format!("{} {one}{plural}", crate::wording::count(n))
 }
 
-/// How far values are apart, as a share of the reference: the root of the normalised mean square error. None if they
-/// differ and no number says how far: one side is NaN or infinite, or has another shape or no such node, or the
-/// reference is zero.
+/// The distance of values relative to the reference: the root of the normalised mean square error. None if the values
+/// differ and have no distance, because a value is NaN or infinite, the reference is zero, or a node is missing or has
+/// another shape.
 fn relative_distance(mismatches: u64, non_finite: u64, nmse: Option<f64>) -> Option<f64> {
     match nmse {
         _ if mismatches == 0 => Some(0.0),
@@ -105,7 +105,7 @@ fn relative_distance(mismatches: u64, non_finite: u64, nmse: Option<f64>) -> Opt
     }
 }
 
-/// A verdict that is worth a word of its own.
+/// Whether the verdict is a failure.
 fn is_bad(verdict: Verdict) -> bool {
     verdict == Verdict::Divergent
 }

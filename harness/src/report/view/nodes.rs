@@ -1,10 +1,12 @@
-//! How far both sides are apart in each node of a model's graph, in the order in which nodes are computed.
+//! Section of the nodes: distances of candidate and oracle in each node of a model's graph, in the order of
+//! computation.
 
 use std::collections::BTreeMap;
 
 use super::{figure, layers, outcomes, relative_distance, several};
+use crate::levels::Level;
 use crate::measure::Measures;
-use crate::outcome::{NodeSummary, Outcome, Rung};
+use crate::outcome::{NodeSummary, Outcome};
 use crate::report::collection::Collection;
 use crate::report::error::ReportError;
 use crate::report::page::{Block, Figure, Line, Section, Table};
@@ -12,9 +14,9 @@ use crate::report::plot::{Axis, Measured, PlotRow, draw_rows};
 use crate::verdict::Verdict;
 use crate::wording::{count, measure, or_dash};
 
-/// Drawn are at most so many models, the worst first; the table has all.
+/// Maximal number of models that are drawn, the worst first. The table has all.
 const DRAWN: usize = 12;
-/// Drawn in sight are so many.
+/// Number of models whose drawings are not folded.
 const SHOWN: usize = 2;
 
 /// The section.
@@ -24,12 +26,12 @@ const SHOWN: usize = 2;
 /// [`ReportError::Draw`].
 pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     let mut models: BTreeMap<String, Vec<&Outcome>> = BTreeMap::new();
-    for (model, outcome) in outcomes(collection).filter(|(_, o)| o.rung == Rung::Node) {
+    for (model, outcome) in outcomes(collection).filter(|(_, o)| o.level == Level::Node) {
         models.entry(model).or_default().push(outcome);
     }
     let title = "Divergence along the layers";
     if models.is_empty() {
-        let words = "No receipt has climbed rung node.";
+        let words = "No receipt contains level node.";
         return Ok(super::section(
             "nodes",
             title,
@@ -43,8 +45,8 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     let (exact, apart): (Vec<&Outcome>, Vec<&Outcome>) =
         compared.partition(|o| o.measures.identical());
     let words = format!(
-        "Of {} of a model with an oracle, {} identical in every node of every layer: a flat line at zero, which needs \
-         no drawing. {} apart in some node.",
+        "Of {} of a model with an oracle, {} identical in every node of every layer, and {} not. Only the latter are \
+         drawn.",
         several(exact.len() + apart.len(), "comparison"),
         are(exact.len()),
         are(apart.len())
@@ -85,7 +87,7 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     }
     if left_out > 0 {
         let words = format!(
-            "{} that differ less are in the table only.",
+            "{} with smaller differences: only in the table.",
             several(left_out, "model")
         );
         blocks.push(Block::Text(Line::text(words)));
@@ -93,7 +95,7 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     Ok(super::section("nodes", title, blocks))
 }
 
-/// A model along its layers, layer by layer, and kind by kind.
+/// The figures and the table of one model: by layer, and by kind of node.
 fn of_model(model: &str, outcomes: &[&Outcome]) -> Result<Vec<Block>, ReportError> {
     let along = layers::draw(model, outcomes)?;
     let figures = along.into_iter().chain([draw(model, outcomes)?]).collect();
@@ -108,7 +110,7 @@ fn are(n: usize) -> String {
     }
 }
 
-/// What divergence is worse than any other, and otherwise how far apart.
+/// The largest nmse, or infinity if an outcome is divergent. Models are sorted by it.
 fn worst(outcomes: &[&Outcome]) -> f64 {
     let far = |outcome: &&Outcome| match outcome.verdict {
         Verdict::Divergent => f64::INFINITY,
@@ -156,7 +158,7 @@ fn table(models: &BTreeMap<String, Vec<&Outcome>>) -> Table {
     table
 }
 
-/// A row for each kind of node, a mark for each oracle.
+/// A figure with a row for each kind of node and a mark for each oracle.
 fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Figure, ReportError> {
     let longest = outcomes.iter().max_by_key(|outcome| outcome.nodes.len());
     let kinds = longest.map_or(&[][..], |outcome| &outcome.nodes);
@@ -170,7 +172,7 @@ fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Figure, ReportError> {
             ..
         } = node.measures;
         Some(Measured {
-            // What no number says is as far as can be.
+            // A difference without a distance is drawn at 1.
             value: relative_distance(mismatches, non_finite, nmse).unwrap_or(1.0),
             interval: None,
         })

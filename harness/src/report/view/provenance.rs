@@ -1,4 +1,4 @@
-//! Who did the work, with what, where and when.
+//! Section of the provenance: commits, oracles, machines, kernels and runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,7 +120,7 @@ fn runs(receipts: &[&Receipt]) -> Table {
         "ended",
         "seconds#",
         "oracles",
-        "receipt's seal",
+        "receipt's digest",
     ];
     let mut table = Table::new("Runs", &headings);
     for receipt in receipts {
@@ -132,14 +132,14 @@ fn runs(receipts: &[&Receipt]) -> Table {
                 Line::text(&run.timestamp),
                 Line::text(format!("{:.1}", run.seconds)),
                 Line::text(run.oracles.join(", ")),
-                Line::code(receipt.harness.seal.get(..12).unwrap_or("")),
+                Line::code(receipt.harness.digest.get(..12).unwrap_or("")),
             ]);
         }
     }
     table
 }
 
-/// Every command line once.
+/// All command lines without duplicates.
 fn commands(receipts: &[&Receipt]) -> Block {
     let runs = receipts.iter().flat_map(|receipt| &receipt.harness.runs);
     let command = |run: &Run| printable::line(&run.command.join(" ")).into_owned();

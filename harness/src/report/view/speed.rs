@@ -1,4 +1,4 @@
-//! How fast the Rust side is against each oracle, with confidence intervals, and beside what nobody can beat.
+//! Section of the speed: the Rust implementation relative to each oracle and to the roofs, with confidence intervals.
 
 use super::{figure, several};
 use crate::bench::doubt::{self, Doubt};
@@ -11,7 +11,7 @@ use crate::report::page::{Block, Line, Section, Table};
 use crate::report::plot::{Axis, Measured, PlotRow, draw_rows};
 use crate::wording::{percent, ratio, seconds};
 
-/// A row of a bench, whatever was timed.
+/// A row of a bench of kernels or of a model.
 struct Timed<'a> {
     label: String,
     time: &'a Median,
@@ -34,18 +34,19 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
         }
     }
     if blocks.is_empty() {
-        blocks.push(Block::Text(Line::text("No receipt has times.")));
+        blocks.push(Block::Text(Line::text("No receipt contains times.")));
     } else {
-        let words = "Ratios are the oracle's time over that of the Rust side, taken in turns in one process: above 1 the \
-                     Rust side is faster. In brackets the 95 % confidence interval of the median. A roof is what \
-                     nobody can beat on the machine: reading the weights, or the multiply-adds on registers alone; the \
-                     share is how much of it was reached. Times in doubt are in no baseline and no trend.";
+        let words = "A ratio is the time of the oracle divided by that of the Rust implementation, timed alternately \
+                     in one process. Above 1, the Rust implementation is faster. Brackets contain the 95 % confidence \
+                     interval of the median. A roof is an upper limit of the speed on the machine: reading the \
+                     weights, or the multiply-adds on registers alone. The percentage is the fraction of the roof \
+                     that was reached. Times in doubt are not part of baselines and trends.";
         blocks.insert(0, Block::Text(Line::text(words)));
     }
     Ok(super::section("speed", "Speed", blocks))
 }
 
-/// The smallest ratio of all benches of a kind, in words.
+/// The number of ratios of all benches of a kind without doubts, and the lowest one, as text.
 pub(super) fn slowest(receipts: &[&Receipt], work: Work) -> String {
     let all = receipts.iter().flat_map(|receipt| rows(receipt, work));
     let all = all.filter(|row| row.doubts.is_empty());
@@ -59,11 +60,11 @@ pub(super) fn slowest(receipts: &[&Receipt], work: Work) -> String {
     let least = ratios.iter().min_by(|a, b| a.value.total_cmp(&b.value));
     match least {
         Some(least) => format!(
-            "{}, the least {}",
+            "{}, the lowest {}",
             several(ratios.len(), "ratio"),
             ratio(least)
         ),
-        None => "no times beyond doubt".into(),
+        None => "no times without doubts".into(),
     }
 }
 
@@ -135,7 +136,7 @@ fn of_bench(receipt: &Receipt, work: Work) -> Result<Vec<Block>, ReportError> {
         .cpu_in_full();
     let mut blocks = vec![Block::Heading(format!("{what} on {cpu}"))];
     if build != "optimized" {
-        let words = format!("A {build} build of the Rust side: its times mean little.");
+        let words = format!("A {build} build of the Rust implementation: its times mean little.");
         blocks.push(Block::Text(Line::default().and_strong(words)));
     }
     let mut oracles: Vec<&str> = Vec::new();
@@ -145,7 +146,7 @@ fn of_bench(receipt: &Receipt, work: Work) -> Result<Vec<Block>, ReportError> {
         }
     }
     blocks.push(table(&what, &rows, &oracles).block());
-    // A plot has inks for a few oracles; others have a plot of their own.
+    // The number of colours in a plot is limited, so more oracles are drawn in several plots.
     let figures = oracles
         .chunks(3)
         .map(|oracles| draw(&what, &rows, oracles))
@@ -154,11 +155,11 @@ fn of_bench(receipt: &Receipt, work: Work) -> Result<Vec<Block>, ReportError> {
     if let Some(bench) = harness.bench.as_ref().filter(|_| work == Work::Bench) {
         let mut table = Table::new(
             "What a call costs before any arithmetic",
-            &["side", "threads#", "time#"],
+            &["implementation", "threads#", "time#"],
         );
         for cost in &bench.report.call_costs {
             table.row([
-                Line::code(&cost.side),
+                Line::code(&cost.implementation),
                 Line::text(cost.threads.to_string()),
                 Line::text(seconds(cost.seconds.value)),
             ]);
@@ -241,13 +242,14 @@ fn draw(
             (all + 1, faster + usize::from(versus.ratio.low > 1.0))
         });
         format!(
-            "faster than {oracle} beyond doubt in {faster} of {}",
+            "significantly faster than {oracle} in {faster} of {}",
             several(all, "row")
         )
     };
     let words: Vec<String> = oracles.iter().map(of).collect();
     let series: Vec<String> = oracles.iter().map(|oracle| (*oracle).to_owned()).collect();
-    let axis = "oracle's time over that of the Rust side; bars are 95 % confidence intervals";
+    let axis =
+        "time of the oracle / time of the Rust implementation; bars: 95 % confidence intervals";
     figure(
         format!("{what} against {}", series.join(", ")),
         format!("{}.", words.join("; ")),

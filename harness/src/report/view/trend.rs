@@ -1,4 +1,4 @@
-//! What changed over the receipts given.
+//! Section of the trend: changes over all receipts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +23,8 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
         .collect();
     let commits: BTreeSet<&str> = points.iter().map(|point| point.commit.as_str()).collect();
     let words = format!(
-        "{} of {}, from {} to {}. Times are those of the receipts. Where a piece of work stands in several, the newest \
-         counts above, and the others show here.",
+        "{} of {}, from {} to {} (times of the receipts). If several receipts contain the same work, the sections \
+         above use the newest, and this section uses all.",
         several(points.len(), "receipt"),
         several(commits.len(), "commit"),
         times.first().unwrap_or(&"-"),
@@ -36,7 +36,7 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     figures.extend(speeds(&points)?);
     if figures.is_empty() {
         blocks.push(Block::Text(Line::text(
-            "A trend needs receipts of the same kind of work at two times.",
+            "A trend requires receipts of the same kind of work at two times.",
         )));
     } else {
         blocks.push(Block::Figures(figures));
@@ -81,7 +81,7 @@ fn rates(points: &[&Point]) -> Result<Option<Figure>, ReportError> {
         .filter(|moment| moment.measured.value == 1.0)
         .count();
     let words = format!(
-        "{}; every pair held to identity is identical in {all}; {} (crossed in red).",
+        "{}; in {all}, every value that must be identical is identical; {} (crossed out in red).",
         several(moments.len(), "check"),
         match bad {
             0 => "none is divergent".into(),
@@ -95,7 +95,7 @@ fn rates(points: &[&Point]) -> Result<Option<Figure>, ReportError> {
         "Exact match rate and verdict".into(),
         words,
         &series,
-        Heights::Share,
+        Heights::Fraction,
     )
 }
 
@@ -129,12 +129,12 @@ fn speeds(points: &[&Point]) -> Result<Vec<Figure>, ReportError> {
             let value =
                 |moment: Option<&Moment>| moment.map_or(0.0, |moment| moment.measured.value);
             let (first, last) = (value(series.moments.first()), value(series.moments.last()));
-            format!("{}: {first:.2}x at first, {last:.2}x at last", series.name)
+            format!("{}: first {first:.2}x, last {last:.2}x", series.name)
         };
         let words: Vec<String> = series.iter().map(of).collect();
         let words = format!(
-            "Oracle's time over that of the Rust side, the geometric mean over all rows of a bench, and so of the ends of \
-             their intervals. {}.",
+            "Time of the oracle divided by that of the Rust implementation. Values and intervals are geometric means \
+             over all rows of a bench. {}.",
             words.join("; ")
         );
         let title = format!("Speed against {oracle}");
@@ -148,7 +148,7 @@ fn table(points: &[&Point]) -> Table {
     let headings = [
         "time",
         "commit",
-        "holds",
+        "sections",
         "verdict",
         "exact match rate#",
         "speed",

@@ -1,17 +1,17 @@
-//! How many values are how far apart, in units in the last place.
+//! Section of the ULP histograms: the number of values by distance in units in the last place.
 
 use std::collections::BTreeMap;
 
 use super::{figure, outcomes, several};
+use crate::levels::Level;
 use crate::measure::UlpHistogram;
-use crate::outcome::Rung;
 use crate::report::collection::Collection;
 use crate::report::error::ReportError;
 use crate::report::page::{Block, Line, Section, Table};
 use crate::report::plot::draw_histograms;
 use crate::wording::count;
 
-/// The pairs of a rung and an oracle, over all candidates and models.
+/// Histograms of a level and an oracle, over all candidates and models.
 #[derive(Default)]
 struct Pairs {
     pair: UlpHistogram,
@@ -24,20 +24,22 @@ struct Pairs {
 ///
 /// [`ReportError::Draw`].
 pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
-    let mut rungs: BTreeMap<(Rung, &str), Pairs> = BTreeMap::new();
+    let mut levels: BTreeMap<(Level, &str), Pairs> = BTreeMap::new();
     for (_, outcome) in outcomes(collection) {
         let histogram = &outcome.measures.ulp_histogram;
         if histogram.is_empty() {
             continue;
         }
-        let pairs = rungs.entry((outcome.rung, &outcome.reference)).or_default();
+        let pairs = levels
+            .entry((outcome.level, &outcome.reference))
+            .or_default();
         pairs.pair = pairs.pair.plus(histogram);
         if let Some(floor) = &outcome.noise_floor {
             pairs.floor = pairs.floor.plus(&floor.ulp_histogram);
         }
     }
     let headings = [
-        "rung",
+        "level",
         "oracle",
         "values#",
         "identical#",
@@ -48,14 +50,14 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     let mut table = Table::new("Values by distance in units in the last place", &headings);
     let mut figures = Vec::new();
     let mut identical = 0;
-    for ((rung, reference), Pairs { pair, floor }) in &rungs {
+    for ((level, reference), Pairs { pair, floor }) in &levels {
         let counts = pair.counts();
         let sum = |buckets: std::ops::Range<usize>| {
             let there = counts.iter().skip(buckets.start).take(buckets.len());
             count(there.fold(0, |sum: u64, n| sum.saturating_add(*n)))
         };
         let mut row = vec![
-            Line::text(rung.name()),
+            Line::text(level.name()),
             Line::code(reference),
             Line::text(count(pair.total())),
         ];
@@ -67,27 +69,27 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
         }
         let same = counts.first().copied().unwrap_or(0);
         let words = format!(
-            "{} of {} values are identical; the others lie in the bars to the right.",
+            "{} of {} values are identical. The other bars are values that differ.",
             count(same),
             count(pair.total())
         );
         let floor = (!floor.is_empty()).then(|| floor.counts());
         figures.push(figure(
-            format!("rung {rung} against {reference}"),
+            format!("level {level} against {reference}"),
             words,
             draw_histograms(counts, floor),
         )?);
     }
     let mut blocks = Vec::new();
-    if rungs.is_empty() {
+    if levels.is_empty() {
         blocks.push(Block::Text(Line::text(
-            "No receipt has compared f32 values.",
+            "No receipt contains comparisons of f32 values.",
         )));
     } else {
         let words = match identical {
             0 => String::new(),
             n => format!(
-                " {} of rung and oracle in which every value is identical: a single bar, which needs no drawing.",
+                " Not drawn: {} of level and oracle in which every value is identical.",
                 several(n, "pair")
             ),
         };

@@ -1,4 +1,4 @@
-//! What it all comes to.
+//! Section of the verdict: main numbers, failures, missing shards and skips.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::report::page::{Block, Line, Section, Table, Tile};
 use crate::verdict::Verdict;
 use crate::wording::{count, percent};
 
-/// The verdict over everything current.
+/// Verdict over all current receipts.
 pub(super) fn overall(collection: &Collection) -> Verdict {
     let sections = Work::ALL.into_iter().flat_map(|work| {
         let receipts = collection.current(work);
@@ -19,41 +19,39 @@ pub(super) fn overall(collection: &Collection) -> Verdict {
     Verdict::overall(sections)
 }
 
-/// The verdict in a sentence.
+/// The verdict as a sentence.
 pub(super) fn lead(collection: &Collection, verdict: Verdict) -> Line {
     let words = match verdict {
         Verdict::Exact => {
-            "Everything that was compared agrees: to the bit with the reference build, and within its \
-                           noise with the other builds."
+            "Everything that was compared agrees: bit for bit with the reference build, and within the noise floor \
+             with other builds."
         }
         Verdict::WithinNoiseFloor => {
-            "Everything that was compared agrees as nearly as two builds of the reference do."
+            "Everything that was compared agrees within the noise floor between builds of the oracle."
         }
-        Verdict::KnownDivergence => {
-            "All that differs is known, and stands in the list of known divergences."
-        }
-        Verdict::Skipped => "Nothing was compared, which is no agreement.",
+        Verdict::KnownDivergence => "All differences are known divergences.",
+        Verdict::Skipped => "Nothing was compared. This is not agreement.",
         Verdict::Unsupported => {
-            "What was to be compared was not, since a participant does not do it; this is no agreement."
+            "Nothing was compared, because a participant does not support it. This is not agreement."
         }
-        Verdict::Divergent => "Something differs.",
+        Verdict::Divergent => "At least one section failed.",
     };
     let line = Line::text(words);
     let missing = missing(collection).len();
     let line = match missing {
         0 => line,
-        n => line.and(format!(" {} of the work missing.", several(n, "part"))),
+        n => line.and(format!(" Missing: {} of the work.", several(n, "shard"))),
     };
     if is_bad(verdict) {
         line.and(" See ")
-            .and_link("what differs", super::findings::ID)
+            .and_link("Findings", super::findings::ID)
             .and(".")
     } else {
         line
     }
 }
 
-/// Sections at a glance, what failed, what is missing, what was skipped.
+/// The main numbers, the failures, the missing shards and the skips.
 fn blocks(collection: &Collection, findings: &[Found<'_>]) -> Vec<Block> {
     let mut blocks = vec![Block::Tiles(tiles(collection, findings))];
     let failed: Vec<Line> = failures(collection);
@@ -108,14 +106,14 @@ fn tiles(collection: &Collection, findings: &[Found<'_>]) -> Vec<Tile> {
     tiles
 }
 
-/// What a section is about, in words.
+/// Title of a section of receipts.
 pub(super) fn label(work: Work) -> &'static str {
     match work {
-        Work::Check => "Ladder",
+        Work::Check => "Levels",
         Work::Fuzz => "Random cases",
-        Work::Mistakes => "Planted mistakes",
-        Work::Bench => "Kernels, timed",
-        Work::BenchModel => "Models, timed",
+        Work::Mutants => "Mutants",
+        Work::Bench => "Kernel times",
+        Work::BenchModel => "Model times",
     }
 }
 
@@ -127,13 +125,13 @@ fn note(work: Work, receipts: &[&Receipt]) -> String {
     match work {
         Work::Check => {
             let compared = sum(&|receipt| {
-                let rungs = receipt.harness.check.iter().flat_map(|check| &check.rungs);
-                rungs
+                let levels = receipt.harness.check.iter().flat_map(|check| &check.levels);
+                levels
                     .map(|report| report.measures.comparisons)
                     .fold(0, u64::saturating_add)
             });
             format!(
-                "{}, {} comparisons held to identity",
+                "{}, {} comparisons",
                 several(receipts.len(), "check"),
                 count(compared)
             )
@@ -146,9 +144,9 @@ fn note(work: Work, receipts: &[&Receipt]) -> String {
             });
             format!("{} cases, {} known divergences", count(cases), count(known))
         }
-        Work::Mistakes => {
-            let of = |field: fn(&crate::receipt::MistakesSection) -> u64| {
-                sum(&|receipt| receipt.harness.mistakes.as_ref().map_or(0, field))
+        Work::Mutants => {
+            let of = |field: fn(&crate::receipt::MutantsSection) -> u64| {
+                sum(&|receipt| receipt.harness.mutants.as_ref().map_or(0, field))
             };
             format!(
                 "{} of {} caught",
@@ -160,7 +158,7 @@ fn note(work: Work, receipts: &[&Receipt]) -> String {
     }
 }
 
-/// What failed, each section with its reason.
+/// The failed sections with their reasons.
 fn failures(collection: &Collection) -> Vec<Line> {
     let mut failures = Vec::new();
     for work in Work::ALL {
@@ -190,8 +188,8 @@ fn reason(receipt: &Receipt, work: Work) -> String {
                     let share = outcome.measures.mismatches as f64
                         / outcome.measures.comparisons.max(1) as f64;
                     format!(
-                        "rung {}: {} against {} differs in {} ({})",
-                        outcome.rung,
+                        "level {}: {} against {} differs in {} ({})",
+                        outcome.level,
                         outcome.candidate,
                         outcome.reference,
                         count(outcome.measures.mismatches),
@@ -212,22 +210,22 @@ fn reason(receipt: &Receipt, work: Work) -> String {
             let findings = harness.fuzz.as_ref().map_or(0, |fuzz| fuzz.findings.len());
             several(findings, "finding")
         }
-        Work::Mistakes => {
-            let survived = harness.mistakes.as_ref();
+        Work::Mutants => {
+            let survived = harness.mutants.as_ref();
             let survived = survived.map_or(0, |all| all.planted.saturating_sub(all.caught));
-            format!("{} survived", several(survived as usize, "mistake"))
+            format!("{} survived", several(survived as usize, "mutant"))
         }
-        Work::Bench => "a kernel and an oracle compute different products".into(),
-        Work::BenchModel => "other logits than an oracle's".into(),
+        Work::Bench => "the products of a kernel differ from those of an oracle".into(),
+        Work::BenchModel => "the logits differ from those of an oracle".into(),
     }
 }
 
-/// Shards that nobody gave, each with its section and model.
+/// Missing shards, each with its section and model.
 fn missing(collection: &Collection) -> Vec<Line> {
     let mut held: BTreeMap<(Work, String, u64), BTreeSet<u64>> = BTreeMap::new();
     for work in Work::ALL {
         for receipt in collection.current(work) {
-            let sections = receipt.harness.sections().into_iter();
+            let sections = receipt.harness.sections();
             for (_, shards) in sections.filter(|(section, _)| *section == work) {
                 let key = (work, model_of(receipt, work), shards.count);
                 held.entry(key).or_default().extend(shards.held);
@@ -248,25 +246,25 @@ fn missing(collection: &Collection) -> Vec<Line> {
     missing
 }
 
-/// What did not take part, counted by reason.
+/// Omissions, counted by reason.
 fn skips(collection: &Collection) -> Option<Block> {
     let mut counts: BTreeMap<(Work, String, &str), u64> = BTreeMap::new();
     for skip in collection
         .receipts()
         .flat_map(|receipt| &receipt.harness.skips)
     {
-        let rung = skip.rung.map_or(String::new(), |rung| rung.to_string());
-        let key = (skip.section, rung, skip.reason.as_str());
+        let level = skip.level.map_or(String::new(), |level| level.to_string());
+        let key = (skip.section, level, skip.reason.as_str());
         let sum = counts.entry(key).or_default();
         *sum = sum.saturating_add(skip.count);
     }
-    let caption = "Skipped, which never counts as agreement";
-    let mut table = Table::new(caption, &["section", "rung", "reason", "count#"]);
-    for ((work, rung, reason), n) in counts {
-        let rung = if rung.is_empty() { "-".into() } else { rung };
+    let caption = "Skipped (never counts as agreement)";
+    let mut table = Table::new(caption, &["section", "level", "reason", "count#"]);
+    for ((work, level, reason), n) in counts {
+        let level = if level.is_empty() { "-".into() } else { level };
         table.row([
             Line::text(work.name()),
-            Line::text(rung),
+            Line::text(level),
             Line::text(reason),
             Line::text(count(n)),
         ]);

@@ -1,20 +1,20 @@
-//! NEON with dotprod: products added four at a time in int32, where nothing can wrap.
+//! NEON with dotprod: products are added four at a time in int32, which cannot overflow.
 
 use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::neon::{digits, in_16_byte_registers, interleave, runs, scaled_digits};
 use crate::compiled_for;
+use crate::isa::Dotprod;
 use crate::kernel::arithmetic::INT_LANES;
-use crate::kernel::isa::Dotprod;
 use crate::kernel::vector::{STEP, Vector};
 
 compiled_for! { Dotprod:
-    /// Adds the products of 16 codes, four neighbours to each lane. The intrinsic `vdotq_s32` is not stable.
+    /// Adds the products of 16 codes, four adjacent ones to each lane. The intrinsic `vdotq_s32` is not stable.
     #[inline]
     fn multiply(mut sum: int32x4_t, codes: uint8x16_t, a: uint8x16_t) -> int32x4_t {
-        // SAFETY: an instruction of the function's own features, which reads and writes these registers alone; codes
-        // are below 128 and so the same signed.
+        // SAFETY: the function is compiled for the feature of this instruction, which reads and writes only these
+        // registers. Codes are below 128, so signed and unsigned codes are equal.
         unsafe {
             asm!(
                 "sdot {sum:v}.4s, {codes:v}.16b, {a:v}.16b",
@@ -31,12 +31,12 @@ compiled_for! { Dotprod:
 impl Vector for Dotprod {
     in_16_byte_registers!();
 
-    /// Four int32 lanes each, as wide as `Wide`; two, so that an addition need not wait for the one before.
+    /// Four int32 lanes each, as wide as those of `Wide`. Two accumulators shorten the dependency chain.
     type Narrow = [int32x4_t; 2];
     type Wide = int32x4_t;
 
-    // A row of 2^22 columns gives a lane of `Wide` 2^20 products of at most 3 * 128, or of at most 12 * 128 and then
-    // half as many: below 2^30.
+    // In a row of 2^22 columns, a lane of `Wide` adds 2^20 products of magnitude up to 3 * 128, or half as many of
+    // magnitude up to 12 * 128. The sum stays below 2^30.
     const BLOCKS: usize = usize::MAX;
     const SCALED_GROUPS: usize = usize::MAX;
 

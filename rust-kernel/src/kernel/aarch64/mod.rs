@@ -3,19 +3,19 @@
 mod dotprod;
 mod neon;
 
-use super::generic::{candidate, compiled};
-use super::isa::{Dotprod, Neon};
-use super::{Candidate, Isa};
+use super::generic::{compiled, isa_compute};
+use super::{Isa, IsaCompute};
 use crate::format::Format;
+use crate::isa::{Dotprod, Neon};
 
 compiled!(Neon);
 compiled!(Dotprod);
 
-/// The kernels of a format; none for a format without SIMD arithmetic.
-pub(super) fn kernels(format: &Format) -> impl Iterator<Item = Candidate> {
+/// The SIMD kernels of a format, if it has any.
+pub(super) fn kernels(format: &Format) -> impl Iterator<Item = IsaCompute> {
     [
-        candidate(format, Isa::Neon, Neon::demand()),
-        candidate(format, Isa::Dotprod, Dotprod::demand()),
+        isa_compute(format, Isa::Neon, Neon::demand()),
+        isa_compute(format, Isa::Dotprod, Dotprod::demand()),
     ]
     .into_iter()
     .flatten()
@@ -23,8 +23,8 @@ pub(super) fn kernels(format: &Format) -> impl Iterator<Item = Candidate> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::isa::{Dotprod, Neon, Unavailable};
     use super::super::vector::{Vector, tests::check};
+    use crate::isa::{Dotprod, Neon, Unavailable};
 
     fn run<V: Vector>(token: Result<V, Unavailable>) {
         check(testing::require!(token));

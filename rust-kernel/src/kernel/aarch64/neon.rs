@@ -2,12 +2,12 @@
 
 use std::arch::aarch64::*;
 
+use crate::isa::Neon;
 use crate::kernel::arithmetic::INT_LANES;
-use crate::kernel::isa::Neon;
 use crate::kernel::vector::{STEP, Vector};
 
-/// The operations that dotprod shares. For the body of an implementation of [`Vector`] by a token that
-/// proves NEON.
+/// The operations that NEON and dotprod share. It expands to items of an `impl Vector` block for a token that proves
+/// NEON.
 macro_rules! in_16_byte_registers {
     () => {
         type Scaled = f32;
@@ -43,13 +43,13 @@ macro_rules! in_16_byte_registers {
         }
 
         #[inline(always)]
-        fn shift_down<const SHIFT: i32>(self, step: Self::Step) -> Self::Step {
+        fn shift_right<const SHIFT: i32>(self, step: Self::Step) -> Self::Step {
             // SAFETY: the token proves NEON.
             step.map(|x| unsafe { vshrq_n_u8::<SHIFT>(x) })
         }
 
         #[inline(always)]
-        fn quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
+        fn unpack_128<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
             let at = bytes.as_ptr();
             // SAFETY: the token proves NEON; the two reads are the array.
             let halves = unsafe { [digits(vld1q_u8(at)), digits(vld1q_u8(at.add(16)))] };
@@ -57,7 +57,7 @@ macro_rules! in_16_byte_registers {
         }
 
         #[inline(always)]
-        fn scaled_quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
+        fn unpack_128_scaled<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
             let at = bytes.as_ptr();
             // SAFETY: the token proves NEON; the two reads are the array.
             let halves = unsafe {
@@ -70,14 +70,14 @@ macro_rules! in_16_byte_registers {
         }
 
         #[inline(always)]
-        fn sixteenths(self, bytes: &[u8; 16]) -> Self::Step {
+        fn unpack_64(self, bytes: &[u8; 16]) -> Self::Step {
             // SAFETY: the token proves NEON; the read is the whole array.
             let [q0, q2, q4, q6] = unsafe { digits(vld1q_u8(bytes.as_ptr())) };
             [q6, q4, q2, q0]
         }
 
         #[inline(always)]
-        fn expand(self, bytes: &[u8; 16]) -> Self::Step {
+        fn unpack_64_sequential(self, bytes: &[u8; 16]) -> Self::Step {
             // SAFETY: the token proves NEON; the read is the whole array.
             unsafe { interleave(digits(vld1q_u8(bytes.as_ptr()))) }
         }
@@ -89,7 +89,7 @@ macro_rules! in_16_byte_registers {
             [c0, c1]: [Self::Step; 2],
             [a0, a1]: [Self::Step; 2],
         ) -> [Self::Narrow; 2] {
-            // The first two registers of a step are an even run, the others an odd one.
+            // The first two registers of a step hold an even run, the other two an odd run.
             std::array::from_fn(|run| {
                 let first = 2 * run;
                 let regroup = |s0: Self::Step, s1: Self::Step| {
@@ -117,7 +117,7 @@ macro_rules! in_16_byte_registers {
         }
 
         #[inline(always)]
-        fn sum(self, wide: int32x4_t) -> i32 {
+        fn horizontal_sum(self, wide: int32x4_t) -> i32 {
             // SAFETY: the token proves NEON.
             unsafe { vaddvq_s32(wide) }
         }
@@ -135,7 +135,7 @@ macro_rules! in_16_byte_registers {
             offsets: &[i32; INT_LANES],
             scale: f32,
         ) -> f32 {
-            sum + (self.sum(wide) - offsets.iter().sum::<i32>()) as f32 * scale
+            sum + (self.horizontal_sum(wide) - offsets.iter().sum::<i32>()) as f32 * scale
         }
 
         #[inline(always)]
@@ -165,7 +165,7 @@ pub(super) unsafe fn digits(x: uint8x16_t) -> [uint8x16_t; 4] {
     }
 }
 
-/// The same with the digits at shifts 2 and 6 times 4, which saves two shifts.
+/// Like [`digits`], with the digits at shifts 2 and 6 multiplied by 4, which saves two shifts.
 ///
 /// # Safety
 ///
@@ -185,7 +185,7 @@ pub(super) unsafe fn scaled_digits(x: uint8x16_t) -> [uint8x16_t; 4] {
     }
 }
 
-/// From the digits of both halves of 32 bytes to runs of 32 codes, the lowest or the highest digit first.
+/// Arranges the digits of both halves of 32 bytes as runs of 32 codes, the lowest or the highest digit first.
 #[inline(always)]
 pub(super) fn runs<const ASCENDING: bool>(
     [[a0, a2, a4, a6], [b0, b2, b4, b6]]: [[uint8x16_t; 4]; 2],
@@ -221,7 +221,7 @@ pub(super) unsafe fn interleave([a, b, c, d]: [uint8x16_t; 4]) -> [uint8x16_t; 4
     }
 }
 
-/// Adds the products of 16 codes, two to each lane.
+/// Adds the products of 16 codes, two to each int16 lane.
 ///
 /// # Safety
 ///
@@ -230,7 +230,7 @@ pub(super) unsafe fn interleave([a, b, c, d]: [uint8x16_t; 4]) -> [uint8x16_t; 4
 unsafe fn multiply(sum: int16x8_t, codes: uint8x16_t, a: uint8x16_t) -> int16x8_t {
     // SAFETY: the caller proves NEON.
     unsafe {
-        // Codes are below 128 and so the same signed.
+        // Codes are below 128, so signed and unsigned codes are equal.
         let (codes, a) = (vreinterpretq_s8_u8(codes), vreinterpretq_s8_u8(a));
         let sum = vmlal_s8(sum, vget_low_s8(codes), vget_low_s8(a));
         vmlal_high_s8(sum, codes, a)
@@ -240,14 +240,15 @@ unsafe fn multiply(sum: int16x8_t, codes: uint8x16_t, a: uint8x16_t) -> int16x8_
 impl Vector for Neon {
     in_16_byte_registers!();
 
-    /// Eight int16 lanes each; two, so that an addition need not wait for the one before.
+    /// Eight int16 lanes each. Two accumulators shorten the dependency chain.
     type Narrow = [int16x8_t; 2];
     type Wide = int32x4_t;
 
-    // A lane takes two products from a register, at most 2 * 3 * 128 = 768, so 42 times: 42 * 768 = 32,256. Of a
-    // block's 16 registers eight go to each accumulator, hence five blocks.
+    // Each register adds two products to a lane, at most 2 * 3 * 128 = 768 in magnitude. A lane holds 42 of these:
+    // 42 * 768 = 32,256. Eight of the 16 registers of a block go to each accumulator, hence five blocks.
     const BLOCKS: usize = 5;
-    // Times 4 at most 3,072, so ten times: 30,720. Of a group's eight registers two go to each accumulator of the pair.
+    // With codes times 4 a register adds at most 3,072, and a lane holds ten of these: 30,720. Two of the eight
+    // registers of a group go to each accumulator of the pair.
     const SCALED_GROUPS: usize = 5;
 
     #[inline(always)]

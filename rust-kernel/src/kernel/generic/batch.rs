@@ -1,4 +1,4 @@
-//! Rows of activations in whole blocks, and where their results go.
+//! Rows of activations in whole blocks, and the sink of their results.
 
 use std::ops::Range;
 
@@ -6,10 +6,10 @@ use super::decode::{Codes, steps};
 use crate::format::QK256;
 use crate::kernel::vector::STEP;
 
-/// Takes `(row, b, results)`: results of row `row` and of those after it with activation row `b`.
+/// Receives `(row, b, results)`: the results of the rows from `row` on with activation row `b`.
 pub(in super::super) type Sink<'a, R> = dyn FnMut(usize, usize, &[R]) + 'a;
 
-/// int8 activations, `rows x cols`, with the last, partial block of each row filled up with zeros.
+/// int8 activations, `rows x cols`. A partial last block of a row is padded with zeros.
 pub(in super::super) struct Batch<'a> {
     codes: &'a [i8],
     cols: usize,
@@ -20,7 +20,7 @@ pub(in super::super) struct Batch<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct BatchRow<'a> {
     pub(super) blocks: &'a [Codes<i8>],
-    /// Present if the row is no whole number of blocks.
+    /// Present if the row is not a whole number of blocks.
     pub(super) tail: Option<&'a Codes<i8>>,
 }
 
@@ -53,8 +53,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Runs of about the same number of blocks, at most `most`, that make up a row; a partial block is the last by
-    /// itself.
+    /// Divides a row into runs of nearly equal numbers of blocks, at most `most` each. A partial block is a run of its
+    /// own and the last.
     pub(super) fn runs(&self, most: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let whole = self.cols / QK256;
         let count = whole.div_ceil(most);

@@ -1,6 +1,6 @@
-//! Products of weights that have a scale in each block with `Q8_K` activations: TQ2_0 and TQ1_0.
+//! Products of weights with block scales (TQ2_0 and TQ1_0) and `Q8_K` activations.
 //!
-//! A block's integers stay in eight lanes, which are scaled and added as floats one block after the other; see
+//! The integer sums of a block stay in eight lanes. The lanes are scaled and added as floats, block by block; see
 //! [`BlockSum`]. Rows are whole blocks.
 
 use std::ops::Range;
@@ -16,7 +16,8 @@ use crate::kernel::arithmetic::INT_LANES;
 use crate::kernel::vector::Vector;
 use crate::prefetch;
 
-/// `Q8_K` activations, with what the codebook's offset takes from each lane of a block, which is the same for all rows.
+/// `Q8_K` activations, with the correction for the codebook offset of each lane of a block. The correction is the same
+/// for all weight rows.
 pub(in super::super) struct Quantized<'a> {
     activations: ActivationsRef<'a>,
     blocks: &'a [Codes<i8>],
@@ -25,7 +26,7 @@ pub(in super::super) struct Quantized<'a> {
 }
 
 impl<'a> Quantized<'a> {
-    /// A lane covers two of the block's sixteen partial sums.
+    /// Each lane covers two of the sixteen partial sums of a block.
     pub(super) fn new(activations: ActivationsRef<'a>, offset: i32) -> Quantized<'a> {
         let lanes = |sums: &[i32; 16]| {
             std::array::from_fn(|lane| offset * (sums[2 * lane] + sums[2 * lane + 1]))
@@ -61,7 +62,7 @@ impl<'a> Quantized<'a> {
     }
 }
 
-/// Products of rows with few activation rows: codes go from memory through registers into the sums.
+/// Products of rows with few activation rows. Codes are decoded in registers and not stored.
 #[inline(always)]
 pub(in super::super) fn block_gemv<V: Vector, D: Decode>(
     v: V,
@@ -106,7 +107,7 @@ pub(in super::super) fn block_gemm<V: Vector>(
         let wide = column + TILE_COLUMNS <= batch.rows();
         let mut row = 0;
         while row < rows.len() {
-            // An odd row and a last column are rare: the smallest tile serves them both.
+            // Odd last rows and columns are rare, so the smallest tile computes both.
             if wide && row + PAIR <= rows.len() {
                 tile::<V, PAIR, TILE_COLUMNS>(v, panel, row, batch, column, sink);
                 row += PAIR;

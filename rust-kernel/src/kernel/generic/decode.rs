@@ -1,4 +1,4 @@
-//! How SIMD reads a layout, and rows as whole blocks.
+//! Decoding of layouts with SIMD, and rows as whole blocks.
 
 use crate::format::{QK256, Weights};
 use crate::kernel::vector::{STEP, Vector};
@@ -9,16 +9,16 @@ pub(super) type Codes<T = u8> = [T; QK256];
 /// Steps in a block.
 pub(super) const STEPS: usize = QK256 / STEP;
 
-/// A step of decoded codes, in a cache line of its own.
+/// A step of decoded codes, aligned to a cache line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy)]
 pub(super) struct Decoded(pub(super) [u8; STEP]);
 
-/// The bytes that hold a block of weights of one panel.
+/// The bytes of a block of weights of one panel.
 pub(in super::super) trait Block: Sized {
     /// The whole blocks of `bytes`.
     fn blocks(bytes: &[u8]) -> &[Self];
-    /// A block that starts with `bytes` and goes on with zeros.
+    /// A block of `bytes`, padded with zeros.
     fn padded(bytes: &[u8]) -> Self;
 }
 
@@ -37,34 +37,34 @@ impl<const N: usize> Block for [u8; N] {
     }
 }
 
-/// A layout, as SIMD reads it.
+/// SIMD decoding of a layout.
 pub(in super::super) trait Decode: Send + Sync + 'static {
-    /// Bytes of 256 weights of a panel, an inline scale included.
+    /// Bytes of 256 columns of a panel, including an inline scale.
     type Block: Block;
 
     /// Rows of a panel.
     const PANEL_ROWS: usize = 1;
-    /// The powers of two by which [`scaled`](Decode::scaled) multiplies even and odd runs of 32 codes.
+    /// Exponents of the powers of two by which [`scaled`](Decode::scaled) multiplies even and odd runs of 32 codes.
     const SHIFTS: [i32; 2] = [0, 0];
 
     /// The codes of a block in column order, of row `row` of the panel.
     fn codes<V: Vector>(v: V, block: &Self::Block, row: usize) -> [V::Step; 4];
 
-    /// The first (`half` 0) or the last (1) 128 codes of a panel's first row, times the powers of two in
-    /// [`SHIFTS`](Decode::SHIFTS), where that is faster.
+    /// The first (`half` 0) or last (`half` 1) 128 codes of a panel's first row, multiplied as in
+    /// [`SHIFTS`](Decode::SHIFTS). Scaled codes need fewer shifts.
     #[inline(always)]
     fn scaled<V: Vector>(v: V, block: &Self::Block, half: usize) -> [V::Step; 2] {
         let [a, b, c, d] = Self::codes(v, block, 0);
         if half == 0 { [a, b] } else { [c, d] }
     }
 
-    /// The scale inside a block, where the format has one.
+    /// The inline scale of a block, 1 if the format has none.
     fn scale<V: Vector>(_v: V, _block: &Self::Block) -> f32 {
         1.0
     }
 }
 
-/// A row's whole blocks, and its last, partial one filled up with zeros.
+/// The whole blocks of a row, and its partial last block, padded with zeros.
 pub(super) struct Row<'a, D: Decode> {
     pub(super) blocks: &'a [D::Block],
     pub(super) tail: Option<D::Block>,
@@ -75,7 +75,7 @@ impl<'a, D: Decode> Row<'a, D> {
     pub(super) fn new(weights: &Weights<'a>, row: usize) -> Row<'a, D> {
         let panel = weights.panel(row);
         let (whole, rest) = (weights.cols() / QK256, weights.cols() % QK256);
-        // Rows padded to whole blocks have bytes beyond their columns; those meet activations of zero.
+        // Padded rows have bytes after their last column. They are multiplied with activations of zero.
         let tail = (rest > 0).then(|| D::Block::padded(&panel[whole * size_of::<D::Block>()..]));
         Row {
             blocks: &D::Block::blocks(panel)[..whole],

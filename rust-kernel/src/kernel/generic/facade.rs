@@ -1,4 +1,4 @@
-//! How an instruction set becomes kernels.
+//! Kernels of one instruction set, built from the generic algorithms.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -16,12 +16,12 @@ use crate::activation::ActivationsRef;
 use crate::format::{Format, Layout, QK256, ScaleRule, Weights};
 use crate::kernel::arithmetic::{F32_LANES, TensorScaling, fold};
 use crate::kernel::vector::{STEP, Vector};
-use crate::kernel::{Candidate, Compute, Isa, Unavailable};
+use crate::kernel::{Compute, Isa, IsaCompute, Unavailable};
 
-/// The smallest batch for which decoding a panel first pays.
+/// The smallest batch for which decoding a panel before multiplying is faster.
 const SMALLEST_GEMM: usize = 4;
 
-/// The algorithms as compiled for one instruction set. Implemented by its token through `compiled!`.
+/// The algorithms, compiled for one instruction set. Tokens implement this trait with `compiled!`.
 pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
     /// [`gemv`](super::gemv()).
     fn gemv<D: Decode>(
@@ -72,7 +72,7 @@ pub(in super::super) trait Compiled: Vector + Send + Sync + 'static {
     fn add_products(self, lanes: &mut [f32; F32_LANES], values: &[f32], x: &[f32]);
 }
 
-/// Implements [`Compiled`] for a token, by functions in which the compiler may use the features that it proves.
+/// Implements [`Compiled`] for a token, with functions compiled for the features that the token proves.
 macro_rules! compiled {
     ($token:ident) => {
         $crate::kernel::generic::compiled!(
@@ -144,7 +144,7 @@ macro_rules! compiled {
 }
 pub(in super::super) use compiled;
 
-/// Where scales are, as far as products with quantized activations go.
+/// The products with quantized activations for one position of scales.
 trait Scaling: Send + Sync + 'static {
     fn products<V: Compiled, D: Decode>(
         v: V,
@@ -155,7 +155,7 @@ trait Scaling: Send + Sync + 'static {
     );
 }
 
-/// One scale for the tensor.
+/// One scale per tensor.
 struct ByTensor;
 
 impl Scaling for ByTensor {
@@ -178,7 +178,7 @@ impl Scaling for ByTensor {
     }
 }
 
-/// A scale in each block.
+/// One scale per block.
 struct ByBlock;
 
 impl Scaling for ByBlock {
@@ -208,15 +208,15 @@ impl Scaling for ByBlock {
     }
 }
 
-/// The arithmetic of one format by one instruction set, with the proof that this CPU has it.
+/// The arithmetic of one format with one instruction set. The token proves that this CPU supports it.
 struct Simd<V, D, S>(V, PhantomData<(D, S)>);
 
-/// The kernel of a format: its arithmetic, or what this CPU lacks; `None` for a format that has no SIMD kernels.
-pub(in super::super) fn candidate<V: Compiled>(
+/// The arithmetic of a format, or the feature that this CPU lacks; `None` if the format has no SIMD kernels.
+pub(in super::super) fn isa_compute<V: Compiled>(
     format: &Format,
     isa: Isa,
     token: Result<V, Unavailable>,
-) -> Option<Candidate> {
+) -> Option<IsaCompute> {
     fn boxed<V: Compiled, D: Decode, S: Scaling>(v: V) -> Box<dyn Compute> {
         Box::new(Simd::<V, D, S>(v, PhantomData))
     }
@@ -302,7 +302,7 @@ impl<V: Compiled, D: Decode, S: Scaling> Compute for Simd<V, D, S> {
     }
 }
 
-/// The values of a panel's first row, times what `factor` makes of the scale of each block.
+/// The values of a panel's first row, each multiplied by `factor(scale)` with the scale of its block.
 fn panel_values<V: Compiled>(
     v: V,
     panel: &Panel,
@@ -319,7 +319,7 @@ fn panel_values<V: Compiled>(
     }
 }
 
-/// Exact integer dots of all rows with all activation rows, given to `sink` by absolute row.
+/// Exact integer dots of all rows with all activation rows. `sink` receives absolute row numbers.
 fn each_dot<V: Compiled, D: Decode>(
     v: V,
     weights: &Weights<'_>,

@@ -1,10 +1,9 @@
-//! f32 arithmetic: plain loops, which compilers turn into the instruction set's own, in the order that the definition
-//! gives.
+//! f32 arithmetic as plain loops, which the compiler vectorizes. The order of operations is that of the definition.
 
 use crate::kernel::arithmetic::{self, F32_LANES, TensorScaling};
 use crate::kernel::vector::Vector;
 
-/// `(code - offset) * factor` for as many codes as `out` has room for.
+/// `out[i] = (codes[i] - offset) * factor` for every element of `out`.
 #[inline(always)]
 pub(in super::super) fn values<V: Vector>(
     _v: V,
@@ -18,7 +17,7 @@ pub(in super::super) fn values<V: Vector>(
     }
 }
 
-/// What [`TensorScaling`] makes of each dot.
+/// Applies [`TensorScaling`] to each dot.
 #[inline(always)]
 pub(in super::super) fn scale_dots<V: Vector>(
     _v: V,
@@ -31,7 +30,7 @@ pub(in super::super) fn scale_dots<V: Vector>(
     }
 }
 
-/// [`arithmetic::add_products`], as the other algorithms of an instruction set are called.
+/// [`arithmetic::add_products`] with the signature of the other algorithms.
 #[inline(always)]
 pub(in super::super) fn add_products<V: Vector>(
     _v: V,

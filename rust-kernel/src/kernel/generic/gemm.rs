@@ -1,4 +1,4 @@
-//! Many activation rows: tiles of a decoded panel and activations, whose sums stay in registers.
+//! GEMM for many activation rows: tiles of a decoded panel and activations. The sums of a tile stay in registers.
 
 use std::ops::Range;
 
@@ -7,18 +7,20 @@ use super::decode::Decoded;
 use super::panel::{PAIR, PANEL, Panel};
 use crate::kernel::vector::{STEP, Vector};
 
-/// Activation rows of a tile. With a pair of weight rows that is eight accumulators, which hide the latency of a product.
+/// Activation rows of a tile. With a pair of weight rows a tile has eight accumulators, which hide the latency of a
+/// product.
 pub(super) const TILE_COLUMNS: usize = 4;
 
-/// Blocks of a panel at most: decoded rows and a tile's activations then fit the first cache together.
+/// Maximum number of blocks of a panel. Decoded rows and the activations of a tile then fit in the L1 cache together.
 const MOST_BLOCKS: usize = 5;
 
-/// Blocks of a panel that [`gemm`] takes: no more than one narrow accumulator does.
+/// Blocks of a panel in [`gemm`]. One narrow accumulator must be able to hold their sum.
 pub(super) fn panel_blocks<V: Vector>() -> usize {
     V::BLOCKS.min(MOST_BLOCKS)
 }
 
-/// Adds the exact integer dots of a panel of `blocks` with all activation rows: `sums[activation row][row of the panel]`.
+/// Adds the exact integer dots of the blocks of a panel with all activation rows to
+/// `sums[activation row][row of the panel]`.
 #[inline(always)]
 pub(in super::super) fn gemm<V: Vector>(
     v: V,
@@ -36,7 +38,7 @@ pub(in super::super) fn gemm<V: Vector>(
         }
         for (pair, codes) in panel.pairs().enumerate() {
             let [[a0, b0], [a1, b1], [a2, b2], [a3, b3]] = tile(v, codes, a);
-            let dots = v.sums([a0, b0, a1, b1, a2, b2, a3, b3]);
+            let dots = v.horizontal_sums([a0, b0, a1, b1, a2, b2, a3, b3]);
             for (sums, dots) in sums.iter_mut().zip(dots.as_chunks::<PAIR>().0) {
                 add(sums, pair, *dots);
             }
@@ -46,7 +48,11 @@ pub(in super::super) fn gemm<V: Vector>(
         let a = batch.steps(column, blocks.clone());
         for (pair, codes) in panel.pairs().enumerate() {
             let [[first, second]] = tile(v, codes, [a]);
-            add(sums, pair, [v.sum(first), v.sum(second)]);
+            add(
+                sums,
+                pair,
+                [v.horizontal_sum(first), v.horizontal_sum(second)],
+            );
         }
     }
 }
@@ -60,8 +66,8 @@ fn add(sums: &mut [i32; PANEL], pair: usize, [first, second]: [i32; PAIR]) {
     *b += second;
 }
 
-/// Dots of two rows of codes with `C` activation rows, `[activation row][row]`. All have the same number of steps, no
-/// more than one narrow accumulator takes.
+/// Dots of two rows of codes with `C` activation rows, `[activation row][row]`. All have the same number of steps, at
+/// most as many as one narrow accumulator can hold.
 #[inline(always)]
 fn tile<V: Vector, const C: usize>(
     v: V,
@@ -69,7 +75,7 @@ fn tile<V: Vector, const C: usize>(
     mut a: [&[[i8; STEP]]; C],
 ) -> [[V::Wide; PAIR]; C] {
     let steps = a[0].len();
-    // Said once, so that no length is asked for in the loop.
+    // Equal lengths let the compiler hoist the bounds checks.
     for codes in &mut codes {
         *codes = &codes[..steps];
     }

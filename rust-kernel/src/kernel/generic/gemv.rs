@@ -1,4 +1,4 @@
-//! Few activation rows: codes go from memory through registers into the products.
+//! GEMV for few activation rows. Codes are decoded in registers and not stored.
 
 use std::ops::Range;
 
@@ -8,13 +8,13 @@ use crate::format::Weights;
 use crate::kernel::vector::Vector;
 use crate::prefetch;
 
-/// Bytes by which codes are asked for before they are needed. Hardware stops at the end of each 4096-byte page.
+/// Prefetch distance in bytes. Hardware prefetchers stop at the end of each 4096-byte page.
 pub(super) const AHEAD: usize = 16384;
 
-/// Rows whose lanes are added up together.
+/// Rows whose horizontal sums are computed together.
 const SUMMED_ROWS: usize = 8;
 
-/// Rows that share bytes, in the one layout that has more than one.
+/// Rows that share bytes in the `rows4` layout. In all other layouts rows do not share bytes.
 const PANEL_ROWS: usize = 4;
 
 /// Exact integer dots of rows with each activation row.
@@ -36,12 +36,12 @@ pub(in super::super) fn gemv<V: Vector, D: Decode>(
             for (wide, row) in wide.iter_mut().zip(first..end) {
                 *wide = single::<V, D>(v, weights, row, batch.row(b));
             }
-            sink(first, b, &v.sums(wide)[..end - first]);
+            sink(first, b, &v.horizontal_sums(wide)[..end - first]);
         }
     }
 }
 
-/// The dot of one row, in lanes. Several at a time would use activations more often, but read from several places in
+/// The dot of one row, as lanes. Several rows at a time would reuse activations, but would read from several streams of
 /// memory.
 #[inline(always)]
 fn single<V: Vector, D: Decode>(
@@ -63,7 +63,7 @@ fn single<V: Vector, D: Decode>(
     v.join(wide, D::SHIFTS[0], D::SHIFTS[1])
 }
 
-/// Adds the products of whole blocks, as many in `row` as in `a`.
+/// Adds the products of whole blocks. `row` and `a` have the same number of blocks.
 #[inline(always)]
 fn blocks<V: Vector, D: Decode>(
     v: V,
@@ -71,7 +71,7 @@ fn blocks<V: Vector, D: Decode>(
     row: &[D::Block],
     a: &[Codes<i8>],
 ) -> [V::Wide; 2] {
-    // Two pairs, each for a group of every block.
+    // Two pairs of accumulators, one for each group of a block.
     for (row, a) in row.chunks(V::SCALED_GROUPS).zip(a.chunks(V::SCALED_GROUPS)) {
         let mut first = [v.narrow(); 2];
         let mut second = [v.narrow(); 2];
@@ -103,7 +103,7 @@ pub(super) fn mul_add_half<V: Vector, D: Decode>(
     v.mul_add_group(sums, D::scaled(v, block, half), a)
 }
 
-/// As [`gemv`]: rows that share bytes are multiplied together, whether all of them are asked for or not.
+/// [`gemv`] for rows that share bytes. All rows of a panel are computed, even if only some are requested.
 #[inline(always)]
 fn panels<V: Vector, D: Decode>(
     v: V,
@@ -124,7 +124,7 @@ fn panels<V: Vector, D: Decode>(
     }
 }
 
-/// Dots of the four rows of a panel that share bytes, one digit each.
+/// Dots of the four rows of a panel. Each row is one digit of the shared bytes.
 #[inline(always)]
 fn panel<V: Vector, D: Decode>(
     v: V,
@@ -170,7 +170,7 @@ fn panel_blocks<V: Vector, D: Decode>(
     }
     let mut dots = [0; PANEL_ROWS];
     for r in 0..PANEL_ROWS {
-        dots[r] = v.sum(wide[r]);
+        dots[r] = v.horizontal_sum(wide[r]);
     }
     dots
 }

@@ -15,14 +15,14 @@ impl Decode for Group128 {
         let ([first, second], _) = block.as_chunks() else {
             unreachable!("two groups make a block")
         };
-        let [a, b] = v.quarters::<false>(first);
-        let [c, d] = v.quarters::<false>(second);
+        let [a, b] = v.unpack_128::<false>(first);
+        let [c, d] = v.unpack_128::<false>(second);
         [a, b, c, d]
     }
 
     #[inline(always)]
     fn scaled<V: Vector>(v: V, block: &[u8; 64], half: usize) -> [V::Step; 2] {
-        v.scaled_quarters::<false>(&block.as_chunks().0[half])
+        v.unpack_128_scaled::<false>(&block.as_chunks().0[half])
     }
 }
 
@@ -38,10 +38,10 @@ impl Decode for Group64 {
             unreachable!("four groups make a block")
         };
         [
-            v.sixteenths(a),
-            v.sixteenths(b),
-            v.sixteenths(c),
-            v.sixteenths(d),
+            v.unpack_64(a),
+            v.unpack_64(b),
+            v.unpack_64(c),
+            v.unpack_64(d),
         ]
     }
 }
@@ -57,7 +57,12 @@ impl Decode for Sequential {
         let ([a, b, c, d], _) = block.as_chunks() else {
             unreachable!("four times 16 bytes make a block")
         };
-        [v.expand(a), v.expand(b), v.expand(c), v.expand(d)]
+        [
+            v.unpack_64_sequential(a),
+            v.unpack_64_sequential(b),
+            v.unpack_64_sequential(c),
+            v.unpack_64_sequential(d),
+        ]
     }
 }
 
@@ -83,9 +88,9 @@ impl Decode for Rows4 {
 #[inline(always)]
 fn digit<V: Vector>(v: V, bytes: V::Step, row: usize) -> V::Step {
     let down = match row {
-        0 => v.shift_down::<6>(bytes),
-        1 => v.shift_down::<4>(bytes),
-        2 => v.shift_down::<2>(bytes),
+        0 => v.shift_right::<6>(bytes),
+        1 => v.shift_right::<4>(bytes),
+        2 => v.shift_right::<2>(bytes),
         _ => bytes,
     };
     v.and(down, 3)

@@ -1,4 +1,4 @@
-//! Rows decoded once, to be multiplied often.
+//! Decoded rows that are multiplied with many activation rows.
 
 use std::ops::Range;
 
@@ -6,13 +6,14 @@ use super::decode::{Decode, Decoded, Row, STEPS, decode};
 use crate::format::Weights;
 use crate::kernel::vector::{STEP, Vector};
 
-/// Rows of a panel: enough to use activations often while they are in the first cache, few enough to stay there too.
+/// Rows of a panel. There are enough rows to reuse activations from the L1 cache, and few enough to fit there
+/// themselves.
 pub(in super::super) const PANEL: usize = 16;
 
 /// Rows that are multiplied together.
 pub(super) const PAIR: usize = 2;
 
-/// Some blocks of decoded rows: the codes of each row, and the blocks' scales.
+/// A range of blocks of decoded rows: the codes of each row, and the scales of its blocks.
 pub(in super::super) struct Panel {
     codes: Vec<Decoded>,
     scales: Vec<f32>,
@@ -21,7 +22,7 @@ pub(in super::super) struct Panel {
 }
 
 impl Panel {
-    /// Room for `blocks` blocks of `rows` rows, or of [`PANEL`] if that is less.
+    /// Allocates memory for `blocks` blocks of `rows` rows, or of [`PANEL`] rows if that is less.
     pub(super) fn new(rows: usize, blocks: usize) -> Panel {
         let room = rows.next_multiple_of(PAIR).min(PANEL) * blocks;
         Panel {
@@ -32,7 +33,7 @@ impl Panel {
         }
     }
 
-    /// Decodes blocks of `rows`, at most as many as there is room for.
+    /// Decodes blocks of `rows`. They must fit in the allocated memory.
     #[inline(always)]
     pub(in super::super) fn fill<V: Vector, D: Decode>(
         v: V,
@@ -55,19 +56,19 @@ impl Panel {
         }
     }
 
-    /// The rows of the matrix that are decoded.
+    /// The decoded rows of the matrix.
     pub(super) fn rows(&self) -> Range<usize> {
         self.rows.clone()
     }
 
-    /// The codes of row `row` of the panel, [`STEPS`] a block.
+    /// The codes of row `row` of the panel, [`STEPS`] per block.
     #[inline(always)]
     pub(super) fn codes(&self, row: usize) -> &[Decoded] {
         let steps = self.blocks * STEPS;
         &self.codes[row * steps..][..steps]
     }
 
-    /// The codes of two rows at a time. The last may be of a row that was not asked for, with codes of any kind.
+    /// The codes of pairs of rows. If the number of rows is odd, the second row of the last pair has arbitrary codes.
     #[inline(always)]
     pub(super) fn pairs(&self) -> impl Iterator<Item = [&[Decoded]; PAIR]> {
         let pairs = self.codes.chunks_exact(PAIR * self.blocks * STEPS);

@@ -3,7 +3,7 @@
 use super::decode::Decode;
 use crate::kernel::vector::Vector;
 
-/// [`Layout::Tq1_0`](crate::format::Layout::Tq1_0), an f16 scale after the codes.
+/// [`Layout::Tq1_0`](crate::format::Layout::Tq1_0) with an f16 scale after the codes.
 pub(in super::super) struct Tq1_0;
 
 impl Decode for Tq1_0 {

@@ -3,7 +3,7 @@
 use super::decode::Decode;
 use crate::kernel::vector::Vector;
 
-/// [`Layout::Tq2_0`](crate::format::Layout::Tq2_0), an f16 scale after the codes.
+/// [`Layout::Tq2_0`](crate::format::Layout::Tq2_0) with an f16 scale after the codes.
 pub(in super::super) struct Tq2_0;
 
 impl Decode for Tq2_0 {
@@ -15,14 +15,14 @@ impl Decode for Tq2_0 {
         let ([first, second], _) = block.as_chunks() else {
             unreachable!("a block has two halves")
         };
-        let [a, b] = v.quarters::<true>(first);
-        let [c, d] = v.quarters::<true>(second);
+        let [a, b] = v.unpack_128::<true>(first);
+        let [c, d] = v.unpack_128::<true>(second);
         [a, b, c, d]
     }
 
     #[inline(always)]
     fn scaled<V: Vector>(v: V, block: &[u8; 66], half: usize) -> [V::Step; 2] {
-        v.scaled_quarters::<true>(&block.as_chunks().0[half])
+        v.unpack_128_scaled::<true>(&block.as_chunks().0[half])
     }
 
     #[inline(always)]

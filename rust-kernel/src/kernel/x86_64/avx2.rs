@@ -4,13 +4,13 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 
 use super::trits::trits_256;
+use crate::isa::Avx2;
 use crate::kernel::arithmetic::{INT_LANES, fold};
-use crate::kernel::isa::Avx2;
 use crate::kernel::trits::TRIT_BYTES;
 use crate::kernel::vector::{STEP, Vector};
 
-/// The f32 operations of every instruction set here: scales, and sums of blocks in eight lanes. For the body of an
-/// implementation of [`Vector`] by a token that proves AVX2 and F16C.
+/// The f32 operations of all x86-64 instruction sets: scales, and sums of blocks in eight lanes. It expands to items of
+/// an `impl Vector` block for a token that proves AVX2 and F16C.
 macro_rules! in_eight_floats {
     () => {
         type Scaled = __m256;
@@ -36,8 +36,8 @@ macro_rules! in_eight_floats {
 }
 pub(super) use in_eight_floats;
 
-/// The operations that AVX-VNNI shares: all but `widen`. For the body of an implementation of [`Vector`] by a token that
-/// proves AVX2, in a module whose `multiply` adds the products of a register.
+/// The operations that AVX2 and AVX-VNNI share: all except `widen`. It expands to items of an `impl Vector` block for a
+/// token that proves AVX2. The module must have a function `multiply` that adds the products of a register.
 macro_rules! in_32_byte_registers {
     () => {
         in_eight_floats!();
@@ -80,7 +80,7 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn shift_down<const SHIFT: i32>(self, [low, high]: Self::Step) -> Self::Step {
+        fn shift_right<const SHIFT: i32>(self, [low, high]: Self::Step) -> Self::Step {
             // SAFETY: the token proves AVX2.
             unsafe {
                 [
@@ -91,7 +91,7 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
+        fn unpack_128<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
             // SAFETY: the token proves AVX2; the read is the whole array.
             unsafe {
                 let x = _mm256_loadu_si256(bytes.as_ptr().cast());
@@ -109,7 +109,7 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn scaled_quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
+        fn unpack_128_scaled<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [Self::Step; 2] {
             // SAFETY: the token proves AVX2; the read is the whole array.
             unsafe {
                 let x = _mm256_loadu_si256(bytes.as_ptr().cast());
@@ -126,7 +126,7 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn sixteenths(self, bytes: &[u8; 16]) -> Self::Step {
+        fn unpack_64(self, bytes: &[u8; 16]) -> Self::Step {
             // SAFETY: the token proves AVX2; the read is the whole array.
             unsafe {
                 let x = _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes.as_ptr().cast()));
@@ -138,7 +138,7 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn expand(self, bytes: &[u8; 16]) -> Self::Step {
+        fn unpack_64_sequential(self, bytes: &[u8; 16]) -> Self::Step {
             // SAFETY: the token proves AVX2; the read is the whole array.
             unsafe {
                 let x = _mm_loadu_si128(bytes.as_ptr().cast());
@@ -201,15 +201,15 @@ macro_rules! in_32_byte_registers {
         }
 
         #[inline(always)]
-        fn sum(self, wide: __m256i) -> i32 {
+        fn horizontal_sum(self, wide: __m256i) -> i32 {
             // SAFETY: the token proves AVX2.
-            unsafe { sum_8(wide) }
+            unsafe { horizontal_sum_8(wide) }
         }
 
         #[inline(always)]
-        fn sums(self, wide: [__m256i; 8]) -> [i32; 8] {
+        fn horizontal_sums(self, wide: [__m256i; 8]) -> [i32; 8] {
             // SAFETY: the token proves AVX2.
-            unsafe { eight_lanes(sums_8(wide)) }
+            unsafe { eight_lanes(horizontal_sums_8(wide)) }
         }
 
         #[inline(always)]
@@ -227,7 +227,7 @@ macro_rules! in_32_byte_registers {
 }
 pub(super) use in_32_byte_registers;
 
-/// The f32 of a little-endian f16.
+/// Converts a little-endian f16 to f32.
 ///
 /// # Safety
 ///
@@ -235,9 +235,9 @@ pub(super) use in_32_byte_registers;
 #[inline(always)]
 pub(super) unsafe fn half(bytes: [u8; 2]) -> f32 {
     let float: __m128;
-    // The compiler would rather set the lowest lane of a register than move to it, and wait for its old value: the sum
-    // of all blocks before.
-    // SAFETY: the caller proves F16C. The instructions read and write these registers alone.
+    // With intrinsics, the compiler inserts the lowest lane into a register instead of moving to it. That depends on
+    // the old value of the register: the sum of all previous blocks.
+    // SAFETY: the caller proves F16C. The instructions read and write only these registers.
     unsafe {
         asm!(
             "vmovd {float}, {half:e}",
@@ -259,7 +259,7 @@ pub(super) unsafe fn half(bytes: [u8; 2]) -> f32 {
 pub(super) unsafe fn expand_8(x: __m256i) -> __m256i {
     // SAFETY: the caller proves AVX2.
     unsafe {
-        // Digit k of the byte starts at bit 2 k and goes to bit 8 k: up by 6 k.
+        // Digit k of the byte moves from bit 2 k to bit 8 k: a left shift by 6 k.
         let two = _mm256_or_si256(x, _mm256_slli_epi32::<6>(x));
         let four = _mm256_or_si256(two, _mm256_slli_epi32::<12>(two));
         _mm256_and_si256(four, _mm256_set1_epi8(3))
@@ -285,7 +285,7 @@ pub(super) unsafe fn eight_lanes(x: __m256i) -> [i32; 8] {
 ///
 /// The CPU must have AVX2.
 #[inline(always)]
-pub(super) unsafe fn sum_8(x: __m256i) -> i32 {
+pub(super) unsafe fn horizontal_sum_8(x: __m256i) -> i32 {
     // SAFETY: the caller proves AVX2.
     unsafe {
         let four = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
@@ -295,7 +295,7 @@ pub(super) unsafe fn sum_8(x: __m256i) -> i32 {
     }
 }
 
-/// Adds the integers less their offsets, times `scale`. The product is rounded before it is added.
+/// Adds the integers minus their offsets, times `scale`. The product is rounded before it is added.
 ///
 /// # Safety
 ///
@@ -334,7 +334,7 @@ pub(super) unsafe fn fold_8(x: __m256) -> f32 {
 ///
 /// The CPU must have AVX2.
 #[inline(always)]
-pub(super) unsafe fn sums_8(x: [__m256i; 8]) -> __m256i {
+pub(super) unsafe fn horizontal_sums_8(x: [__m256i; 8]) -> __m256i {
     // SAFETY: the caller proves AVX2.
     unsafe {
         let pairs = [
@@ -343,7 +343,7 @@ pub(super) unsafe fn sums_8(x: [__m256i; 8]) -> __m256i {
             _mm256_hadd_epi32(x[4], x[5]),
             _mm256_hadd_epi32(x[6], x[7]),
         ];
-        // Each half of these holds four lanes' share of four sums.
+        // Each half of these registers holds the partial sums of four lanes, for four of the vectors.
         let first = _mm256_hadd_epi32(pairs[0], pairs[1]);
         let last = _mm256_hadd_epi32(pairs[2], pairs[3]);
         _mm256_add_epi32(
@@ -353,7 +353,7 @@ pub(super) unsafe fn sums_8(x: [__m256i; 8]) -> __m256i {
     }
 }
 
-/// Adds the products of 32 codes, two neighbours to each lane of 16 bits.
+/// Adds the products of 32 codes, two adjacent ones to each int16 lane.
 ///
 /// # Safety
 ///
@@ -367,10 +367,11 @@ unsafe fn multiply(sum: __m256i, codes: __m256i, a: __m256i) -> __m256i {
 impl Vector for Avx2 {
     in_32_byte_registers!();
 
-    // A lane of 16 bits takes two products at a time, at most 2 * 3 * 128 = 768, so 42 times: 42 * 768 = 32,256. A block is
-    // eight registers, hence five blocks.
+    // Each register adds two products to an int16 lane, at most 2 * 3 * 128 = 768 in magnitude. A lane holds 42 of
+    // these: 42 * 768 = 32,256. A block has eight registers, hence five blocks.
     const BLOCKS: usize = 5;
-    // Times 4 at most 3,072, so ten times: 30,720. Of a group's four registers two go to each of the pair.
+    // With codes times 4 a register adds at most 3,072, and a lane holds ten of these: 30,720. Two of the four
+    // registers of a group go to each accumulator of the pair.
     const SCALED_GROUPS: usize = 5;
 
     #[inline(always)]

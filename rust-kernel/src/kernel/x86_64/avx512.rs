@@ -2,15 +2,15 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{add_scaled_8, eight_lanes, fold_8, half, in_eight_floats, sums_8};
+use super::avx2::{add_scaled_8, eight_lanes, fold_8, half, horizontal_sums_8, in_eight_floats};
 use super::trits::trits_256;
+use crate::isa::{Avx512Bw, Avx512Vnni};
 use crate::kernel::arithmetic::INT_LANES;
-use crate::kernel::isa::{Avx512Bw, Avx512Vnni};
 use crate::kernel::trits::TRIT_BYTES;
 use crate::kernel::vector::{STEP, Vector};
 
-/// The operations that both instruction sets share: all but products. For the body of an implementation of [`Vector`]
-/// by a token that proves AVX-512 F and BW.
+/// The operations that AVX-512 BW and VNNI share: all except products. It expands to items of an `impl Vector` block
+/// for a token that proves AVX-512 F and BW.
 macro_rules! in_64_byte_registers {
     () => {
         in_eight_floats!();
@@ -44,8 +44,8 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn shift_down<const SHIFT: i32>(self, step: __m512i) -> __m512i {
-            // SAFETY: the token proves AVX-512BW. The intrinsic's own constant is unsigned, hence the match.
+        fn shift_right<const SHIFT: i32>(self, step: __m512i) -> __m512i {
+            // SAFETY: the token proves AVX-512BW. The constant parameter of the intrinsic is unsigned, hence the match.
             unsafe {
                 match SHIFT {
                     2 => _mm512_srli_epi16::<2>(step),
@@ -57,7 +57,7 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [__m512i; 2] {
+        fn unpack_128<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [__m512i; 2] {
             // SAFETY: the token proves AVX-512F and BW; the read is the whole array.
             unsafe {
                 let x = twice(bytes);
@@ -75,7 +75,7 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn scaled_quarters<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [__m512i; 2] {
+        fn unpack_128_scaled<const ASCENDING: bool>(self, bytes: &[u8; 32]) -> [__m512i; 2] {
             const ONES: i32 = 0x0303_0303;
             const FOURS: i32 = 0x0c0c_0c0c;
             // SAFETY: the token proves AVX-512F and BW; the read is the whole array.
@@ -93,7 +93,7 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn sixteenths(self, bytes: &[u8; 16]) -> __m512i {
+        fn unpack_64(self, bytes: &[u8; 16]) -> __m512i {
             // SAFETY: the token proves AVX-512F; the read is the whole array.
             unsafe {
                 let x = _mm512_broadcast_i32x4(_mm_loadu_si128(bytes.as_ptr().cast()));
@@ -103,11 +103,11 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn expand(self, bytes: &[u8; 16]) -> __m512i {
+        fn unpack_64_sequential(self, bytes: &[u8; 16]) -> __m512i {
             // SAFETY: the token proves AVX-512F; the read is the whole array.
             unsafe {
                 let x = _mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.as_ptr().cast()));
-                // Digit k of the byte starts at bit 2 k and goes to bit 8 k: up by 6 k.
+                // Digit k of the byte moves from bit 2 k to bit 8 k: a left shift by 6 k.
                 let two = _mm512_or_si512(x, _mm512_slli_epi32::<6>(x));
                 let four = _mm512_or_si512(two, _mm512_slli_epi32::<12>(two));
                 _mm512_and_si512(four, _mm512_set1_epi8(3))
@@ -134,7 +134,7 @@ macro_rules! in_64_byte_registers {
             self.narrow()
         }
 
-        /// The pair holds a step each, and the halves of both keep even and odd runs apart.
+        /// Each accumulator of the pair adds one step. The halves of the registers are the even and the odd runs.
         #[inline(always)]
         fn mul_add_group(
             self,
@@ -155,16 +155,16 @@ macro_rules! in_64_byte_registers {
         }
 
         #[inline(always)]
-        fn sum(self, wide: __m512i) -> i32 {
+        fn horizontal_sum(self, wide: __m512i) -> i32 {
             // SAFETY: the token proves AVX-512F.
             unsafe { _mm512_reduce_add_epi32(wide) }
         }
 
         #[inline(always)]
-        fn sums(self, x: [__m512i; 8]) -> [i32; 8] {
+        fn horizontal_sums(self, x: [__m512i; 8]) -> [i32; 8] {
             // SAFETY: the token proves AVX-512F, which includes AVX2.
             unsafe {
-                eight_lanes(sums_8([
+                eight_lanes(horizontal_sums_8([
                     halved(x[0]),
                     halved(x[1]),
                     halved(x[2]),
@@ -191,7 +191,7 @@ macro_rules! in_64_byte_registers {
     };
 }
 
-/// A register of two halves.
+/// A register with these two halves.
 ///
 /// # Safety
 ///
@@ -213,7 +213,7 @@ unsafe fn halved(x: __m512i) -> __m256i {
     unsafe { _mm256_add_epi32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64::<1>(x)) }
 }
 
-/// The bytes in both halves of a register.
+/// Broadcasts the bytes to both halves of a register.
 ///
 /// # Safety
 ///
@@ -224,7 +224,7 @@ unsafe fn twice(bytes: &[u8; 32]) -> __m512i {
     unsafe { _mm512_broadcast_i64x4(_mm256_loadu_si256(bytes.as_ptr().cast())) }
 }
 
-/// One number in all lanes of the low half, another in those of the high half.
+/// A register with `low` in all lanes of its low half and `high` in those of its high half.
 ///
 /// # Safety
 ///
@@ -238,10 +238,11 @@ unsafe fn halves(low: i32, high: i32) -> __m512i {
 impl Vector for Avx512Bw {
     in_64_byte_registers!();
 
-    // A lane of 16 bits takes two products at a time, at most 2 * 3 * 128 = 768, so 42 times: 42 * 768 = 32,256. A
-    // block is four registers, hence ten blocks.
+    // Each register adds two products to an int16 lane, at most 2 * 3 * 128 = 768 in magnitude. A lane holds 42 of
+    // these: 42 * 768 = 32,256. A block has four registers, hence ten blocks.
     const BLOCKS: usize = 10;
-    // Times 4 at most 3,072, so ten times: 30,720. Of a group's two registers one goes to each of the pair.
+    // With codes times 4 a register adds at most 3,072, and a lane holds ten of these: 30,720. One of the two registers
+    // of a group goes to each accumulator of the pair.
     const SCALED_GROUPS: usize = 10;
 
     #[inline(always)]
@@ -260,7 +261,7 @@ impl Vector for Avx512Bw {
 impl Vector for Avx512Vnni {
     in_64_byte_registers!();
 
-    // A row of 2^22 columns gives a lane 2^18 products of at most 12 * 128, below 2^29.
+    // In a row of 2^22 columns, a lane adds 2^18 products of magnitude up to 12 * 128: below 2^29.
     const BLOCKS: usize = usize::MAX;
     const SCALED_GROUPS: usize = usize::MAX;
 

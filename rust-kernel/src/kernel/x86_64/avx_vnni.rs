@@ -1,18 +1,18 @@
-//! AVX-VNNI: AVX2's registers, with products added four at a time in int32, where nothing can wrap.
+//! AVX-VNNI: the registers of AVX2. Products are added four at a time in int32, which cannot overflow.
 
 use std::arch::x86_64::*;
 
 use super::avx2::{
-    add_scaled_8, eight_lanes, expand_8, fold_8, half, in_32_byte_registers, in_eight_floats,
-    sum_8, sums_8,
+    add_scaled_8, eight_lanes, expand_8, fold_8, half, horizontal_sum_8, horizontal_sums_8,
+    in_32_byte_registers, in_eight_floats,
 };
 use super::trits::trits_256;
+use crate::isa::AvxVnni;
 use crate::kernel::arithmetic::INT_LANES;
-use crate::kernel::isa::AvxVnni;
 use crate::kernel::trits::TRIT_BYTES;
 use crate::kernel::vector::{STEP, Vector};
 
-/// Adds the products of 32 codes, four neighbours to each lane of 32 bits.
+/// Adds the products of 32 codes, four adjacent ones to each int32 lane.
 ///
 /// # Safety
 ///
@@ -26,7 +26,7 @@ unsafe fn multiply(sum: __m256i, codes: __m256i, a: __m256i) -> __m256i {
 impl Vector for AvxVnni {
     in_32_byte_registers!();
 
-    // A row of 2^22 columns gives a lane 2^19 products of at most 12 * 128, below 2^30.
+    // In a row of 2^22 columns, a lane adds 2^19 products of magnitude up to 12 * 128: below 2^30.
     const BLOCKS: usize = usize::MAX;
     const SCALED_GROUPS: usize = usize::MAX;
 

@@ -5,23 +5,23 @@ mod avx512;
 mod avx_vnni;
 mod trits;
 
-use super::generic::{candidate, compiled};
-use super::isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
-use super::{Candidate, Isa};
+use super::generic::{compiled, isa_compute};
+use super::{Isa, IsaCompute};
 use crate::format::Format;
+use crate::isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
 
 compiled!(Avx2);
 compiled!(AvxVnni);
 compiled!(Avx512Bw);
 compiled!(Avx512Vnni);
 
-/// The kernels of a format; none for a format without SIMD arithmetic.
-pub(super) fn kernels(format: &Format) -> impl Iterator<Item = Candidate> {
+/// The SIMD kernels of a format, if it has any.
+pub(super) fn kernels(format: &Format) -> impl Iterator<Item = IsaCompute> {
     [
-        candidate(format, Isa::Avx2, Avx2::demand()),
-        candidate(format, Isa::AvxVnni, AvxVnni::demand()),
-        candidate(format, Isa::Avx512Bw, Avx512Bw::demand()),
-        candidate(format, Isa::Avx512Vnni, Avx512Vnni::demand()),
+        isa_compute(format, Isa::Avx2, Avx2::demand()),
+        isa_compute(format, Isa::AvxVnni, AvxVnni::demand()),
+        isa_compute(format, Isa::Avx512Bw, Avx512Bw::demand()),
+        isa_compute(format, Isa::Avx512Vnni, Avx512Vnni::demand()),
     ]
     .into_iter()
     .flatten()
@@ -29,8 +29,8 @@ pub(super) fn kernels(format: &Format) -> impl Iterator<Item = Candidate> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni, Unavailable};
     use super::super::vector::{Vector, tests::check};
+    use crate::isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni, Unavailable};
 
     fn run<V: Vector>(token: Result<V, Unavailable>) {
         check(testing::require!(token));

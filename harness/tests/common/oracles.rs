@@ -1,0 +1,28 @@
+//! The oracles that run on this machine. Tests that use them need an oracle.
+
+use cpp_shim::{Build, Oracle};
+use harness::participant::{OracleImplementation, Reference};
+
+/// The builds whose CPU features this machine has.
+pub(crate) fn builds() -> impl Iterator<Item = &'static Build> {
+    let builds = cpp_shim::builds().iter();
+    builds.filter(|build| build.availability().is_ok())
+}
+
+/// The first of them.
+#[track_caller]
+pub(crate) fn build() -> &'static Build {
+    builds().next().expect("the test needs an oracle")
+}
+
+/// All of them, loaded.
+pub(crate) fn oracles() -> Vec<Oracle> {
+    let load = |build: &Build| build.load().expect("an available oracle loads");
+    builds().map(load).collect()
+}
+
+/// All of them as references that candidates are compared with.
+pub(crate) fn references() -> Vec<Reference> {
+    let reference = |oracle| Reference::oracle(OracleImplementation::new(oracle), true);
+    oracles().into_iter().map(reference).collect()
+}
