@@ -6,7 +6,6 @@ mod common;
 mod generated;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use harness::receipt::Receipt;
 use harness::report::{Collection, html, markdown, page_of};
@@ -118,36 +117,25 @@ fn numbers_are_those_of_the_receipts() {
     );
 
     let outcome = &block.outcomes[0];
-    let cells = row(
-        &page,
-        "i2_s.group128.scalar: the worst of each measure",
-        "block",
-    );
+    let caption = "i2_s.group128.scalar: the worst of each measure";
+    let cells = row(&page, caption, "block");
     assert_eq!(cells[1..3], ["first/build", "✗ divergent"]);
     assert_eq!(cells[5], outcome.measures.mismatches.to_string());
     let max_ulp = outcome.measures.max_ulp.expect("numbers were compared");
     assert_eq!(cells[9], max_ulp.to_string());
 
-    let cells = row(
-        &page,
-        "Mutants in kernels, and which measure alone catches them",
-        "tail-dropped",
-    );
+    let caption = "Mutants in kernels, and which measure alone catches them";
+    let cells = row(&page, caption, "tail-dropped");
     assert_eq!(cells[1..4], ["1", "0.9700", "✓ caught"]);
     assert_eq!(cells[7..10], ["· missed", "✓ caught", "✓ named"]);
-    let calls = row(
-        &page,
-        "Kernels that executed, as the dispatcher counted",
-        "i2_s.group128.scalar",
-    );
+    let caption = "Kernels that executed, as the dispatcher counted";
+    let calls = row(&page, caption, "i2_s.group128.scalar");
     assert_eq!(calls[1], "36");
 
     let tiles: Vec<String> = elements(&page, "dd").map(text).collect();
-    assert!(
-        tiles.contains(&"50 cases, 2 known divergences".into()),
-        "{tiles:?}"
-    );
-    assert!(tiles.contains(&"2 of 2 caught".into()), "{tiles:?}");
+    for tile in ["50 cases, 2 known divergences", "2 of 2 caught"] {
+        assert!(tiles.iter().any(|other| other == tile), "{tiles:?}");
+    }
 }
 
 #[test]
@@ -209,11 +197,8 @@ fn text_of_a_receipt_stays_text() {
     run.command = vec![HOSTILE.into()];
     let check = receipt.harness.check.as_mut().unwrap();
     check.not_available = vec![HOSTILE.into()];
-    for outcome in check
-        .levels
-        .iter_mut()
-        .flat_map(|report| &mut report.outcomes)
-    {
+    let levels = check.levels.iter_mut();
+    for outcome in levels.flat_map(|report| &mut report.outcomes) {
         outcome.candidate = HOSTILE.into();
         outcome.reference = HOSTILE.into();
         for finding in &mut outcome.findings {
@@ -259,7 +244,6 @@ fn a_page_can_be_read_by_everyone() {
         of_a_shard(EARLY, 0),
         anywhere(generated::mutants(), EARLY),
     ]);
-    assert!(!page.contains("http://") || page.matches("http://").all(|m| m == "http://"));
     let page = parse(&page);
     let mut level = 0;
     for heading in page.descendants().filter(Node::is_element) {
@@ -276,13 +260,9 @@ fn a_page_can_be_read_by_everyone() {
             level = next;
         }
         for attribute in ["src", "href", "action", "data"] {
-            let Some(link) = heading.attribute(attribute) else {
-                continue;
-            };
-            assert!(
-                link.starts_with('#') || link == "data:,",
-                "{name} {attribute}={link}"
-            );
+            let link = heading.attribute(attribute).unwrap_or("#");
+            let is_inside = link.starts_with('#') || link == "data:,";
+            assert!(is_inside, "{name} {attribute}={link}");
         }
     }
     assert_eq!(elements(&page, "h1").count(), 1);
@@ -291,19 +271,16 @@ fn a_page_can_be_read_by_everyone() {
     for drawing in elements(&page, "svg") {
         assert_eq!(drawing.attribute("role"), Some("img"));
         let title = drawing.first_element_child().unwrap();
-        assert!(
-            title.has_tag_name(("http://www.w3.org/2000/svg", "title")) && !text(title).is_empty()
-        );
+        assert!(title.has_tag_name(("http://www.w3.org/2000/svg", "title")));
+        assert!(!text(title).is_empty());
         let shapes = drawing.descendants();
         let colours = shapes.flat_map(|node| [node.attribute("fill"), node.attribute("stroke")]);
         for colour in colours.flatten() {
             assert!(colour.starts_with("var(--") || colour == "none", "{colour}");
         }
     }
-    let ids: Vec<&str> = page
-        .descendants()
-        .filter_map(|node| node.attribute("id"))
-        .collect();
+    let ids = page.descendants().filter_map(|node| node.attribute("id"));
+    let ids: Vec<&str> = ids.collect();
     assert_eq!(BTreeSet::from_iter(&ids).len(), ids.len());
     for link in elements(&page, "a").filter_map(|link| link.attribute("href")) {
         assert!(ids.contains(&link.trim_start_matches('#')), "{link}");
@@ -371,15 +348,12 @@ fn text_has_contrast_in_light_and_dark_mode() {
 fn the_order_of_receipts_does_not_matter() {
     let folder = tempdir().unwrap();
     let files = [
-        write(&anywhere(generated::rich_check(), LATE), &folder, "a.json"),
-        write(&of_a_shard(EARLY, 3), &folder, "b.json"),
-        write(
-            &anywhere(generated::fuzz(Shard::WHOLE), EARLY),
-            &folder,
-            "c.json",
-        ),
-        write(&anywhere(generated::mutants(), LATE), &folder, "d.json"),
+        ("a.json", anywhere(generated::rich_check(), LATE)),
+        ("b.json", of_a_shard(EARLY, 3)),
+        ("c.json", anywhere(generated::fuzz(Shard::WHOLE), EARLY)),
+        ("d.json", anywhere(generated::mutants(), LATE)),
     ];
+    let files = files.map(|(name, receipt)| write(&receipt, &folder, name));
     let report = |paths: &[&str], name: &str| {
         let output = folder.path().join(name);
         let mut args = vec!["report"];
@@ -441,7 +415,8 @@ fn invalid_receipts_make_no_report() {
     let text = std::fs::read_to_string(&good).unwrap();
     let edited = text.replacen("\"exact\"", "\"divergent\"", 1);
     let output = folder.path().join("report");
-    let report = |path: &str| harness(&["report", &good, path, "-o", output.to_str().unwrap()]);
+    let report =
+        |paths: &[&str]| harness(&[&["report", "-o", output.to_str().unwrap()], paths].concat());
     for (name, content) in [
         ("cut.json", &text[..text.len() / 2]),
         ("edited.json", &edited),
@@ -449,30 +424,19 @@ fn invalid_receipts_make_no_report() {
     ] {
         let bad = folder.path().join(name);
         std::fs::write(&bad, content).unwrap();
-        let result = report(bad.to_str().unwrap());
+        let result = report(&[&good, bad.to_str().unwrap()]);
         assert_code(&result, 3);
         assert!(stderr(&result).contains(name), "{}", stderr(&result));
         assert!(!output.exists(), "{name}");
     }
     let empty = tempdir().unwrap();
-    let result = harness(&[
-        "report",
-        empty.path().to_str().unwrap(),
-        "-o",
-        output.to_str().unwrap(),
-    ]);
+    let result = report(&[empty.path().to_str().unwrap()]);
     assert_code(&result, 3);
-    assert!(
-        stderr(&result).contains("no receipt"),
-        "{}",
-        stderr(&result)
-    );
-    assert!(!Path::exists(&output));
-    let result = report(&good);
+    let printed = stderr(&result);
+    assert!(printed.contains("no receipt"), "{printed}");
+    assert!(!output.exists());
+    let result = report(&[&good, &good]);
     assert_code(&result, 0);
-    assert!(
-        stdout(&result).starts_with("1 receipt, verdict exact"),
-        "{}",
-        stdout(&result)
-    );
+    let printed = stdout(&result);
+    assert!(printed.starts_with("1 receipt, verdict exact"), "{printed}");
 }

@@ -1,6 +1,6 @@
 //! Differences between two baselines.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
@@ -37,20 +37,18 @@ impl Change<'_> {
 pub fn changes<'a>(was: &'a Baseline, is: &'a Baseline) -> Vec<Change<'a>> {
     let (was, is) = (was.entries(), is.entries());
     let keys: BTreeSet<_> = was.keys().chain(is.keys()).copied().collect();
-    let count =
-        |entries: &Entries<'a>, key: &(&'a str, Entry<'a>)| entries.get(key).copied().unwrap_or(0);
-    let change = |key: (&'a str, Entry<'a>)| Change {
-        arch: key.0,
-        entry: key.1,
-        was: count(&was, &key),
-        is: count(&is, &key),
-    };
-    let all = keys.into_iter().map(change);
+    let count = |entries: &Entries<'a>, key| entries.get(&key).copied().unwrap_or(0);
+    let all = keys.into_iter().map(|(arch, entry)| Change {
+        arch,
+        entry,
+        was: count(&was, (arch, entry)),
+        is: count(&is, (arch, entry)),
+    });
     all.filter(|change| change.was != change.is).collect()
 }
 
 /// Changes that belong together, such as all entries of a model, of a level or of a format.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Group {
     /// The architecture.
     pub arch: String,
@@ -77,39 +75,33 @@ pub fn groups<'a>(
         .keys()
         .flat_map(|(arch, entry)| entry.groups().into_iter().map(move |group| (*arch, group)))
         .collect();
-    let mut order = Vec::new();
-    let mut found: BTreeMap<(&str, String), (Group, Missing)> = BTreeMap::new();
+    let mut found: Vec<(Group, Missing)> = Vec::new();
     for change in changes {
         let own = change.entry.to_string();
         let mut candidates = change.entry.groups().into_iter();
         let absent = candidates.find(|group| !present.contains(&(change.arch, group.clone())));
         // An entry that both baselines have, with different counts, is a group of its own.
         let what = absent.filter(|_| change.is_whole()).unwrap_or(own);
-        let key = (change.arch, what.clone());
-        if !found.contains_key(&key) {
-            order.push(key.clone());
-        }
-        let (group, missing) = found.entry(key).or_insert_with(|| {
+        let known = |(group, _): &(Group, _)| group.arch == change.arch && group.what == what;
+        let at = found.iter().position(known).unwrap_or(found.len());
+        if at == found.len() {
+            let arch = change.arch.into();
             let group = Group {
-                arch: change.arch.into(),
+                arch,
                 what,
-                entries: 0,
-                was: 0,
-                is: 0,
-                commands: String::new(),
+                ..Group::default()
             };
-            (group, Missing::default())
-        });
+            found.push((group, Missing::default()));
+        }
+        let (group, missing) = &mut found[at];
         missing.add(change.entry, change.was);
         group.entries += 1;
         group.was = group.was.saturating_add(change.was);
         group.is = group.is.saturating_add(change.is);
     }
-    let in_order = order.iter().filter_map(|key| found.remove(key));
-    in_order
-        .map(|(group, missing)| Group {
-            commands: missing.commands(),
-            ..group
-        })
-        .collect()
+    let groups = found.into_iter().map(|(group, missing)| Group {
+        commands: missing.commands(),
+        ..group
+    });
+    groups.collect()
 }

@@ -30,19 +30,14 @@ impl Missing {
             Entry::Tensor { model, .. } => {
                 self.models.insert(argument(model));
             }
-            Entry::Pair {
-                model,
-                level,
-                candidate,
-                oracle,
-            } => {
-                self.models.insert(argument(model));
-                self.levels.insert(level);
+            Entry::Pair(pair) => {
+                self.models.insert(argument(pair.model));
+                self.levels.insert(pair.level);
                 // Levels that run a model do not depend on the requested kernels.
-                if !Level::OF_MODELS.contains(&level) {
-                    self.kernels.insert(candidate.into());
+                if !Level::OF_MODELS.contains(&pair.level) {
+                    self.kernels.insert(pair.candidate.into());
                 }
-                self.oracles.insert(oracle.into());
+                self.oracles.insert(pair.oracle.into());
             }
             Entry::Fuzz => self.cases = was,
             Entry::Mutant { .. } => self.mutants = true,
@@ -96,6 +91,7 @@ fn argument(model: ModelId<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::baseline::Compared;
 
     #[test]
     fn a_command_names_what_is_missing_and_no_more() {
@@ -104,35 +100,39 @@ mod tests {
             entries.iter().for_each(|entry| missing.add(*entry, 7));
             missing.commands()
         };
-        let pair = |name, level, candidate| Entry::Pair {
-            model: ModelId { sha256: "", name },
-            level,
-            candidate,
-            oracle: "a/b",
+        let pair = |name, level, candidate| {
+            let model = ModelId { sha256: "", name };
+            Entry::Pair(Compared {
+                model,
+                level,
+                candidate,
+                oracle: "a/b",
+            })
         };
-        assert_eq!(
-            commands(&[pair("tiny-llama-tq2_0", Level::Block, "tq2_0.avx2")]),
-            "`harness check tiny-llama-tq2_0 --level block --kernel tq2_0.avx2 --oracle a/b --receipt FILE`"
-        );
-        assert_eq!(
-            commands(&[
-                pair("own", Level::Node, "rust"),
-                pair("own", Level::Logits, "rust")
-            ]),
-            "`harness check own.gguf --level node,logits --oracle a/b --receipt FILE`"
-        );
-        assert_eq!(
-            commands(&[Entry::Kernel("i2_s.group64.scalar")]),
-            "`harness check --kernel i2_s.group64.scalar --receipt FILE`"
-        );
-        assert_eq!(
-            commands(&[Entry::Fuzz]),
-            "`harness fuzz --cases 7 --receipt FILE`"
-        );
-        let mutant = Entry::Mutant {
-            mutant: "wrap",
-            format: None,
-        };
-        assert_eq!(commands(&[mutant]), "`harness mutants --receipt FILE`");
+        let of_block = [pair("tiny-llama-tq2_0", Level::Block, "tq2_0.avx2")];
+        let of_models = [Level::Node, Level::Logits].map(|level| pair("own", level, "rust"));
+        let (mutant, format) = ("wrap", None);
+        let cases: [(&[Entry<'_>], &str); 5] = [
+            (
+                &of_block,
+                "check tiny-llama-tq2_0 --level block --kernel tq2_0.avx2 --oracle a/b",
+            ),
+            (
+                &of_models,
+                "check own.gguf --level node,logits --oracle a/b",
+            ),
+            (
+                &[Entry::Kernel("i2_s.group64.scalar")],
+                "check --kernel i2_s.group64.scalar",
+            ),
+            (&[Entry::Fuzz], "fuzz --cases 7"),
+            (&[Entry::Mutant { mutant, format }], "mutants"),
+        ];
+        for (entries, command) in cases {
+            assert_eq!(
+                commands(entries),
+                format!("`harness {command} --receipt FILE`")
+            );
+        }
     }
 }

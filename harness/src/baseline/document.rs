@@ -24,7 +24,7 @@ pub struct Baseline {
 }
 
 /// The entries of one architecture.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// Commit of the receipts that were accepted last.
@@ -88,28 +88,11 @@ pub struct Campaign {
     pub timed: u64,
 }
 
-impl Baseline {
-    /// A baseline without targets.
-    pub fn empty() -> Baseline {
+impl Default for Baseline {
+    fn default() -> Baseline {
         Baseline {
             baseline_version: BASELINE_VERSION.into(),
             targets: BTreeMap::new(),
-        }
-    }
-}
-
-impl Target {
-    /// A target of a commit without entries.
-    pub fn empty(commit: &str) -> Target {
-        Target {
-            commit: commit.into(),
-            oracles: BTreeMap::new(),
-            kernels: BTreeSet::new(),
-            models: BTreeMap::new(),
-            fuzz: None,
-            mutants: BTreeMap::new(),
-            speed: Vec::new(),
-            doubtful: Vec::new(),
         }
     }
 }

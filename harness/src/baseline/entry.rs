@@ -21,16 +21,7 @@ pub enum Entry<'a> {
         read_as: &'a str,
     },
     /// A candidate that was compared with an oracle. The count is the number of comparisons.
-    Pair {
-        /// The model.
-        model: ModelId<'a>,
-        /// The level.
-        level: Level,
-        /// Id of the candidate.
-        candidate: &'a str,
-        /// Id of the oracle.
-        oracle: &'a str,
-    },
+    Pair(Compared<'a>),
     /// Random cases. The count is the number of cases.
     Fuzz,
     /// A mutant of a kernel or of the forward pass. The count is 1.
@@ -40,6 +31,19 @@ pub enum Entry<'a> {
         /// Format of the kernel; none for the forward pass.
         format: Option<&'a str>,
     },
+}
+
+/// A candidate and an oracle that were compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Compared<'a> {
+    /// The model.
+    pub model: ModelId<'a>,
+    /// The level.
+    pub level: Level,
+    /// Id of the candidate.
+    pub candidate: &'a str,
+    /// Id of the oracle.
+    pub oracle: &'a str,
 }
 
 /// Identifies a model. Files of the same name may be different models.
@@ -58,11 +62,11 @@ impl Baseline {
     /// All entries of all targets.
     pub(super) fn entries(&self) -> Entries<'_> {
         let of = |(arch, target)| of_target(target).map(move |(entry, n)| ((arch, entry), n));
-        let targets = self
-            .targets
-            .iter()
-            .map(|(arch, target)| (arch.as_str(), target));
-        targets.flat_map(of).collect()
+        let targets = self.targets.iter();
+        targets
+            .map(|(arch, target)| (arch.as_str(), target))
+            .flat_map(of)
+            .collect()
     }
 }
 
@@ -73,41 +77,37 @@ fn of_target(target: &Target) -> impl Iterator<Item = (Entry<'_>, u64)> {
             sha256,
             name: &covered.name,
         };
-        let tensors = covered.tensors.iter().map(move |(tensor, read_as)| {
+        let mut entries = Vec::new();
+        for (tensor, read_as) in &covered.tensors {
             let entry = Entry::Tensor {
                 model,
                 tensor,
                 read_as,
             };
-            (entry, 1)
-        });
-        let pairs = covered.levels.iter().flat_map(move |(&level, candidates)| {
-            candidates.iter().flat_map(move |(candidate, oracles)| {
-                oracles.iter().map(move |(oracle, &comparisons)| {
-                    let entry = Entry::Pair {
+            entries.push((entry, 1));
+        }
+        for (&level, candidates) in &covered.levels {
+            for (candidate, oracles) in candidates {
+                entries.extend(oracles.iter().map(|(oracle, &comparisons)| {
+                    let pair = Compared {
                         model,
                         level,
                         candidate,
                         oracle,
                     };
-                    (entry, comparisons)
-                })
-            })
-        });
-        tensors.chain(pairs)
+                    (Entry::Pair(pair), comparisons)
+                }));
+            }
+        }
+        entries
     });
     let fuzz = target.fuzz.iter();
     let fuzz = fuzz.map(|campaign| (Entry::Fuzz, campaign.cases.saturating_add(campaign.timed)));
     let mutants = target.mutants.iter().flat_map(|(mutant, formats)| {
-        let of_kernels = formats.iter().map(move |format| Entry::Mutant {
-            mutant,
-            format: Some(format),
-        });
-        let of_models = formats.is_empty().then_some(Entry::Mutant {
-            mutant,
-            format: None,
-        });
-        of_kernels.chain(of_models).map(|entry| (entry, 1))
+        let of_kernels = formats.iter().map(|format| Some(format.as_str()));
+        let of_models = formats.is_empty().then_some(None);
+        let formats = of_kernels.chain(of_models);
+        formats.map(move |format| (Entry::Mutant { mutant, format }, 1))
     });
     kernels.chain(models).chain(fuzz).chain(mutants)
 }
@@ -124,15 +124,10 @@ impl Entry<'_> {
                 groups.extend(format.map(|format| format!("kernels of format {format}")));
             }
             Entry::Tensor { model, .. } => groups.push(model.in_full()),
-            Entry::Pair {
-                model,
-                level,
-                candidate,
-                oracle,
-            } => {
-                let name = model.name;
-                groups.push(model.in_full());
-                groups.push(format!("oracle {oracle}"));
+            Entry::Pair(pair) => {
+                let (name, level, candidate) = (pair.model.name, pair.level, pair.candidate);
+                groups.push(pair.model.in_full());
+                groups.push(format!("oracle {}", pair.oracle));
                 groups.push(format!("level {level} of model {name}"));
                 if let Some((format, _)) = candidate.rsplit_once('.') {
                     groups.push(format!("format {format} of model {name}"));
@@ -166,26 +161,21 @@ impl fmt::Display for Entry<'_> {
                 model,
                 tensor,
                 read_as,
-            } => write!(f, "tensor {tensor} of model {}, {read_as}", model.name),
-            Entry::Pair {
-                model,
-                level,
-                candidate,
-                oracle,
-            } => write!(
-                f,
-                "level {level} of model {}, {candidate} against {oracle}",
-                model.name
-            ),
+            } => {
+                write!(f, "tensor {tensor} of model {}, {read_as}", model.name)
+            }
+            Entry::Pair(pair) => {
+                let (level, name, candidate) = (pair.level, pair.model.name, pair.candidate);
+                write!(
+                    f,
+                    "level {level} of model {name}, {candidate} against {}",
+                    pair.oracle
+                )
+            }
             Entry::Fuzz => f.write_str("random cases"),
-            Entry::Mutant {
-                mutant,
-                format: Some(format),
-            } => write!(f, "mutant {mutant} in {format}"),
-            Entry::Mutant {
-                mutant,
-                format: None,
-            } => write!(f, "mutant {mutant} in a model"),
+            Entry::Mutant { mutant, format } => {
+                write!(f, "mutant {mutant} in {}", format.unwrap_or("a model"))
+            }
         }
     }
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::document::{BASELINE_VERSION, Baseline, Target};
-use super::error::BaselineError;
+use super::error::{BaselineError, BaselineFault};
 use crate::destination::Destination;
 use crate::input;
 use crate::receipt::{ValidationError, is_commit, is_sha256, require};
 
 /// Maximal length of a baseline in bytes. A wrong path, such as a model file, must not fill the memory.
-const MOST_BYTES: u64 = 64 << 20;
+pub(super) const MOST_BYTES: u64 = 64 << 20;
 
 /// The field that identifies a baseline and its version. It is read before all others.
 #[derive(Deserialize)]
@@ -27,20 +27,15 @@ impl Baseline {
     ///
     /// [`BaselineError`], which contains the path of the file.
     pub fn read(path: &Path) -> Result<Baseline, BaselineError> {
-        let io = |source| BaselineError::Read {
-            path: path.into(),
-            source,
+        let text = || {
+            let mut text = Vec::new();
+            let mut file = input::open(path)?.take(MOST_BYTES + 1);
+            match file.read_to_end(&mut text)? as u64 {
+                ..=MOST_BYTES => Ok(text),
+                _ => Err(BaselineFault::TooLong),
+            }
         };
-        let mut text = Vec::new();
-        let file = input::open(path).map_err(io)?;
-        let read = file.take(MOST_BYTES + 1).read_to_end(&mut text);
-        if read.map_err(io)? as u64 > MOST_BYTES {
-            return Err(BaselineError::TooLong {
-                path: path.into(),
-                most: MOST_BYTES,
-            });
-        }
-        Baseline::parse(&text, path)
+        of_file(path, text().and_then(|text| parsed(&text)))
     }
 
     /// Parses and verifies the baseline in `text`, the contents of the file at `path`.
@@ -49,35 +44,7 @@ impl Baseline {
     ///
     /// [`BaselineError`], which contains the path of the file.
     pub fn parse(text: &[u8], path: &Path) -> Result<Baseline, BaselineError> {
-        let foreign = || BaselineError::Foreign { path: path.into() };
-        let header: Header = serde_json::from_slice(text).map_err(|source| {
-            if source.is_data() {
-                return foreign();
-            }
-            BaselineError::Syntax {
-                path: path.into(),
-                source,
-            }
-        })?;
-        let found = header.baseline_version.ok_or_else(foreign)?;
-        if found != BASELINE_VERSION {
-            return Err(BaselineError::Version {
-                path: path.into(),
-                found,
-            });
-        }
-        let invalid = |validation_error| BaselineError::Invalid {
-            path: path.into(),
-            validation_error,
-        };
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let baseline: Baseline =
-            serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-                let at = error.path().to_string();
-                invalid(ValidationError::new(at, error.into_inner().to_string()))
-            })?;
-        baseline.verify().map_err(invalid)?;
-        Ok(baseline)
+        of_file(path, parsed(text))
     }
 
     /// Checks the consistency of the baseline.
@@ -91,11 +58,8 @@ impl Baseline {
             return Err(ValidationError::new("targets", "contain no architecture"));
         }
         for (arch, target) in &self.targets {
-            of_target(target).map_err(|validation_error| {
-                ValidationError::new(
-                    format!("targets.{arch}.{}", validation_error.at),
-                    validation_error.what,
-                )
+            of_target(target).map_err(|ValidationError { at, what }| {
+                ValidationError::new(format!("targets.{arch}.{at}"), what)
             })?;
         }
         Ok(())
@@ -112,12 +76,35 @@ impl Baseline {
     }
 }
 
+/// Adds the path of the file to its fault.
+fn of_file(path: &Path, read: Result<Baseline, BaselineFault>) -> Result<Baseline, BaselineError> {
+    read.map_err(|fault| BaselineError::File {
+        path: path.into(),
+        fault,
+    })
+}
+
+fn parsed(text: &[u8]) -> Result<Baseline, BaselineFault> {
+    let header: Header = serde_json::from_slice(text).map_err(|error| match error.is_data() {
+        true => BaselineFault::Foreign,
+        false => BaselineFault::Syntax(error),
+    })?;
+    let found = header.baseline_version.ok_or(BaselineFault::Foreign)?;
+    if found != BASELINE_VERSION {
+        return Err(BaselineFault::Version(found));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let baseline: Baseline = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let at = error.path().to_string();
+        BaselineFault::Invalid(ValidationError::new(at, error.into_inner().to_string()))
+    })?;
+    baseline.verify().map_err(BaselineFault::Invalid)?;
+    Ok(baseline)
+}
+
 fn of_target(target: &Target) -> Result<(), ValidationError> {
-    require(
-        is_commit(&target.commit),
-        "commit",
-        "is not the full hash of a commit",
-    )?;
+    let is_known = is_commit(&target.commit);
+    require(is_known, "commit", "is not the full hash of a commit")?;
     for (sha256, model) in &target.models {
         let at = format!("models.{sha256}");
         require(is_sha256(sha256), &at, "is not a SHA-256")?;
@@ -126,21 +113,12 @@ fn of_target(target: &Target) -> Result<(), ValidationError> {
             .values()
             .flat_map(|candidates| candidates.values());
         let counted = pairs.flat_map(|oracles| oracles.values()).all(|&n| n > 0);
-        require(
-            counted,
-            &format!("{at}.levels"),
-            "contain a pair without comparisons",
-        )?;
+        let at = format!("{at}.levels");
+        require(counted, &at, "contain a pair without comparisons")?;
     }
-    let ascending = target
-        .speed
-        .windows(2)
-        .all(|pair| pair[0].key < pair[1].key);
-    require(
-        ascending,
-        "speed",
-        "is not in ascending order without duplicates",
-    )?;
+    let ascending = target.speed.is_sorted_by(|a, b| a.key < b.key);
+    let what = "is not in ascending order without duplicates";
+    require(ascending, "speed", what)?;
     for (i, speed) in target.speed.iter().enumerate() {
         let ratio = &speed.ratio;
         let ordered = 0.0 < ratio.low && ratio.low <= ratio.value && ratio.value <= ratio.high;
@@ -148,17 +126,11 @@ fn of_target(target: &Target) -> Result<(), ValidationError> {
             && ratio.high.is_finite()
             && (0.0..=1.0).contains(&ratio.confidence)
             && ratio.samples > 0;
-        require(
-            possible,
-            &format!("speed[{i}].ratio"),
-            "is not a ratio within its interval",
-        )?;
+        let at = format!("speed[{i}].ratio");
+        require(possible, &at, "is not a ratio within its interval")?;
         let times = [speed.seconds, speed.oracle_seconds];
-        require(
-            times.iter().all(|time| *time > 0.0 && time.is_finite()),
-            &format!("speed[{i}]"),
-            "has an impossible time",
-        )?;
+        let possible = times.iter().all(|time| *time > 0.0 && time.is_finite());
+        require(possible, &format!("speed[{i}]"), "has an impossible time")?;
     }
     Ok(())
 }

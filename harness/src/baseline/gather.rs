@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::document::{Baseline, Campaign, CoveredModel, OracleBuild, Target};
-use super::speed::{self, DoubtfulSpeed, Speed, Speeds};
+use super::speed::Speeds;
 use crate::check::LevelReport;
 use crate::known;
-use crate::receipt::{CheckSection, ModelInfo, OracleInfo, Receipt, Section, TensorInfo};
+use crate::receipt::{CheckSection, ModelInfo, OracleInfo, Receipt, TensorInfo};
 use crate::synth::DEFAULT_RECIPE;
 use crate::verdict::Verdict;
 
@@ -35,7 +35,7 @@ impl Baseline {
         };
         Baseline {
             targets: by_arch.into_iter().map(target).collect(),
-            ..Baseline::empty()
+            ..Baseline::default()
         }
     }
 }
@@ -46,15 +46,15 @@ pub fn model_name(info: &ModelInfo) -> String {
         return DEFAULT_RECIPE.into();
     }
     let stem = Path::new(&info.path).file_stem();
-    stem.map_or_else(
-        || info.path.clone(),
-        |stem| stem.to_string_lossy().into_owned(),
-    )
+    stem.map_or_else(|| info.path.clone(), |stem| stem.to_string_lossy().into())
 }
 
 fn target(receipts: &[&Receipt]) -> Target {
     let commit = receipts.iter().map(|receipt| &receipt.harness.commit).min();
-    let mut target = Target::empty(commit.map_or("", String::as_str));
+    let mut target = Target {
+        commit: commit.cloned().unwrap_or_default(),
+        ..Target::default()
+    };
     let mut checks: BTreeMap<&str, Checks<'_>> = BTreeMap::new();
     let mut campaigns = Campaigns::new();
     let mut speeds = Speeds::default();
@@ -79,22 +79,23 @@ fn target(receipts: &[&Receipt]) -> Target {
                 *cases = part.cases.max(*cases);
             }
         }
-        for row in harness.mutants.iter().flat_map(|section| &section.kernels) {
-            let formats = target.mutants.entry(row.mutant.clone()).or_default();
-            formats.insert(row.format.clone());
+        if let Some(section) = &harness.mutants {
+            for row in &section.kernels {
+                let formats = target.mutants.entry(row.mutant.clone()).or_default();
+                formats.insert(row.format.clone());
+            }
+            for row in &section.models {
+                target.mutants.entry(row.mutant.clone()).or_default();
+            }
         }
-        for row in harness.mutants.iter().flat_map(|section| &section.models) {
-            target.mutants.entry(row.mutant.clone()).or_default();
-        }
-        add_speeds(&mut speeds, receipt);
+        speeds.add(receipt);
     }
     for (sha256, checks) in checks {
         let model = target.models.get_mut(sha256);
         count_pairs(model.expect("each check has its model"), &checks);
     }
     target.fuzz = add_up(&campaigns);
-    target.speed = fastest(speeds.sound);
-    target.doubtful = unmatched(speeds.doubtful, &target.speed);
+    (target.speed, target.doubtful) = speeds.distinct();
     target
 }
 
@@ -113,14 +114,12 @@ fn model_of(target: &mut Target, info: &ModelInfo) {
             levels: BTreeMap::new(),
         });
     let read_as = |tensor: &TensorInfo| {
-        let TensorInfo {
-            name,
-            format,
-            variant,
-            rows,
-            cols,
-        } = tensor;
-        (name.clone(), format!("{format} {variant} {rows}x{cols}"))
+        let (format, variant, rows, cols) =
+            (&tensor.format, &tensor.variant, tensor.rows, tensor.cols);
+        (
+            tensor.name.clone(),
+            format!("{format} {variant} {rows}x{cols}"),
+        )
     };
     model.tensors.extend(info.tensors.iter().map(read_as));
 }
@@ -168,38 +167,6 @@ fn add_up(campaigns: &Campaigns) -> Option<Campaign> {
         cases: sum(true),
         timed: sum(false),
     })
-}
-
-fn add_speeds(speeds: &mut Speeds, receipt: &Receipt) {
-    let cpu = |section| {
-        let run = receipt.harness.runs.iter().find(|r| r.section == section);
-        run.map_or(&receipt.environment, |run| &run.environment)
-            .cpu_in_full()
-    };
-    if let Some(bench) = &receipt.harness.bench {
-        speed::of_kernels(&cpu(Section::Bench), &bench.report, speeds);
-    }
-    if let Some(bench) = &receipt.harness.bench_model {
-        speed::of_model(&cpu(Section::BenchModel), &bench.report, speeds);
-    }
-}
-
-/// Rows with doubts that no other run measured without doubts, without duplicates.
-fn unmatched(mut doubtful: Vec<DoubtfulSpeed>, sound: &[Speed]) -> Vec<DoubtfulSpeed> {
-    doubtful.retain(|row| sound.iter().all(|sound| sound.key != row.key));
-    doubtful.sort_by(|a, b| a.key.cmp(&b.key));
-    doubtful.dedup_by(|next, kept| next.key == kept.key);
-    doubtful
-}
-
-/// Keeps the fastest measurement of each row. A single run at the old speed shows that nothing became slower.
-fn fastest(mut speeds: Vec<Speed>) -> Vec<Speed> {
-    speeds.sort_by(|a, b| {
-        let faster = b.ratio.value.total_cmp(&a.ratio.value);
-        a.key.cmp(&b.key).then(faster)
-    });
-    speeds.dedup_by(|next, kept| next.key == kept.key);
-    speeds
 }
 
 impl From<&OracleInfo> for OracleBuild {

@@ -23,7 +23,7 @@ pub use change::{Change, Group, changes, groups};
 pub use document::{
     BASELINE_VERSION, Baseline, Campaign, CoveredModel, OracleBuild, Pairs, Target, schema,
 };
-pub use entry::{Entry, ModelId};
-pub use error::BaselineError;
+pub use entry::{Compared, Entry, ModelId};
+pub use error::{BaselineError, BaselineFault};
 pub use gather::model_name;
 pub use speed::{DoubtfulSpeed, Speed, SpeedKey};

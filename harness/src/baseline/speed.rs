@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::doubt::Doubt;
-use crate::bench::model::report::ModelReport;
-use crate::bench::report::{Report, Residence, Versus};
+use crate::bench::report::{Residence, Versus};
 use crate::bench::statistics::Median;
+use crate::receipt::{Receipt, Section};
 
 /// A row of a bench against one oracle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,9 +25,10 @@ pub struct Speed {
 }
 
 /// A row that is not reliable.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DoubtfulSpeed {
     /// Identity of the row.
+    #[serde(flatten)]
     pub key: SpeedKey,
     /// Reasons why the row is not reliable.
     pub doubts: Vec<Doubt>,
@@ -36,23 +37,84 @@ pub struct DoubtfulSpeed {
 /// The rows of receipts, with and without doubts.
 #[derive(Debug, Default)]
 pub(super) struct Speeds {
-    pub(super) sound: Vec<Speed>,
-    pub(super) doubtful: Vec<DoubtfulSpeed>,
+    sound: Vec<Speed>,
+    doubtful: Vec<DoubtfulSpeed>,
 }
 
 impl Speeds {
-    fn add(&mut self, key: SpeedKey, seconds: f64, versus: &Versus, doubts: &[Doubt]) {
-        if doubts.is_empty() {
-            self.sound.push(Speed {
-                key,
-                ratio: versus.ratio,
-                seconds,
-                oracle_seconds: versus.time.seconds.value,
-            });
-        } else {
-            let doubts = doubts.to_vec();
-            self.doubtful.push(DoubtfulSpeed { key, doubts });
+    /// Adds the rows of a receipt.
+    pub(super) fn add(&mut self, receipt: &Receipt) {
+        let harness = &receipt.harness;
+        let cpu = |section| {
+            let run = harness.runs.iter().find(|run| run.section == section);
+            let environment = run.map_or(&receipt.environment, |run| &run.environment);
+            environment.cpu_in_full()
+        };
+        for row in harness.bench.iter().flat_map(|bench| &bench.report.rows) {
+            let residence = match row.residence {
+                Residence::Cache => "cache",
+                Residence::Memory => "memory",
+            };
+            let (operation, format, shape) = (&row.operation, &row.format, row.shape());
+            let key = SpeedKey {
+                cpu: cpu(Section::Bench),
+                work: format!("{operation} {format} {shape} in {residence}"),
+                threads: row.threads,
+                kernel: row.kernel.clone(),
+                oracle: String::new(),
+            };
+            self.add_row(&key, row.time.seconds.value, &row.oracles, &row.doubts);
         }
+        for report in harness.bench_model.iter().map(|bench| &bench.report) {
+            let model = report.model.sha256.get(..12).unwrap_or_default();
+            for row in &report.rows {
+                let (phase, tokens, context) = (row.phase.name(), row.tokens, row.context);
+                let key = SpeedKey {
+                    cpu: cpu(Section::BenchModel),
+                    work: format!("{phase} of {tokens} after {context}, model {model}"),
+                    threads: row.threads,
+                    kernel: report.model.kernels.join(" "),
+                    oracle: String::new(),
+                };
+                self.add_row(&key, row.time.seconds.value, &row.oracles, &row.doubts);
+            }
+        }
+    }
+
+    /// Adds a row against each oracle that agrees. `key` lacks the oracle.
+    fn add_row(&mut self, key: &SpeedKey, seconds: f64, oracles: &[Versus], doubts: &[Doubt]) {
+        for versus in oracles.iter().filter(|versus| versus.agrees()) {
+            let key = SpeedKey {
+                oracle: versus.oracle.clone(),
+                ..key.clone()
+            };
+            if doubts.is_empty() {
+                self.sound.push(Speed {
+                    key,
+                    ratio: versus.ratio,
+                    seconds,
+                    oracle_seconds: versus.time.seconds.value,
+                });
+            } else {
+                let doubts = doubts.to_vec();
+                self.doubtful.push(DoubtfulSpeed { key, doubts });
+            }
+        }
+    }
+
+    /// The fastest measurement of each row, because a single run at the old speed shows that nothing became slower, and
+    /// the rows that are in doubt in every run.
+    pub(super) fn distinct(self) -> (Vec<Speed>, Vec<DoubtfulSpeed>) {
+        let (mut sound, mut doubtful) = (self.sound, self.doubtful);
+        sound.sort_by(|a, b| {
+            let faster = b.ratio.value.total_cmp(&a.ratio.value);
+            a.key.cmp(&b.key).then(faster)
+        });
+        sound.dedup_by(|next, kept| next.key == kept.key);
+        doubtful.retain(|row| sound.iter().all(|sound| sound.key != row.key));
+        doubtful.sort_by(|a, b| a.key.cmp(&b.key));
+        doubtful.dedup_by(|next, kept| next.key == kept.key);
+        (sound, doubtful)
     }
 }
 
@@ -73,62 +135,12 @@ pub struct SpeedKey {
     pub oracle: String,
 }
 
-/// Adds the rows of a bench of kernels.
-pub(super) fn of_kernels(cpu: &str, report: &Report, speeds: &mut Speeds) {
-    for row in &report.rows {
-        let residence = match row.residence {
-            Residence::Cache => "cache",
-            Residence::Memory => "memory",
-        };
-        let work = format!(
-            "{} {} {} in {residence}",
-            row.operation,
-            row.format,
-            row.shape()
-        );
-        for versus in row.oracles.iter().filter(|versus| versus.agrees()) {
-            let key = SpeedKey {
-                cpu: cpu.into(),
-                work: work.clone(),
-                threads: row.threads,
-                kernel: row.kernel.clone(),
-                oracle: versus.oracle.clone(),
-            };
-            speeds.add(key, row.time.seconds.value, versus, &row.doubts);
-        }
-    }
-}
-
-/// Adds the rows of a bench of a model.
-pub(super) fn of_model(cpu: &str, report: &ModelReport, speeds: &mut Speeds) {
-    for row in &report.rows {
-        let (phase, tokens, context) = (row.phase.name(), row.tokens, row.context);
-        let model = report.model.sha256.get(..12).unwrap_or_default();
-        let work = format!("{phase} of {tokens} after {context}, model {model}");
-        for versus in row.oracles.iter().filter(|versus| versus.agrees()) {
-            let key = SpeedKey {
-                cpu: cpu.into(),
-                work: work.clone(),
-                threads: row.threads,
-                kernel: report.model.kernels.join(" "),
-                oracle: versus.oracle.clone(),
-            };
-            speeds.add(key, row.time.seconds.value, versus, &row.doubts);
-        }
-    }
-}
-
 impl SpeedKey {
     /// The key as text, without the CPU.
     pub fn words(&self) -> String {
-        let SpeedKey {
-            work,
-            threads,
-            kernel,
-            oracle,
-            ..
-        } = self;
-        let plural = if *threads == 1 { "" } else { "s" };
+        let (work, threads, kernel, oracle) =
+            (&self.work, self.threads, &self.kernel, &self.oracle);
+        let plural = if threads == 1 { "" } else { "s" };
         format!("{work}, {threads} thread{plural}, {kernel} against {oracle}")
     }
 }

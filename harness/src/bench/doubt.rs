@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Median;
-use super::timing::{CallCost, OPTIMIZED, Roofs, Timing, Versus};
+pub use super::timing::Conditions;
+use super::timing::{CallCost, OPTIMIZED, Timed, Versus};
 
 /// Largest ratio of the upper to the lower end of a useful interval.
 pub const WIDEST_INTERVAL: f64 = 1.5;
@@ -54,30 +55,6 @@ impl fmt::Display for Doubt {
 pub fn words(doubts: &[Doubt]) -> String {
     let words: Vec<String> = doubts.iter().map(ToString::to_string).collect();
     words.join(", ")
-}
-
-/// Conditions that apply to all rows of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conditions {
-    /// Whether the run used `--quick`.
-    pub quick: bool,
-    /// Number of threads that the machine can run at once.
-    pub cores: usize,
-}
-
-/// A row of a bench.
-pub(super) trait Timed {
-    /// Number of threads.
-    fn threads(&self) -> usize;
-
-    /// Time of the Rust implementation.
-    fn time(&self) -> &Timing;
-
-    /// Comparisons with the oracles.
-    fn oracles(&self) -> &[Versus];
-
-    /// Limits of the machine.
-    fn roofs(&self) -> &Roofs;
 }
 
 /// The doubts about a row of the kernel bench.

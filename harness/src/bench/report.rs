@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::doubt::{self, Conditions, Doubt, Timed};
+use super::doubt::{self, Conditions, Doubt};
+pub(crate) use super::timing::build;
+use super::timing::timed;
 pub use super::timing::{
-    CallCost, MultiplyAddRoof, OPTIMIZED, ReadRoof, Roof, Roofs, Timing, Versus,
+    CallCost, MultiplyAddRoof, OPTIMIZED, ReadRoof, Roof, Roofs, Timed, TimedReport, Timing, Versus,
 };
-pub(crate) use super::timing::{build, medians};
 
 /// The results of a run of the kernel bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -90,13 +91,6 @@ impl Row {
 }
 
 impl Report {
-    /// Sets the doubts of every row.
-    pub fn doubt(&mut self, conditions: Conditions) {
-        for row in &mut self.rows {
-            row.doubts = doubt::of_kernel(row, &self.build, &self.call_costs, conditions);
-        }
-    }
-
     /// The speed-up over one thread, if that was measured: of the kernel, and of reading alone. These samples were not
     /// interleaved, so there is no interval.
     pub fn scaling(&self, row: &Row) -> Option<(f64, f64)> {
@@ -107,30 +101,11 @@ impl Report {
             speedup(&single.roofs.read_roof.time, &row.roofs.read_roof.time),
         ))
     }
-
-    /// Rows in which the results of kernel and oracle disagree.
-    pub fn disagreements(&self) -> impl Iterator<Item = (&Row, &Versus)> {
-        self.rows
-            .iter()
-            .flat_map(|row| row.oracles.iter().map(move |versus| (row, versus)))
-            .filter(|(_, versus)| !versus.agrees())
-    }
 }
 
-impl Timed for Row {
-    fn threads(&self) -> usize {
-        self.threads
-    }
-
-    fn time(&self) -> &Timing {
-        &self.time
-    }
-
-    fn oracles(&self) -> &[Versus] {
-        &self.oracles
-    }
-
-    fn roofs(&self) -> &Roofs {
-        &self.roofs
-    }
-}
+timed!(Report, Row, |report, row, conditions| doubt::of_kernel(
+    row,
+    &report.build,
+    &report.call_costs,
+    conditions
+));

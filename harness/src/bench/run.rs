@@ -9,6 +9,7 @@ use super::plan::{Case, Effort, Extent, Shape};
 use super::report::{CallCost, Report, Residence, Row, build};
 use super::roof::{MultiplyAdd, Pool};
 use super::turns::{Runner, take_turns};
+use crate::bench::timing::TimedReport;
 use crate::implementation::{Implementation, ImplementationError};
 use crate::interrupt;
 use crate::participant::{KernelImplementation, Reference, reference_format};

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::terminal::{bad, coloured};
 use super::{CliError, Output, receipts};
-use crate::baseline::{Baseline, DoubtfulSpeed, Group, Speed, SpeedKey};
+use crate::baseline::{Baseline, Speed};
 use crate::bench::doubt;
 use crate::destination::{Destination, Destinations};
 use crate::exit::Exit;
-use crate::gate::{Accepted, Refusal, Status, accept};
+use crate::gate::{Accepted, Refusal, SpeedChange, accept};
 use crate::printable;
 use crate::wording::seconds;
 
@@ -70,43 +70,37 @@ pub(super) fn run(args: &BaselineArgs, out: &mut Output<'_>) -> Result<Exit, Cli
     };
     out.share(&destinations)?;
     // An existing file that cannot be read is not overwritten.
-    let old = args
-        .output
-        .exists()
-        .then(|| Baseline::read(&args.output))
-        .transpose()?;
+    let old = args.output.exists();
+    let old = old.then(|| Baseline::read(&args.output)).transpose()?;
     let receipts = receipts::read_all(&args.receipts)?;
     match accept(old.as_ref(), &receipts, args.allow_loss) {
         Ok(accepted) => {
             print(&accepted, out.text())?;
             let change = write(destination, old.as_ref(), &accepted.baseline)?;
-            writeln!(
-                out.verdict(),
-                "{}: {}",
-                args.output.display(),
-                change.words()
-            )?;
+            let path = args.output.display();
+            writeln!(out.verdict(), "{path}: {}", change.words())?;
             out.document(|| AcceptResult {
+                path: &args.output,
                 change,
-                ..AcceptResult::of(args, &accepted)
+                refusal: None,
+                failures: Vec::new(),
+                accepted: &accepted,
             })?;
             Ok(Exit::Agreement)
         }
         Err(Refusal::Case(error)) => Err(CliError::Setup(error.to_string())),
         Err(refusal) => {
-            let mut failures = Vec::new();
-            let mut result = AcceptResult::nothing(args);
+            let nothing = Accepted::default();
+            let (mut failures, mut accepted) = (Vec::new(), &nothing);
             match &refusal {
                 Refusal::Red(judgement) => {
-                    for (criterion, point) in judgement.failures() {
-                        if let Status::Failed(why) = &point.status {
-                            failures.push(format!("{}: {}: {why}", criterion.name, point.what));
-                        }
-                    }
+                    failures.extend(judgement.failures().map(|(criterion, point)| {
+                        format!("{}: {}: {}", criterion.name, point.what, point.reason)
+                    }));
                 }
-                Refusal::Loss(accepted) | Refusal::DirtyLoss(accepted) => {
-                    print(accepted, out.text())?;
-                    result = AcceptResult::of(args, accepted);
+                Refusal::Loss(less) | Refusal::DirtyLoss(less) => {
+                    print(less, out.text())?;
+                    accepted = less;
                 }
                 Refusal::Case(_) => {}
             }
@@ -116,9 +110,11 @@ pub(super) fn run(args: &BaselineArgs, out: &mut Output<'_>) -> Result<Exit, Cli
             writeln!(out.verdict(), "{}: {refusal}", bad("not accepted"))?;
             out.annotate("the baseline is not accepted", &refusal);
             out.document(|| AcceptResult {
+                path: &args.output,
+                change: FileChange::None,
                 refusal: Some(refusal.to_string()),
                 failures,
-                ..result
+                accepted,
             })?;
             Ok(Exit::Divergence)
         }
@@ -152,70 +148,8 @@ struct AcceptResult<'a> {
     refusal: Option<String>,
     /// Failures of the receipts without a baseline.
     failures: Vec<String>,
-    lost: &'a [Group],
-    gained: &'a [Group],
-    kept: &'a [String],
-    speed: Vec<SpeedChange<'a>>,
-    /// Rows of a bench with doubts, which are not in the baseline.
-    left_out: Vec<LeftOut<'a>>,
-}
-
-#[derive(Serialize)]
-struct LeftOut<'a> {
     #[serde(flatten)]
-    key: &'a SpeedKey,
-    doubts: &'a [doubt::Doubt],
-}
-
-impl<'a> From<&'a DoubtfulSpeed> for LeftOut<'a> {
-    fn from(row: &'a DoubtfulSpeed) -> LeftOut<'a> {
-        LeftOut {
-            key: &row.key,
-            doubts: &row.doubts,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct SpeedChange<'a> {
-    #[serde(flatten)]
-    key: &'a SpeedKey,
-    was: Option<&'a Speed>,
-    is: Option<&'a Speed>,
-}
-
-impl<'a> AcceptResult<'a> {
-    fn nothing(args: &'a AcceptArgs) -> AcceptResult<'a> {
-        AcceptResult {
-            path: &args.output,
-            change: FileChange::None,
-            refusal: None,
-            failures: Vec::new(),
-            lost: &[],
-            gained: &[],
-            kept: &[],
-            speed: Vec::new(),
-            left_out: Vec::new(),
-        }
-    }
-
-    fn of(args: &'a AcceptArgs, accepted: &'a Accepted) -> AcceptResult<'a> {
-        let speed = accepted.speed.iter();
-        AcceptResult {
-            lost: &accepted.lost,
-            gained: &accepted.gained,
-            kept: &accepted.kept,
-            left_out: accepted.left_out.iter().map(LeftOut::from).collect(),
-            speed: speed
-                .map(|(key, was, is)| SpeedChange {
-                    key,
-                    was: was.as_ref(),
-                    is: is.as_ref(),
-                })
-                .collect(),
-            ..AcceptResult::nothing(args)
-        }
-    }
+    accepted: &'a Accepted,
 }
 
 fn write(
@@ -240,42 +174,30 @@ fn absolute(speed: &Speed) -> String {
 }
 
 fn print(accepted: &Accepted, out: &mut dyn Write) -> Result<(), CliError> {
-    let mut groups = |sign: &str, code: &'static str, groups: &[Group]| {
-        groups.iter().try_for_each(|group| {
-            let Group {
-                arch,
-                what,
-                entries,
-                was,
-                is,
-                commands: _,
-            } = group;
-            let counts = match (was, is, entries) {
+    for (sign, code, groups) in [("-", "31", &accepted.lost), ("+", "32", &accepted.gained)] {
+        for group in groups {
+            let (arch, what) = (&group.arch, &group.what);
+            let counts = match (group.was, group.is, group.entries) {
                 (0, _, 1) | (_, 0, 1) => String::new(),
                 (0, _, n) | (_, 0, n) => format!(" ({n} items)"),
-                _ => format!(": {was} before, {is} now"),
+                (was, is, _) => format!(": {was} before, {is} now"),
             };
             let line = format!("{sign} {arch}: {what}{counts}");
-            writeln!(out, "{}", coloured(code, printable::line(&line)))
-        })
-    };
-    groups("-", "31", &accepted.lost)?;
-    groups("+", "32", &accepted.gained)?;
-    for (key, was, is) in &accepted.speed {
-        let words = key.words();
-        match (was, is) {
-            (Some(was), Some(is)) => {
-                let change = 100.0 * (is.ratio.value / was.ratio.value - 1.0);
-                let (was, is) = (absolute(was), absolute(is));
-                writeln!(
-                    out,
-                    "~ speed of {words}: {was} before, {is} now ({change:+.1} %)"
-                )?;
-            }
-            (None, Some(is)) => writeln!(out, "+ speed of {words}: {}", absolute(is))?,
-            (Some(was), None) => writeln!(out, "- speed of {words}: {} before", absolute(was))?,
-            (None, None) => {}
+            writeln!(out, "{}", coloured(code, printable::line(&line)))?;
         }
+    }
+    for SpeedChange { key, was, is } in &accepted.speed {
+        let words = key.words();
+        let (old, new) = (was.as_ref().map(absolute), is.as_ref().map(absolute));
+        let line = match (was.as_ref().zip(is.as_ref()), old, new) {
+            (Some((was, is)), Some(old), Some(new)) => {
+                let change = 100.0 * (is.ratio.value / was.ratio.value - 1.0);
+                format!("~ speed of {words}: {old} before, {new} now ({change:+.1} %)")
+            }
+            (_, _, Some(new)) => format!("+ speed of {words}: {new}"),
+            (_, old, None) => format!("- speed of {words}: {} before", old.unwrap_or_default()),
+        };
+        writeln!(out, "{line}")?;
     }
     for row in &accepted.left_out {
         let (words, doubts) = (row.key.words(), doubt::words(&row.doubts));

@@ -32,39 +32,24 @@ pub(super) struct ReportArgs {
     output: PathBuf,
 }
 
-/// Names of the files of a report.
-const FILES: [&str; 2] = ["index.html", "report.md"];
-
 pub(super) fn run(args: &ReportArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     let written = report(&args.paths, &args.output)?;
-    let Written { receipts, verdict } = written;
+    let (receipts, verdict) = (written.receipts, style::verdict(written.verdict));
     let plural = if receipts == 1 { "" } else { "s" };
-    let files = FILES.map(|file| args.output.join(file));
-    let coloured = style::verdict(verdict);
-    writeln!(out.text(), "{receipts} receipt{plural}, verdict {coloured}")?;
-    for file in &files {
+    writeln!(out.text(), "{receipts} receipt{plural}, verdict {verdict}")?;
+    for file in &written.files {
         writeln!(out.text(), "{}", file.display())?;
     }
-    out.document(|| ReportResult {
-        receipts,
-        verdict,
-        files: &files,
-    })?;
+    out.document(|| written)?;
     Ok(Exit::Agreement)
 }
 
 /// JSON output: the written report.
 #[derive(Serialize)]
-struct ReportResult<'a> {
-    receipts: usize,
-    verdict: Verdict,
-    files: &'a [PathBuf],
-}
-
-/// The contents of the written report.
 pub(super) struct Written {
     receipts: usize,
-    pub(super) verdict: Verdict,
+    verdict: Verdict,
+    files: Vec<PathBuf>,
 }
 
 /// Writes the report of these receipts to a folder, which is created if missing.
@@ -82,11 +67,14 @@ pub(super) fn report(paths: &[PathBuf], folder: &Path) -> Result<Written, Report
         path: folder.into(),
         source,
     })?;
-    for (name, text) in FILES.into_iter().zip(texts) {
+    let mut files = Vec::new();
+    for (name, text) in ["index.html", "report.md"].into_iter().zip(texts) {
+        files.push(folder.join(name));
         destinations.file(&folder.join(name))?.write_text(&text)?;
     }
     Ok(Written {
         receipts: collection.points().len(),
         verdict: page.verdict,
+        files,
     })
 }

@@ -1,29 +1,44 @@
 //! Creates a new baseline from receipts.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
 use thiserror::Error;
 
 use super::{Case, CaseError, Judgement, judge};
 use crate::baseline::{
-    Baseline, Change, CoveredModel, DoubtfulSpeed, Entry, Group, Speed, SpeedKey, Target, changes,
-    groups,
+    Baseline, Change, DoubtfulSpeed, Entry, Group, Speed, SpeedKey, Target, changes, groups,
 };
 use crate::receipt::{DIRTY, Receipt};
 
 /// A baseline that may replace the old one, and the changes.
-#[derive(Debug)]
+#[derive(Debug, Default, Serialize)]
 pub struct Accepted {
     /// The new baseline.
+    #[serde(skip)]
     pub baseline: Baseline,
-    /// Entries kept from the old one, because the machines of the receipts cannot cover them, with reasons.
-    pub kept: Vec<String>,
     /// Entries that are lost, or whose count decreased.
     pub lost: Vec<Group>,
     /// Entries that are new, or whose count increased.
     pub gained: Vec<Group>,
-    /// Rows whose ratio changed, with the old and the new one.
-    pub speed: Vec<(SpeedKey, Option<Speed>, Option<Speed>)>,
+    /// Entries kept from the old one, because the machines of the receipts cannot cover them, with reasons.
+    pub kept: Vec<String>,
+    /// Rows whose ratio changed.
+    pub speed: Vec<SpeedChange>,
     /// Rows whose times are not accepted, with reasons.
     pub left_out: Vec<DoubtfulSpeed>,
+}
+
+/// A row whose ratio changed.
+#[derive(Debug, Serialize)]
+pub struct SpeedChange {
+    /// Identity of the row.
+    #[serde(flatten)]
+    pub key: SpeedKey,
+    /// The old ratio.
+    pub was: Option<Speed>,
+    /// The new ratio.
+    pub is: Option<Speed>,
 }
 
 /// The reason why receipts are not accepted as a baseline.
@@ -59,7 +74,7 @@ pub fn accept(
     receipts: &[Receipt],
     allow_loss: bool,
 ) -> Result<Accepted, Refusal> {
-    let nothing = Baseline::empty();
+    let nothing = Baseline::default();
     let old = old.unwrap_or(&nothing);
     let case = Case::new(&nothing, receipts)?;
     // Without a baseline, only failures of the receipts themselves remain.
@@ -69,23 +84,22 @@ pub fn accept(
     }
     let case = Case::new(old, receipts)?;
     let mut baseline = case.now.clone();
+    let mut left_out = Vec::new();
     for target in baseline.targets.values_mut() {
-        target.doubtful.clear();
+        left_out.append(&mut target.doubtful);
         if let Some(campaign) = &mut target.fuzz {
             campaign.timed = 0;
         }
     }
     let kept = keep(&case, &mut baseline);
     let all = changes(old, &baseline);
-    let (losses, gains): (Vec<&Change<'_>>, Vec<&Change<'_>>) =
-        all.iter().partition(|change| change.is_loss());
     let accepted = Accepted {
-        lost: groups(losses, &baseline),
-        gained: groups(gains, old),
+        lost: groups(all.iter().filter(|change| change.is_loss()), &baseline),
+        gained: groups(all.iter().filter(|change| !change.is_loss()), old),
         speed: speeds(old, &baseline),
-        left_out: left_out(&case.now),
+        left_out,
         kept,
-        baseline: baseline.clone(),
+        baseline,
     };
     if accepted.lost.is_empty() {
         return Ok(accepted);
@@ -109,12 +123,8 @@ fn keep(case: &Case<'_>, baseline: &mut Baseline) -> Vec<String> {
             continue;
         };
         let timed = |row: &Speed| target.speed.iter().any(|new| new.key.cpu == row.key.cpu);
-        let others: Vec<_> = old
-            .speed
-            .iter()
-            .filter(|row| !timed(row))
-            .cloned()
-            .collect();
+        let others = old.speed.iter().filter(|row| !timed(row));
+        let others: Vec<_> = others.cloned().collect();
         if !others.is_empty() {
             kept.push(format!(
                 "{} times on {arch}: not timed in these receipts, or on another CPU",
@@ -146,52 +156,34 @@ fn put_back(target: &mut Target, old: &Target, change: &Change<'_>) {
         Entry::Kernel(id) => {
             target.kernels.insert(id.into());
         }
-        Entry::Pair {
-            model,
-            level,
-            candidate,
-            oracle,
-        } => {
-            let covered = target.models.get_mut(model.sha256);
+        Entry::Pair(pair) => {
             // A model that was not checked at all is lost. A missing CPU feature does not explain that.
-            let Some(CoveredModel { levels, .. }) = covered else {
+            let Some(covered) = target.models.get_mut(pair.model.sha256) else {
                 return;
             };
-            let oracles = levels
-                .entry(level)
-                .or_default()
-                .entry(candidate.into())
-                .or_default();
-            oracles.insert(oracle.into(), change.was);
-            if let Some(build) = old.oracles.get(oracle) {
-                target
-                    .oracles
-                    .entry(oracle.into())
-                    .or_insert_with(|| build.clone());
+            let candidates = covered.levels.entry(pair.level).or_default();
+            let oracles = candidates.entry(pair.candidate.into()).or_default();
+            oracles.insert(pair.oracle.into(), change.was);
+            if let Some(build) = old.oracles.get(pair.oracle) {
+                let known = target.oracles.entry(pair.oracle.into());
+                known.or_insert_with(|| build.clone());
             }
         }
         Entry::Tensor { .. } | Entry::Fuzz | Entry::Mutant { .. } => {}
     }
 }
 
-fn left_out(now: &Baseline) -> Vec<DoubtfulSpeed> {
-    let targets = now.targets.values();
-    targets
-        .flat_map(|target| target.doubtful.iter().cloned())
-        .collect()
-}
-
-fn speeds(old: &Baseline, new: &Baseline) -> Vec<(SpeedKey, Option<Speed>, Option<Speed>)> {
-    let rows = |baseline: &Baseline| {
+fn speeds(old: &Baseline, new: &Baseline) -> Vec<SpeedChange> {
+    let rows = |baseline: &Baseline| -> BTreeMap<SpeedKey, Speed> {
         let rows = baseline.targets.values().flat_map(|target| &target.speed);
-        rows.map(|row| (row.key.clone(), row.clone()))
-            .collect::<std::collections::BTreeMap<_, _>>()
+        rows.map(|row| (row.key.clone(), row.clone())).collect()
     };
     let (old, new) = (rows(old), rows(new));
-    let keys: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
-    let row = |key: &SpeedKey| (key.clone(), old.get(key).cloned(), new.get(key).cloned());
-    keys.into_iter()
-        .map(row)
-        .filter(|(_, was, is)| was != is)
-        .collect()
+    let keys: BTreeSet<&SpeedKey> = old.keys().chain(new.keys()).collect();
+    let changes = keys.into_iter().map(|key| SpeedChange {
+        key: key.clone(),
+        was: old.get(key).cloned(),
+        is: new.get(key).cloned(),
+    });
+    changes.filter(|change| change.was != change.is).collect()
 }

@@ -19,11 +19,7 @@ pub struct Case<'a> {
 
 /// The name of the model of a receipt; empty if it has none.
 pub(super) fn model_of(receipt: &Receipt) -> String {
-    receipt
-        .model_info
-        .as_ref()
-        .map(model_name)
-        .unwrap_or_default()
+    receipt.model_info.iter().map(model_name).collect()
 }
 
 /// The reason why receipts cannot be judged together.
@@ -59,10 +55,8 @@ impl<'a> Case<'a> {
             [] => return Err(CaseError::NoReceipts),
             [_] => {}
             [left, right, ..] => {
-                return Err(CaseError::Commits {
-                    left: left.clone(),
-                    right: right.clone(),
-                });
+                let (left, right) = (left.clone(), right.clone());
+                return Err(CaseError::Commits { left, right });
             }
         }
         let now = Baseline::of(receipts.iter().copied());
@@ -81,10 +75,8 @@ impl<'a> Case<'a> {
 
     /// The machines of an architecture on which the runs of the receipts took place.
     pub fn machines(&self, arch: &str) -> impl Iterator<Item = &'a Environment> {
-        let runs = self
-            .receipts
-            .iter()
-            .flat_map(|receipt| &receipt.harness.runs);
+        let receipts = self.receipts.iter();
+        let runs = receipts.flat_map(|receipt| &receipt.harness.runs);
         let environments = runs.map(|run| &run.environment);
         environments.filter(move |environment| environment.arch == arch)
     }
@@ -103,15 +95,14 @@ impl<'a> Case<'a> {
                 Some(format!("no {}", lacks?.first()?))
             }
             // Receipts do not record which machine had the work. It may be one that lacks a feature.
-            Entry::Pair {
-                candidate, oracle, ..
-            } => {
-                let of_kernel = Isa::of_kernel(candidate).map_or(&[][..], Isa::features);
+            Entry::Pair(pair) => {
+                let of_kernel = Isa::of_kernel(pair.candidate).map_or(&[][..], Isa::features);
                 let lacks = |needs: &[&str]| {
                     let mut machines = self.machines(arch);
                     machines.find_map(|machine| missing(needs, machine).map(String::from))
                 };
-                let feature = lacks(of_kernel).or_else(|| lacks(&self.needs_of(arch, oracle)))?;
+                let feature =
+                    lacks(of_kernel).or_else(|| lacks(&self.needs_of(arch, pair.oracle)))?;
                 Some(format!("no {feature}"))
             }
             Entry::Tensor { .. } | Entry::Fuzz | Entry::Mutant { .. } => None,

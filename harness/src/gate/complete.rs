@@ -2,15 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, Criterion, Point, Status};
+use super::{Case, Point, Status};
 use crate::baseline::model_name;
 use crate::receipt::{Section, Shards};
-
-pub(super) const CRITERION: Criterion = Criterion {
-    name: "completeness",
-    question: "did every run compare something, and is no shard missing?",
-    judge,
-};
 
 /// The shards that the receipts have of one work, and their number of comparisons.
 #[derive(Default)]
@@ -22,16 +16,14 @@ struct Work {
 /// Identity of a work: architecture, section, description, parameters, and number of shards.
 type Key = (String, Section, String, String, u64);
 
-fn judge(case: &Case<'_>) -> Vec<Point> {
+pub(super) fn judge(case: &Case<'_>) -> Vec<Point> {
     let mut works: BTreeMap<Key, Work> = BTreeMap::new();
     for receipt in &case.receipts {
         for contents in receipt.harness.contents() {
             let (section, shards) = (contents.section(), contents.shards());
             let parameters = contents.parameters().to_string();
-            let model = receipt
-                .model_info
-                .as_ref()
-                .filter(|_| section == Section::Check);
+            let model = receipt.model_info.as_ref();
+            let model = model.filter(|_| section == Section::Check);
             let subject = model.map(|model| format!(" of {}", model_name(model)));
             let key = (
                 receipt.environment.arch.clone(),
@@ -52,13 +44,14 @@ fn point(((arch, section, subject, _, count), work): (Key, Work)) -> Point {
     let what = format!("{section}{subject} on {arch}");
     let missing = Shards::new(count, work.held).missing();
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    let status = match &missing[..] {
-        _ if work.comparisons == 0 => Status::Failed("nothing was compared".into()),
-        [] => Status::Passed(format!("{} comparisons", work.comparisons)),
-        [first, ..] => Status::Failed(format!(
-            "missing: shard {}; the same command with `--shard {first}/{count}` covers it",
-            missing.join(", ")
-        )),
+    let (status, note) = match &missing[..] {
+        _ if work.comparisons == 0 => (Status::Failed, "nothing was compared".into()),
+        [] => (Status::Passed, format!("{} comparisons", work.comparisons)),
+        [first, ..] => {
+            let (all, rerun) = (missing.join(", "), format!("`--shard {first}/{count}`"));
+            let why = format!("missing: shard {all}; the same command with {rerun} covers it");
+            (Status::Failed, why)
+        }
     };
-    Point::new(what, status)
+    Point::new(what, status, note)
 }

@@ -1,58 +1,42 @@
 //! Criterion: the receipts cover the baseline.
 
-use super::{Case, Criterion, Point, Status};
+use std::collections::BTreeMap;
+
+use super::{Case, Point, Status};
 use crate::baseline::{Change, Entry, Group, changes, groups};
 
-pub(super) const CRITERION: Criterion = Criterion {
-    name: "coverage",
-    question: "is every entry of the baseline covered?",
-    judge,
-};
-
-fn judge(case: &Case<'_>) -> Vec<Point> {
+pub(super) fn judge(case: &Case<'_>) -> Vec<Point> {
     let all = changes(case.baseline, &case.now);
-    let (mut lost, mut not_here): (Vec<&Change<'_>>, Vec<(String, &Change<'_>)>) =
-        Default::default();
-    for change in all
-        .iter()
-        .filter(|change| change.is_loss() && !is_of_lost_kernel(case, change))
-    {
-        match case
-            .unavailable(change.arch, change.entry)
-            .or_else(|| other_build(case, change))
-        {
-            Some(reason) => not_here.push((reason, change)),
+    let mut lost: Vec<&Change<'_>> = Vec::new();
+    let mut not_here: BTreeMap<String, Vec<&Change<'_>>> = BTreeMap::new();
+    let losses = all.iter().filter(|change| change.is_loss());
+    for change in losses.filter(|change| !is_of_lost_kernel(case, change)) {
+        let reason = case.unavailable(change.arch, change.entry);
+        match reason.or_else(|| other_build(case, change)) {
+            Some(reason) => not_here.entry(reason).or_default().push(change),
             None => lost.push(change),
         }
     }
+    let is_lost = !lost.is_empty();
     let mut points: Vec<Point> = groups(lost, &case.now).into_iter().map(failed).collect();
-    not_here.sort_by(|a, b| a.0.cmp(&b.0));
-    for of_reason in not_here.chunk_by(|a, b| a.0 == b.0) {
-        let reason = &of_reason[0].0;
-        let groups = groups(of_reason.iter().map(|(_, change)| *change), &case.now);
-        points.extend(groups.iter().map(|group| {
+    for (reason, changes) in not_here {
+        points.extend(groups(changes, &case.now).iter().map(|group| {
             let what = format!("{} on {}", group.what, group.arch);
-            Point::new(what, Status::NotHere(reason.clone()))
+            Point::new(what, Status::NotHere, &reason)
         }));
     }
-    let gained = all.iter().filter(|change| !change.is_loss()).count();
-    for (arch, _) in case
-        .baseline
-        .targets
-        .iter()
-        .filter(|(arch, _)| case.now.targets.contains_key(*arch))
-    {
-        if points.iter().all(|point| !point.status.is_failure()) {
-            let note = match gained {
-                0 => String::new(),
-                n => format!("{n} more than in the baseline; add with `harness baseline accept`"),
-            };
-            points.push(Point::new(
-                format!("all else on {arch}"),
-                Status::Passed(note),
-            ));
-        }
+    if is_lost {
+        return points;
     }
+    let note = match all.iter().filter(|change| !change.is_loss()).count() {
+        0 => String::new(),
+        n => format!("{n} more than in the baseline; add with `harness baseline accept`"),
+    };
+    let targets = case.baseline.targets.keys();
+    let judged = targets.filter(|arch| case.now.targets.contains_key(*arch));
+    points.extend(
+        judged.map(|arch| Point::new(format!("all else on {arch}"), Status::Passed, &note)),
+    );
     points
 }
 
@@ -64,9 +48,7 @@ fn is_of_lost_kernel(case: &Case<'_>, change: &Change<'_>) -> bool {
     };
     match change.entry {
         Entry::Kernel(_) => true,
-        Entry::Pair { candidate, .. } => {
-            ran(case.baseline, candidate) && !ran(&case.now, candidate)
-        }
+        Entry::Pair(pair) => ran(case.baseline, pair.candidate) && !ran(&case.now, pair.candidate),
         _ => false,
     }
 }
@@ -74,10 +56,10 @@ fn is_of_lost_kernel(case: &Case<'_>, change: &Change<'_>) -> bool {
 /// The reason why a lower count does not fail, if the oracle is another build. Builds reject different inputs and have
 /// different known divergences, so their counts are not comparable.
 fn other_build(case: &Case<'_>, change: &Change<'_>) -> Option<String> {
-    let Entry::Pair { oracle, .. } = change.entry else {
+    let Entry::Pair(pair) = change.entry else {
         return None;
     };
-    let is_other = change.is > 0 && !case.has_same_arithmetic(change.arch, oracle);
+    let is_other = change.is > 0 && !case.has_same_arithmetic(change.arch, pair.oracle);
     is_other.then(|| "the oracle is another build, so that counts are not comparable".into())
 }
 
@@ -88,5 +70,9 @@ fn failed(group: Group) -> Point {
         (n, 0) => format!("is no longer covered ({n} items)"),
         _ => format!("{} where there were {}", group.is, group.was),
     };
-    Point::failed(what, format!("{why}; {} covers it", group.commands))
+    Point::new(
+        what,
+        Status::Failed,
+        format!("{why}; {} covers it", group.commands),
+    )
 }

@@ -3,85 +3,107 @@
 //! # Glossary
 //!
 //! - **case**: the receipts, the entries that they cover, and the baseline that they must cover.
-//! - **criterion**: one check of a case. Each has its own file. [`CRITERIA`] lists all of them.
+//! - **criterion**: one check of a case. [`CRITERIA`] lists all of them.
 //! - **point**: one result of a criterion: passed, failed, skipped, or not available on the machines of the receipts.
 //!   Only a failed point fails the gate, and only passed points count as passed.
 //!
 //! Receipts are verified when they are read. The gate judges their contents.
 
 mod accept;
-mod bench;
 mod case;
 mod complete;
 mod coverage;
-mod fuzz;
 mod kernels;
-mod known;
-mod levels;
-mod mutants;
+mod outcomes;
 mod point;
-mod skips;
+mod sections;
 mod speed;
 
-use std::fmt;
+use serde::Serialize;
 
-pub use accept::{Accepted, Refusal, accept};
+pub use accept::{Accepted, Refusal, SpeedChange, accept};
 pub use case::{Case, CaseError};
 pub use point::{Point, Status};
 
 use crate::exit::Exit;
 
 /// One check of a case.
+#[derive(Debug, Serialize)]
 pub struct Criterion {
     /// Stable name, used for the suite in JUnit.
     pub name: &'static str,
     /// The criterion as a question, for users.
+    #[serde(rename = "asks")]
     pub question: &'static str,
+    #[serde(skip)]
     judge: fn(&Case<'_>) -> Vec<Point>,
 }
 
-impl fmt::Debug for Criterion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
+macro_rules! criteria {
+    ($($name:literal $judge:path: $question:literal;)*) => {
+        /// All criteria, in the order of the output.
+        pub static CRITERIA: &[Criterion] = &[$(
+            Criterion { name: $name, question: $question, judge: $judge },
+        )*];
+    };
 }
 
-/// All criteria, in the order of the output.
-pub static CRITERIA: [Criterion; 10] = [
-    levels::CRITERION,
-    fuzz::CRITERION,
-    mutants::CRITERION,
-    bench::CRITERION,
-    known::CRITERION,
-    complete::CRITERION,
-    kernels::CRITERION,
-    coverage::CRITERION,
-    speed::CRITERION,
-    skips::CRITERION,
-];
+criteria! {
+    "levels" outcomes::levels: "do all candidates agree with all oracles on every level?";
+    "fuzz" sections::fuzz: "did random cases find no difference?";
+    "mutants" sections::mutants: "is every mutant caught and located?";
+    "bench" sections::bench: "did timed kernels and oracles compute the same results?";
+    "known-divergences" outcomes::known: "does every known divergence of an oracle still reproduce?";
+    "completeness" complete::judge: "did every run compare something, and is no shard missing?";
+    "kernels" kernels::judge: "did every kernel of the baseline execute?";
+    "coverage" coverage::judge: "is every entry of the baseline covered?";
+    "speed" speed::judge: "is nothing slower against the oracles than in the baseline?";
+    "skips" outcomes::skips: "what was skipped, entirely or in part?";
+}
+
+/// The results of one criterion.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// The criterion.
+    #[serde(flatten)]
+    pub criterion: &'static Criterion,
+    /// Its points.
+    pub points: Vec<Point>,
+}
 
 /// The results of all criteria.
 #[derive(Debug)]
 pub struct Judgement {
-    /// Each criterion with its points, in the order of [`CRITERIA`].
-    pub answers: Vec<(&'static Criterion, Vec<Point>)>,
+    /// The answers, in the order of [`CRITERIA`].
+    pub answers: Vec<Answer>,
 }
 
 /// Judges a case by every criterion.
 pub fn judge(case: &Case<'_>) -> Judgement {
-    let answer = |criterion: &'static Criterion| (criterion, (criterion.judge)(case));
+    let answers = CRITERIA.iter().map(|criterion| Answer {
+        criterion,
+        points: (criterion.judge)(case),
+    });
     Judgement {
-        answers: CRITERIA.iter().map(answer).collect(),
+        answers: answers.collect(),
+    }
+}
+
+impl Answer {
+    /// Points with a status.
+    pub fn of(&self, status: Status) -> impl Iterator<Item = &Point> {
+        let points = self.points.iter();
+        points.filter(move |point| point.status == status)
     }
 }
 
 impl Judgement {
     /// Points that failed, with their criteria.
     pub fn failures(&self) -> impl Iterator<Item = (&'static Criterion, &Point)> {
-        let points = self.answers.iter();
-        let points =
-            points.flat_map(|(criterion, points)| points.iter().map(move |p| (*criterion, p)));
-        points.filter(|(_, point)| point.status.is_failure())
+        self.answers.iter().flat_map(|answer| {
+            let failed = answer.of(Status::Failed);
+            failed.map(|point| (answer.criterion, point))
+        })
     }
 
     /// Whether nothing failed.

@@ -1,55 +1,44 @@
 //! One result of a criterion.
 
+use serde::Serialize;
+
 use crate::finding::Finding;
 
 /// The status of a point.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Passed, with a note that may be empty.
-    Passed(String),
-    /// Failed, with the reason.
-    Failed(String),
-    /// Not available on the machines of the receipts, with the reason. Neither a failure nor a pass.
-    NotHere(String),
-    /// Omitted, with the reason. Neither a failure nor a pass.
-    Skipped(String),
-}
-
-impl Status {
-    /// Whether this fails the gate.
-    pub const fn is_failure(&self) -> bool {
-        matches!(self, Status::Failed(_))
-    }
+    /// Passed.
+    Passed,
+    /// Failed.
+    Failed,
+    /// Not available on the machines of the receipts. Neither a failure nor a pass.
+    NotHere,
+    /// Omitted. Neither a failure nor a pass.
+    Skipped,
 }
 
 /// One result of a criterion.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Point {
     /// What was judged.
     pub what: String,
     /// The status.
     pub status: Status,
+    /// The reason for the status. If the point passed, a note that may be empty.
+    pub reason: String,
     /// The differences, if there are any.
     pub findings: Vec<Finding>,
 }
 
 impl Point {
     /// A point without findings.
-    pub(super) fn new(what: impl Into<String>, status: Status) -> Point {
+    pub(super) fn new(what: impl Into<String>, status: Status, reason: impl Into<String>) -> Point {
         Point {
             what: what.into(),
             status,
+            reason: reason.into(),
             findings: Vec::new(),
         }
-    }
-
-    /// A passed point without a note.
-    pub(super) fn passed(what: impl Into<String>) -> Point {
-        Point::new(what, Status::Passed(String::new()))
-    }
-
-    /// A failed point with a reason.
-    pub(super) fn failed(what: impl Into<String>, why: impl Into<String>) -> Point {
-        Point::new(what, Status::Failed(why.into()))
     }
 }

@@ -11,19 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-use super::{Case, Criterion, Point, Status};
+use super::{Case, Point, Status};
 use crate::baseline::{Speed, SpeedKey};
 use crate::bench::doubt;
 use crate::bench::statistics::{FEWEST_SAMPLES, Median};
 use crate::receipt::Environment;
 use crate::tolerance::{SLOWDOWN_FALSE_ALARM, SLOWDOWN_WORTH_REPORTING};
 use crate::wording::seconds;
-
-pub(super) const CRITERION: Criterion = Criterion {
-    name: "speed",
-    question: "is nothing slower against the oracles than in the baseline?",
-    judge,
-};
 
 /// A row that was timed under the same conditions for the baseline and for the receipts.
 struct Pair<'a> {
@@ -34,27 +28,24 @@ struct Pair<'a> {
     p: f64,
 }
 
-fn judge(case: &Case<'_>) -> Vec<Point> {
+pub(super) fn judge(case: &Case<'_>) -> Vec<Point> {
     let mut points = Vec::new();
     let mut pairs = Vec::new();
     for (arch, target) in &case.baseline.targets {
-        let now = case
-            .now
-            .targets
-            .get(arch)
-            .map_or(&[][..], |target| &target.speed);
-        let now: BTreeMap<&SpeedKey, &Speed> = now.iter().map(|row| (&row.key, row)).collect();
-        let doubtful = case.now.targets.get(arch).map(|target| &target.doubtful);
+        let of_arch = case.now.targets.get(arch);
+        let now = of_arch.into_iter().flat_map(|target| &target.speed);
+        let now: BTreeMap<&SpeedKey, &Speed> = now.map(|row| (&row.key, row)).collect();
+        let doubtful = || of_arch.into_iter().flat_map(|target| &target.doubtful);
         let cpus: BTreeSet<String> = case.machines(arch).map(Environment::cpu_in_full).collect();
         for was in &target.speed {
             let key = &was.key;
-            let status = match now.get(key) {
+            let reason = match now.get(key) {
                 Some(_) if !case.is_same_build(arch, &key.oracle) => {
                     "the oracle is another build".into()
                 }
                 Some(is) => match slower(&was.ratio, &is.ratio) {
                     Some(_) if is.seconds <= was.seconds => {
-                        points.push(Point::new(key.words(), Status::Passed(moved(was, is))));
+                        points.push(Point::new(key.words(), Status::Passed, moved(was, is)));
                         continue;
                     }
                     Some(p) => {
@@ -64,13 +55,13 @@ fn judge(case: &Case<'_>) -> Vec<Point> {
                     None => format!("fewer than {FEWEST_SAMPLES} samples"),
                 },
                 None if !cpus.contains(&key.cpu) => format!("other CPU than {}", key.cpu),
-                None => match doubtful.into_iter().flatten().find(|row| row.key == *key) {
+                None => match doubtful().find(|row| row.key == *key) {
                     Some(row) => format!("timed in doubt: {}", doubt::words(&row.doubts)),
                     None => "not timed in these receipts; use `harness bench --receipt FILE`, or `--model` for a model"
                         .into(),
                 },
             };
-            points.push(Point::new(key.words(), Status::NotHere(status)));
+            points.push(Point::new(key.words(), Status::NotHere, reason));
         }
     }
     points.extend(judge_pairs(pairs));
@@ -90,16 +81,15 @@ fn judge_pairs(mut pairs: Vec<Pair<'_>>) -> Vec<Point> {
     for (i, pair) in pairs.iter().enumerate() {
         rejecting &= pair.p <= SLOWDOWN_FALSE_ALARM / (all - i) as f64;
         let moved = moved(pair.was, pair.is);
-        let status = if rejecting {
+        let (status, note) = if rejecting {
             let slower = 100.0 * (pair.was.ratio.value / pair.is.ratio.value - 1.0);
-            Status::Failed(format!(
-                "{slower:.1} % slower: {moved}, p = {:.1e} of {all} rows",
-                pair.p
-            ))
+            let p = pair.p;
+            let why = format!("{slower:.1} % slower: {moved}, p = {p:.1e} of {all} rows");
+            (Status::Failed, why)
         } else {
-            Status::Passed(moved)
+            (Status::Passed, moved)
         };
-        points.push(Point::new(pair.is.key.words(), status));
+        points.push(Point::new(pair.is.key.words(), status, note));
     }
     points
 }
@@ -113,13 +103,12 @@ fn moved(was: &Speed, is: &Speed) -> String {
         let (own, oracle) = (seconds(speed.seconds), seconds(speed.oracle_seconds));
         format!("{value:.3}x [{low:.3}, {high:.3}] ({own}, oracle {oracle})")
     };
-    let whose = match (
-        is.seconds <= was.seconds,
-        is.oracle_seconds < was.oracle_seconds,
-        is.ratio.value < was.ratio.value,
-    ) {
-        (true, true, true) => "; the oracle became faster, the kernel did not become slower",
-        _ => "",
+    let is_of_oracle = is.seconds <= was.seconds
+        && is.oracle_seconds < was.oracle_seconds
+        && is.ratio.value < was.ratio.value;
+    let whose = match is_of_oracle {
+        true => "; the oracle became faster, the kernel did not become slower",
+        false => "",
     };
     format!("{}, was {}{whose}", words(is), words(was))
 }

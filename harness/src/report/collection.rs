@@ -56,17 +56,13 @@ impl Collection {
             }
         }
         if files.is_empty() {
-            let paths = paths.to_vec();
-            return Err(ReportError::NoReceipt { paths });
+            return Err(ReportError::NoReceipt(paths.to_vec()));
         }
         // Older receipts are dropped while reading, because a year of nightly receipts may exceed the memory.
-        let read = files
-            .par_iter()
-            .enumerate()
-            .map(|(i, file)| match Receipt::read(file) {
-                Ok(receipt) => Ok(Collection::of(receipt)),
-                Err(error) => Err((i, error)),
-            });
+        let read = files.par_iter().enumerate().map(|(i, file)| {
+            let receipt = Receipt::read(file);
+            receipt.map(Collection::of).map_err(|error| (i, error))
+        });
         let united = read.reduce(
             || Ok(Collection::default()),
             |left, right| match (left, right) {
@@ -105,21 +101,16 @@ impl Collection {
 
     /// The current receipts of a section, sorted by model.
     pub fn current(&self, section: Section) -> impl Iterator<Item = &Receipt> {
-        let of_section = self
-            .current
-            .iter()
-            .filter(move |(key, _)| key.section == section);
+        let all = self.current.iter();
+        let of_section = all.filter(move |(key, _)| key.section == section);
         of_section.map(|(_, receipt)| receipt.as_ref())
     }
 
     /// All current receipts without duplicates, sorted by digest.
     pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
-        let by_digest: BTreeMap<&str, &Receipt> = self
-            .current
-            .values()
-            .map(|receipt| (receipt.harness.digest.as_str(), receipt.as_ref()))
-            .collect();
-        by_digest.into_values()
+        let receipts = self.current.values().map(Arc::as_ref);
+        let by_digest = receipts.map(|receipt: &Receipt| (&receipt.harness.digest, receipt));
+        by_digest.collect::<BTreeMap<_, _>>().into_values()
     }
 
     /// A point for each receipt, the oldest first.
@@ -136,23 +127,16 @@ fn age(receipt: &Receipt) -> Age {
 impl Key {
     fn of(receipt: &Receipt, section: Section) -> Key {
         let harness = &receipt.harness;
-        let runs: Vec<&Run> = harness
-            .runs
-            .iter()
-            .filter(|run| run.section == section)
-            .collect();
+        let runs = || harness.runs.iter().filter(|run| run.section == section);
+        let machines = runs().map(|Run { environment: e, .. }| json!([e.arch, e.cpu]));
+        let machines: Vec<Value> = machines.collect();
+        let oracles: Vec<&Vec<String>> = runs().map(|run| &run.oracles).collect();
         let contents = harness.contents_of(section);
-        let machines: Vec<Value> = runs
-            .iter()
-            .map(|run| json!([run.environment.arch, run.environment.cpu]))
-            .collect();
-        let oracles: Vec<&Vec<String>> = runs.iter().map(|run| &run.oracles).collect();
-        let rest = json!([
+        let (parameters, shards) = (
             contents.map(Contents::parameters),
             contents.map(Contents::shards),
-            machines,
-            oracles
-        ]);
+        );
+        let rest = json!([parameters, shards, machines, oracles]);
         Key {
             section,
             model: model_of(receipt, section),
@@ -169,10 +153,8 @@ pub(super) fn model_of(receipt: &Receipt, section: Section) -> String {
             Some(path) => name_of(path).into(),
         },
         Section::BenchModel => {
-            let bench = receipt.harness.bench_model.as_ref();
-            bench
-                .map_or("", |bench| name_of(&bench.parameters.name))
-                .into()
+            let bench = receipt.harness.bench_model.iter();
+            bench.map(|bench| name_of(&bench.parameters.name)).collect()
         }
         Section::Fuzz | Section::Mutants | Section::Bench => String::new(),
     }
@@ -200,10 +182,7 @@ fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReportError> {
             if entry.file_name() != FINDINGS {
                 find(&path, files)?;
             }
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
+        } else if path.extension() == Some("json".as_ref()) {
             files.push(path);
         }
     }

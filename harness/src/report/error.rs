@@ -22,12 +22,9 @@ pub enum ReportError {
         /// Error of the operating system.
         source: io::Error,
     },
-    /// There are no receipts.
-    #[error("{}: no receipt (*.json); `--receipt FILE` writes a receipt", listed(.paths))]
-    NoReceipt {
-        /// The searched paths.
-        paths: Vec<PathBuf>,
-    },
+    /// There are no receipts in these paths.
+    #[error("{}: no receipt (*.json); `--receipt FILE` writes a receipt", listed(.0))]
+    NoReceipt(Vec<PathBuf>),
     /// A figure cannot be drawn.
     #[error("cannot draw {figure}: {reason}; this is an error of the harness")]
     Draw {
@@ -45,9 +42,6 @@ pub enum ReportError {
 }
 
 fn listed(paths: &[PathBuf]) -> String {
-    let words: Vec<String> = paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    words.join(", ")
+    let words = paths.iter().map(|path| path.display().to_string());
+    words.collect::<Vec<_>>().join(", ")
 }

@@ -1,8 +1,10 @@
 //! The data of a receipt that the trend shows.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::bench::report::Versus;
+use crate::bench::statistics::Median;
 use crate::receipt::{Receipt, Section};
 use crate::verdict::Verdict;
 
@@ -69,29 +71,24 @@ impl Point {
 
 /// The speed for each oracle and each kind of rows.
 fn speeds(rows: &[(&'static str, &Versus)]) -> Vec<Speed> {
-    let mut keys: Vec<(&str, &'static str)> = rows
-        .iter()
-        .map(|(of, versus)| (versus.oracle.as_str(), *of))
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let speed = |(oracle, of): (&str, &'static str)| {
-        let ratios = || {
-            rows.iter()
-                .filter(move |(row, versus)| *row == of && versus.oracle == oracle)
-                .map(|(_, versus)| versus.ratio)
-        };
-        Speed {
-            oracle: oracle.into(),
-            of,
-            ratio: [
-                geometric_mean(ratios().map(|ratio| ratio.value)),
-                geometric_mean(ratios().map(|ratio| ratio.low)),
-                geometric_mean(ratios().map(|ratio| ratio.high)),
-            ],
-        }
-    };
-    keys.into_iter().map(speed).collect()
+    let mut ratios: BTreeMap<(&str, &'static str), Vec<Median>> = BTreeMap::new();
+    for (of, versus) in rows {
+        ratios
+            .entry((&versus.oracle, of))
+            .or_default()
+            .push(versus.ratio);
+    }
+    let speeds = ratios.into_iter().map(|((oracle, of), ratios)| {
+        let mean = |end: fn(&Median) -> f64| geometric_mean(ratios.iter().map(end));
+        let ratio = [
+            mean(|ratio| ratio.value),
+            mean(|ratio| ratio.low),
+            mean(|ratio| ratio.high),
+        ];
+        let oracle = oracle.into();
+        Speed { oracle, of, ratio }
+    });
+    speeds.collect()
 }
 
 fn geometric_mean(ratios: impl Iterator<Item = f64>) -> f64 {

@@ -12,12 +12,8 @@ use crate::printable;
 ///
 /// [`ReportError::Template`]. Writing into a string does not fail in practice.
 pub fn write(page: &Page) -> Result<String, ReportError> {
-    let index = Index {
-        page,
-        style: include_str!("../../templates/report/style.css"),
-        lead: line(&page.lead)?,
-    };
-    Ok(printable::text(&index.render()?).into_owned())
+    let style = include_str!("../../templates/report/style.css");
+    Ok(printable::text(&Index { page, style }.render()?).into_owned())
 }
 
 #[derive(Template)]
@@ -25,7 +21,6 @@ pub fn write(page: &Page) -> Result<String, ReportError> {
 struct Index<'a> {
     page: &'a Page,
     style: &'static str,
-    lead: String,
 }
 
 #[derive(Template)]
@@ -40,37 +35,26 @@ struct Words<'a> {
     line: &'a Line,
 }
 
-impl Index<'_> {
-    fn blocks<'a>(&self, blocks: &'a [Block]) -> Blocks<'a> {
-        Blocks { blocks }
-    }
-}
-
-impl Blocks<'_> {
-    /// The folded blocks, which may contain folds themselves.
-    fn below<'a>(&self, blocks: &'a [Block]) -> Blocks<'a> {
-        Blocks { blocks }
-    }
-}
-
-fn line(line: &Line) -> Result<String, askama::Error> {
-    Words { line }.render()
-}
-
 #[allow(
     unreachable_pub,
     reason = "the macro creates a public item for each filter"
 )]
 mod filters {
-    use askama::{Result, Values};
+    use askama::{Result, Template, Values};
 
-    use crate::report::page::{self, Line};
+    use crate::report::page::{self, Block, Line};
     use crate::verdict::Verdict;
 
     /// A line with its formatting.
     #[askama::filter_fn]
     pub(super) fn html(line: &Line, _: &dyn Values) -> Result<String> {
-        super::line(line)
+        super::Words { line }.render()
+    }
+
+    /// Blocks, which may contain blocks themselves.
+    #[askama::filter_fn]
+    pub(super) fn blocks(blocks: &[Block], _: &dyn Values) -> Result<String> {
+        super::Blocks { blocks }.render()
     }
 
     /// The symbol of a verdict.

@@ -12,10 +12,8 @@ pub fn write(page: &Page) -> String {
     text.push_str(&format!("{verdict} – {}\n", line(&page.lead)));
     for section in &page.sections {
         text.push_str(&format!("\n## {}\n", escaped(section.title)));
-        section
-            .blocks
-            .iter()
-            .for_each(|part| block(part, &mut text));
+        let blocks = section.blocks.iter();
+        blocks.for_each(|part| block(part, &mut text));
     }
     text
 }
@@ -58,17 +56,11 @@ fn block(block: &Block, text: &mut String) {
 fn table(table: &Table, text: &mut String) {
     text.push_str(&format!("**{}**\n\n", escaped(&table.caption)));
     let mut row = |cells: Vec<String>| text.push_str(&format!("| {} |\n", cells.join(" | ")));
-    row(table
-        .columns
-        .iter()
-        .map(|column| escaped(&column.heading))
-        .collect());
+    let columns = || table.columns.iter();
+    row(columns().map(|column| escaped(&column.heading)).collect());
     let rule = |is_number: bool| if is_number { "---:" } else { "---" };
-    row(table
-        .columns
-        .iter()
-        .map(|column| rule(column.is_number).into())
-        .collect());
+    let rules = columns().map(|column| rule(column.is_number).into());
+    row(rules.collect());
     for cells in &table.rows {
         row(cells.iter().map(cell).collect());
     }

@@ -166,42 +166,74 @@ impl From<Verdict> for Line {
     }
 }
 
-impl Table {
-    /// A table without rows. A `#` at the end of a heading marks a column of numbers and is removed.
-    pub fn new(caption: impl AsRef<str>, headings: &[&str]) -> Table {
-        let column = |heading: &&str| Column {
-            heading: heading.trim_end_matches('#').into(),
-            is_number: heading.ends_with('#'),
-        };
-        Table {
-            caption: caption.as_ref().into(),
-            columns: headings.iter().map(column).collect(),
-            rows: Vec::new(),
-        }
+impl From<&str> for Line {
+    fn from(text: &str) -> Line {
+        Line::text(text)
+    }
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Line {
+        Line(vec![Inline::Text(text)])
+    }
+}
+
+impl Block {
+    /// A paragraph.
+    pub fn text(line: impl Into<Line>) -> Block {
+        Block::Text(line.into())
     }
 
-    /// Adds a row.
-    ///
-    /// # Panics
-    ///
-    /// If the number of cells differs from the number of columns.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = Line>) {
-        let row: Vec<Line> = cells.into_iter().collect();
-        assert_eq!(row.len(), self.columns.len(), "{}", self.caption);
-        self.rows.push(row);
+    /// Blocks that are hidden until they are opened.
+    pub fn fold(summary: impl Into<Line>, blocks: Vec<Block>) -> Block {
+        let summary = summary.into();
+        Block::Fold { summary, blocks }
+    }
+}
+
+/// Builds a table with a row for each item, column by column.
+#[derive(Debug)]
+pub struct Rows<'a, T> {
+    items: &'a [T],
+    table: Table,
+}
+
+impl<'a, T> Rows<'a, T> {
+    /// A table without columns.
+    pub fn new(caption: impl Into<String>, items: &'a [T]) -> Rows<'a, T> {
+        let table = Table {
+            caption: caption.into(),
+            columns: Vec::new(),
+            rows: vec![Vec::new(); items.len()],
+        };
+        Rows { items, table }
+    }
+
+    /// Adds a column with the cell of each item. A `#` at the end of the heading marks numbers and is removed.
+    pub fn column<L: Into<Line>>(mut self, heading: &str, cell: impl Fn(&'a T) -> L) -> Self {
+        self.table.columns.push(Column {
+            heading: heading.trim_end_matches('#').into(),
+            is_number: heading.ends_with('#'),
+        });
+        for (row, item) in self.table.rows.iter_mut().zip(self.items) {
+            row.push(cell(item).into());
+        }
+        self
+    }
+
+    /// The table as a block that is never folded.
+    pub fn unfolded(self) -> Block {
+        Block::Table(self.table)
     }
 
     /// The table as a block, folded if it has more than 24 rows.
     pub fn block(self) -> Block {
         const SHORT: usize = 24;
-        if self.rows.len() <= SHORT {
-            return Block::Table(self);
+        if self.items.len() <= SHORT {
+            return self.unfolded();
         }
-        let summary = Line::text(format!("{}: {} rows", self.caption, self.rows.len()));
-        Block::Fold {
-            summary,
-            blocks: vec![Block::Table(self)],
-        }
+        let summary = format!("{}: {} rows", self.table.caption, self.items.len());
+        Block::fold(summary, vec![self.unfolded()])
     }
 }
 
@@ -228,12 +260,15 @@ mod tests {
 
     #[test]
     fn long_tables_fold() {
-        let mut table = Table::new("rows", &["name", "n#"]);
-        assert!(table.columns[1].is_number && table.columns[1].heading == "n");
-        assert!(matches!(table.clone().block(), Block::Table(_)));
-        for i in 0..100 {
-            table.row([Line::text("x"), Line::text(i.to_string())]);
-        }
-        assert!(matches!(table.block(), Block::Fold { .. }));
+        let table = |n: usize| {
+            let items = vec![7; n];
+            let rows = Rows::new("rows", &items).column("name", |_| "x");
+            rows.column("n#", |n| n.to_string()).block()
+        };
+        let Block::Table(short) = table(24) else {
+            panic!("a short table is folded");
+        };
+        assert!(short.columns[1].is_number && short.columns[1].heading == "n");
+        assert!(matches!(table(100), Block::Fold { .. }));
     }
 }

@@ -5,10 +5,9 @@ use std::path::Path;
 use harness::baseline::{Baseline, schema};
 use harness::bench::doubt::words;
 use harness::gate::{Refusal, accept};
-use harness::receipt::Receipt;
 use serde_json::{Value, json};
 
-use crate::made::{bench, changed, check, doubtful, failures, green, mutants};
+use crate::made::{all_with, bench, changed, check, doubtful, failures, green, mutants};
 use testing::test;
 
 fn parsed(value: &Value) -> Result<Baseline, String> {
@@ -51,12 +50,11 @@ fn lost_coverage_needs_allow_loss_and_committed_sources() {
     let new = accept(Some(&old), &fewer, true).unwrap().baseline;
     assert_eq!(failures(&new, &fewer), [""; 0]);
 
-    let dirty = |receipt: Receipt| changed(receipt, |r| r.harness.commit.push_str("-dirty"));
-    let fewer = fewer.map(dirty);
-    let error = accept(Some(&old), &fewer, true).unwrap_err();
-    assert!(matches!(error, Refusal::DirtyLoss(_)), "{error}");
-    let all: Vec<Receipt> = green().into_iter().map(dirty).collect();
+    let mut all = all_with(|receipt| receipt.harness.commit.push_str("-dirty"));
     assert!(accept(Some(&old), &all, false).is_ok());
+    all.remove(1);
+    let error = accept(Some(&old), &all, true).unwrap_err();
+    assert!(matches!(error, Refusal::DirtyLoss(_)), "{error}");
 }
 
 #[test]
@@ -87,12 +85,9 @@ fn doubtful_times_are_not_in_the_baseline_and_are_listed() {
 #[test]
 fn entries_of_other_machines_are_kept() {
     let old = accept(None, &green(), false).unwrap().baseline;
-    let elsewhere = |receipt: Receipt| {
-        changed(receipt, |receipt| {
-            receipt.harness.runs[0].environment.arch = "aarch64".into()
-        })
-    };
-    let receipts: Vec<Receipt> = green().into_iter().map(elsewhere).collect();
+    let receipts = all_with(|receipt| {
+        receipt.harness.runs[0].environment.arch = "aarch64".into();
+    });
     let both = accept(Some(&old), &receipts, false).unwrap();
     assert!(
         both.lost.is_empty() && both.kept[0].contains("x86_64"),
@@ -100,15 +95,12 @@ fn entries_of_other_machines_are_kept() {
     );
     assert_eq!(both.baseline.targets["x86_64"], old.targets["x86_64"]);
 
-    let weaker = |receipt: Receipt| {
-        changed(receipt, |receipt| {
-            let run = &mut receipt.harness.runs[0];
-            run.calls.remove("i2_s.group128.avx2");
-            run.environment.cpu_features.clear();
-            run.environment.cpu = "a weaker CPU".into();
-        })
-    };
-    let receipts: Vec<Receipt> = green().into_iter().map(weaker).collect();
+    let receipts = all_with(|receipt| {
+        let run = &mut receipt.harness.runs[0];
+        run.calls.remove("i2_s.group128.avx2");
+        run.environment.cpu_features.clear();
+        run.environment.cpu = "a weaker CPU".into();
+    });
     let kept = accept(Some(&old), &receipts, false).unwrap();
     let target = &kept.baseline.targets["x86_64"];
     assert!(target.kernels.contains("i2_s.group128.avx2"));

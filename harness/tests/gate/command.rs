@@ -16,23 +16,18 @@ fn folder() -> tempfile::TempDir {
     let folder = tempdir().unwrap();
     std::fs::create_dir(folder.path().join("receipts")).unwrap();
     for (i, receipt) in green().iter().enumerate() {
-        receipt
-            .write(&folder.path().join(format!("receipts/{i}.json")))
-            .unwrap();
+        let path = folder.path().join(format!("receipts/{i}.json"));
+        receipt.write(&path).unwrap();
     }
-    let output = harness_in(
-        folder.path(),
-        &["baseline", "accept", "receipts", "-o", "b.json"],
-    );
-    assert_code(&output, 0);
+    assert_code(&accept(folder.path(), &[]), 0);
     folder
 }
 
 fn red() -> Receipt {
     changed(check(), |receipt| {
         let levels = &mut receipt.harness.check.as_mut().unwrap().levels;
-        levels[0].outcomes[0] =
-            generated::rich_check().harness.check.unwrap().levels[0].outcomes[0].clone();
+        let rich = generated::rich_check().harness.check.unwrap();
+        levels[0].outcomes[0] = rich.levels[0].outcomes[0].clone();
     })
 }
 
@@ -42,6 +37,12 @@ fn gate(folder: &Path, more: &[&str]) -> std::process::Output {
         &[&["gate", "receipts", "--baseline", "b.json"], more].concat(),
     )
 }
+
+fn accept(folder: &Path, more: &[&str]) -> std::process::Output {
+    harness_in(folder, &[&ACCEPT, more].concat())
+}
+
+const ACCEPT: [&str; 5] = ["baseline", "accept", "receipts", "-o", "b.json"];
 
 const REPORTS: [&str; 4] = ["--markdown", "summary.md", "--junit", "gate.xml"];
 
@@ -53,11 +54,8 @@ fn green_receipts_pass() {
     insta::assert_snapshot!("green", stdout(&output));
     let summary = std::fs::read_to_string(folder.path().join("summary.md")).unwrap();
     insta::assert_snapshot!("green_markdown", summary);
-    let again = harness_in(
-        folder.path(),
-        &["baseline", "accept", "receipts", "-o", "b.json"],
-    );
-    assert!(stdout(&again).contains("as it was"), "{}", stdout(&again));
+    let again = stdout(&accept(folder.path(), &[]));
+    assert!(again.contains("as it was"), "{again}");
 }
 
 #[test]
@@ -78,26 +76,16 @@ fn a_red_receipt_fails_with_the_place_and_the_command() {
         "the command that shows it again"
     );
 
-    let unread = [
-        "gate",
-        "receipts",
-        "--baseline",
-        "b.json",
-        "--junit",
-        "unread.xml",
-    ];
+    let unread = "gate receipts --baseline b.json --junit unread.xml";
+    let unread: Vec<&str> = unread.split(' ').collect();
     assert_code(&harness_unread(folder.path(), &unread), 1);
     assert!(folder.path().join("unread.xml").is_file());
 
-    let accept = ["baseline", "accept", "receipts", "-o", "b.json"];
-    assert_code(&harness_unread(folder.path(), &accept), 1);
-    let refused = harness_in(folder.path(), &accept);
+    assert_code(&harness_unread(folder.path(), &ACCEPT), 1);
+    let refused = accept(folder.path(), &[]);
     assert_code(&refused, 1);
-    assert!(
-        stdout(&refused).contains("not accepted"),
-        "{}",
-        stdout(&refused)
-    );
+    let refused = stdout(&refused);
+    assert!(refused.contains("not accepted"), "{refused}");
 }
 
 #[test]
@@ -139,15 +127,9 @@ fn bad_input_is_never_a_pass() {
         std::fs::write(folder.path().join("b.json"), edited).unwrap();
         assert_code(&gate(folder.path(), &[]), 3);
         // It is not overwritten either.
-        let output = harness_in(
-            folder.path(),
-            &["baseline", "accept", "receipts", "-o", "b.json"],
-        );
-        assert_code(&output, 3);
-        assert_eq!(
-            std::fs::read_to_string(folder.path().join("b.json")).unwrap(),
-            edited
-        );
+        assert_code(&accept(folder.path(), &[]), 3);
+        let kept = std::fs::read_to_string(folder.path().join("b.json")).unwrap();
+        assert_eq!(kept, edited);
     }
 }
 
@@ -155,15 +137,7 @@ fn bad_input_is_never_a_pass() {
 fn a_dry_run_writes_nothing() {
     let folder = folder();
     std::fs::remove_file(folder.path().join("b.json")).unwrap();
-    let args = [
-        "baseline",
-        "accept",
-        "receipts",
-        "-o",
-        "b.json",
-        "--dry-run",
-    ];
-    let output = harness_in(folder.path(), &args);
+    let output = accept(folder.path(), &["--dry-run"]);
     assert_code(&output, 0);
     insta::assert_snapshot!("dry_run", stdout(&output));
     assert!(!folder.path().join("b.json").exists());

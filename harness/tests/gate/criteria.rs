@@ -1,9 +1,11 @@
 //! Every criterion fails on its own case and on no other.
 
+use std::collections::BTreeSet;
+
 use harness::baseline::Baseline;
 use harness::bench::report::Row;
-use harness::gate::{CRITERIA, Case, CaseError, Status};
-use harness::measure::Counter;
+use harness::gate::{CRITERIA, Case, CaseError, Judgement, Point, Status};
+use harness::measure::{Counter, Measures};
 use harness::outcome::{Omission, Outcome};
 use harness::receipt::{Receipt, Shards};
 use harness::verdict::Verdict;
@@ -11,16 +13,12 @@ use proptest::prelude::*;
 
 use crate::generated;
 use crate::made::{
-    bench, changed, check, doubtful, failures, fuzz, green, judged, median, mutants,
+    all_with, bench, changed, check, doubtful, failures, fuzz, green, judged, median,
 };
 use testing::test;
 
-/// A receipt that fails one criterion. It replaces the passing one of its kind.
-struct Red {
-    criterion: &'static str,
-    printed: &'static str,
-    receipts: Vec<Receipt>,
-}
+/// A criterion, its text, and receipts that fail it.
+type Red = (&'static str, &'static str, Vec<Receipt>);
 
 fn outcomes(receipt: &mut Receipt) -> &mut Vec<Outcome> {
     let check = receipt.harness.check.as_mut().expect("a check");
@@ -39,176 +37,109 @@ fn without(at: usize) -> Vec<Receipt> {
     receipts
 }
 
+fn bench_row(receipt: &mut Receipt) -> &mut Row {
+    let bench = receipt.harness.bench.as_mut().expect("a bench");
+    &mut bench.report.rows[0]
+}
+
+/// The points of a criterion.
+fn points(judgement: &Judgement, name: &str) -> Vec<Point> {
+    let mut answers = judgement.answers.iter();
+    let answer = answers.find(|answer| answer.criterion.name == name);
+    answer.expect("a criterion of this name").points.clone()
+}
+
+/// The number of points that are not available for this reason.
+fn not_here(baseline: &Baseline, receipts: &[Receipt], reason: &str) -> usize {
+    let answers = judged(baseline, receipts).answers;
+    let points = answers.iter().flat_map(|answer| answer.of(Status::NotHere));
+    points.filter(|point| point.reason == reason).count()
+}
+
 fn skip(outcome: &mut Outcome) {
     outcome.measures = Counter::default().measures();
     outcome.verdict = Verdict::Skipped;
     outcome.omitted = Some(Omission::skipped("not today"));
 }
 
-/// One receipt for each criterion that can fail, and more if it can fail in several ways.
+/// Receipts for each criterion that can fail, and more if it can fail in several ways.
 fn reds() -> Vec<Red> {
-    let red = |criterion, printed, receipts| Red {
-        criterion,
-        printed,
-        receipts,
-    };
-    let off = generated::measures(&vec![(1, 0), (2, 5), (3, 0)]);
-    vec![
-        red(
-            "levels",
-            "1 of 3 differ",
-            with(
-                0,
-                changed(check(), |receipt| {
-                    let outcome = &mut outcomes(receipt)[0];
-                    outcome.measures = off;
-                    outcome.verdict = outcome.derived_verdict();
-                }),
-            ),
-        ),
-        red(
-            "fuzz",
-            "case 103",
-            with(
-                1,
-                changed(fuzz(), |receipt| {
-                    let found = generated::fuzz(harness::shard::Shard::WHOLE)
-                        .harness
-                        .fuzz
-                        .unwrap();
-                    receipt.harness.fuzz.as_mut().unwrap().findings = found.findings;
-                }),
-            ),
-        ),
-        red(
-            "mutants",
-            "survives",
-            with(
-                2,
-                changed(mutants(), |receipt| {
-                    let section = receipt.harness.mutants.as_mut().unwrap();
-                    section.kernels[0].caught.gate = false;
-                }),
-            ),
-        ),
-        red(
-            "mutants",
-            "wrong location",
-            with(
-                2,
-                changed(mutants(), |receipt| {
-                    let section = receipt.harness.mutants.as_mut().unwrap();
-                    section.models[0].located = false;
-                }),
-            ),
-        ),
-        red(
-            "bench",
-            "results differ",
-            with(
-                3,
-                changed(bench(1.2), |receipt| {
-                    let section = receipt.harness.bench.as_mut().unwrap();
-                    section.report.rows[0].oracles[0].nmse = Some(0.5);
-                }),
-            ),
-        ),
-        red(
-            "known-divergences",
-            "no longer reproduces",
-            with(
-                0,
-                changed(check(), |receipt| {
-                    let mut outcome = outcomes(receipt)[0].clone();
-                    outcome.candidate.clone_from(&harness::known::all()[0].id);
-                    outcome.measures = off;
-                    outcome.verdict = Verdict::Divergent;
-                    let red = generated::rich_check().harness.check.unwrap();
-                    outcome
-                        .findings
-                        .clone_from(&red.levels[0].outcomes[0].findings);
-                    outcomes(receipt).push(outcome);
-                }),
-            ),
-        ),
-        red(
-            "completeness",
-            "nothing was compared",
-            with(
-                0,
-                changed(check(), |receipt| {
-                    let check = receipt.harness.check.as_mut().unwrap();
-                    check
-                        .levels
-                        .iter_mut()
-                        .flat_map(|report| &mut report.outcomes)
-                        .for_each(skip);
-                }),
-            ),
-        ),
-        red(
-            "completeness",
-            "missing: shard 2/3",
-            with(
-                1,
-                changed(fuzz(), |receipt| {
-                    receipt.harness.fuzz.as_mut().unwrap().shards = Shards::new(3, [1]);
-                    receipt.harness.runs[0].shard = "1/3".parse().unwrap();
-                }),
-            ),
-        ),
-        red("kernels", "i2_s.group128.avx2 on x86_64", {
-            let forget = |receipt: Receipt| {
-                changed(receipt, |receipt| {
-                    receipt.harness.runs[0].calls.remove("i2_s.group128.avx2");
-                })
-            };
-            green().into_iter().map(forget).collect()
+    // The criterion, its text, the position of the receipt, and the change that fails the criterion.
+    type Change = fn(&mut Receipt);
+    fn off() -> Measures {
+        generated::measures(&vec![(1, 0), (2, 5), (3, 0)])
+    }
+    let changes: [(&str, &str, usize, Change); 12] = [
+        ("levels", "1 of 3 differ", 0, |receipt| {
+            let outcome = &mut outcomes(receipt)[0];
+            outcome.measures = off();
+            outcome.verdict = outcome.derived_verdict();
         }),
-        red("coverage", "model default", without(0)),
-        red("coverage", "random cases", without(1)),
-        red("coverage", "mutants", without(2)),
-        red(
-            "coverage",
-            "2 where there were 3",
-            with(
-                0,
-                changed(check(), |receipt| {
-                    outcomes(receipt)[0].measures = generated::measures(&vec![(1, 0), (2, 0)]);
-                }),
-            ),
-        ),
-        red(
-            "coverage",
-            "oracle second/build",
-            with(
-                0,
-                changed(check(), |receipt| {
-                    let check = receipt.harness.check.as_mut().unwrap();
-                    check.levels[1].outcomes.remove(1);
-                }),
-            ),
-        ),
-        red(
-            "coverage",
-            "level block",
-            with(
-                0,
-                changed(check(), |receipt| skip(&mut outcomes(receipt)[0])),
-            ),
-        ),
-        red(
-            "coverage",
-            "tensor blk.0.attn_q.weight",
-            with(
-                0,
-                changed(check(), |receipt| {
-                    receipt.model_info.as_mut().unwrap().tensors.clear();
-                }),
-            ),
-        ),
-        red("speed", "% slower", with(3, bench(1.0))),
-    ]
+        ("fuzz", "case 103", 1, |receipt| {
+            let found = generated::fuzz(harness::shard::Shard::WHOLE).harness.fuzz;
+            receipt.harness.fuzz.as_mut().unwrap().findings = found.unwrap().findings;
+        }),
+        ("mutants", "survives", 2, |receipt| {
+            receipt.harness.mutants.as_mut().unwrap().kernels[0]
+                .caught
+                .gate = false;
+        }),
+        ("mutants", "wrong location", 2, |receipt| {
+            receipt.harness.mutants.as_mut().unwrap().models[0].located = false;
+        }),
+        ("bench", "results differ", 3, |receipt| {
+            bench_row(receipt).oracles[0].nmse = Some(0.5);
+        }),
+        ("known-divergences", "no longer reproduces", 0, |receipt| {
+            let mut outcome = outcomes(receipt)[0].clone();
+            outcome.candidate.clone_from(&harness::known::all()[0].id);
+            outcome.measures = off();
+            outcome.verdict = Verdict::Divergent;
+            let mut red = generated::rich_check();
+            outcome.findings.clone_from(&outcomes(&mut red)[0].findings);
+            outcomes(receipt).push(outcome);
+        }),
+        ("completeness", "nothing was compared", 0, |receipt| {
+            let check = receipt.harness.check.as_mut().unwrap();
+            let outcomes = check
+                .levels
+                .iter_mut()
+                .flat_map(|report| &mut report.outcomes);
+            outcomes.for_each(skip);
+        }),
+        ("completeness", "missing: shard 2/3", 1, |receipt| {
+            receipt.harness.fuzz.as_mut().unwrap().shards = Shards::new(3, [1]);
+            receipt.harness.runs[0].shard = "1/3".parse().unwrap();
+        }),
+        ("coverage", "2 where there were 3", 0, |receipt| {
+            outcomes(receipt)[0].measures = generated::measures(&vec![(1, 0), (2, 0)]);
+        }),
+        ("coverage", "oracle second/build", 0, |receipt| {
+            let check = receipt.harness.check.as_mut().unwrap();
+            check.levels[1].outcomes.remove(1);
+        }),
+        ("coverage", "level block", 0, |receipt| {
+            skip(&mut outcomes(receipt)[0])
+        }),
+        ("coverage", "tensor blk.0.attn_q.weight", 0, |receipt| {
+            receipt.model_info.as_mut().unwrap().tensors.clear();
+        }),
+    ];
+    let changed = changes.map(|(criterion, printed, at, change)| {
+        let receipt = changed(green().swap_remove(at), change);
+        (criterion, printed, with(at, receipt))
+    });
+    let without_kernel = all_with(|receipt| {
+        receipt.harness.runs[0].calls.remove("i2_s.group128.avx2");
+    });
+    let others = [
+        ("kernels", "i2_s.group128.avx2 on x86_64", without_kernel),
+        ("coverage", "model default", without(0)),
+        ("coverage", "random cases", without(1)),
+        ("coverage", "mutants", without(2)),
+        ("speed", "% slower", with(3, bench(1.0))),
+    ];
+    changed.into_iter().chain(others).collect()
 }
 
 #[test]
@@ -217,37 +148,31 @@ fn unchanged_receipts_pass() {
     let baseline = Baseline::of(&receipts);
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
     // The criteria were applied.
-    for (criterion, points) in judged(&baseline, &receipts).answers {
-        let passed = points
-            .iter()
-            .any(|point| matches!(point.status, Status::Passed(_)));
-        let nothing_there = ["skips", "known-divergences"].contains(&criterion.name);
-        assert!(passed || nothing_there, "{}", criterion.name);
+    for answer in judged(&baseline, &receipts).answers {
+        let name = answer.criterion.name;
+        let nothing_there = ["skips", "known-divergences"].contains(&name);
+        let passed = answer.of(Status::Passed).next().is_some();
+        assert!(passed || nothing_there, "{name}");
     }
 }
 
 #[test]
 fn every_criterion_fails_on_its_own_case() {
     let baseline = Baseline::of(&green());
-    for Red {
-        criterion,
-        printed,
-        receipts,
-    } in reds()
-    {
+    let mut tried = BTreeSet::from(["skips"]);
+    for (criterion, printed, receipts) in reds() {
         let failures = failures(&baseline, &receipts);
-        let found = failures
+        let mut own = failures
             .iter()
-            .any(|failure| failure.starts_with(criterion) && failure.contains(printed));
+            .filter(|failure| failure.starts_with(criterion));
+        let found = own.any(|failure| failure.contains(printed));
         assert!(found, "{criterion}, {printed}: {failures:#?}");
+        tried.insert(criterion);
     }
-    for criterion in CRITERIA
-        .iter()
-        .filter(|criterion| criterion.name != "skips")
-    {
-        let tried = reds().iter().any(|red| red.criterion == criterion.name);
-        assert!(tried, "no receipt fails {}", criterion.name);
-    }
+    assert_eq!(
+        tried,
+        CRITERIA.iter().map(|criterion| criterion.name).collect()
+    );
 }
 
 #[test]
@@ -263,50 +188,31 @@ fn skips_are_reported_and_are_no_pass() {
     );
     let judgement = judged(&Baseline::of(&green()), &receipts);
     assert!(judgement.is_passed());
-    let printed = judgement
-        .answers
-        .iter()
-        .filter(|(criterion, _)| criterion.name == "skips");
-    let printed: Vec<_> = printed.flat_map(|(_, points)| points).collect();
-    assert!(
-        printed
-            .iter()
-            .all(|point| matches!(point.status, Status::Skipped(_)))
-    );
-    assert!(
-        printed.iter().any(|point| point.what.contains("neon")),
-        "{printed:#?}"
-    );
-    let ladder = &judgement.answers[0].1;
-    assert!(ladder.iter().all(|point| !point.what.contains("neon")));
+    let printed = points(&judgement, "skips");
+    assert!(printed.iter().all(|point| point.status == Status::Skipped));
+    let is_neon = |point: &Point| point.what.contains("neon");
+    assert!(printed.iter().any(is_neon), "{printed:#?}");
+    assert!(!points(&judgement, "levels").iter().any(is_neon));
 }
 
 #[test]
 fn missing_cpu_features_are_reported_and_are_no_failure() {
-    let weaker = |receipt: Receipt| {
-        changed(receipt, |receipt| {
-            let run = &mut receipt.harness.runs[0];
-            run.calls.remove("i2_s.group128.avx2");
-            run.environment.cpu_features = vec!["f16c".into()];
-        })
-    };
-    let receipts: Vec<Receipt> = green().into_iter().map(weaker).collect();
-    let judgement = judged(&Baseline::of(&green()), &receipts);
-    assert_eq!(failures(&Baseline::of(&green()), &receipts), [""; 0]);
-    let points = judgement.answers.iter().flat_map(|(_, points)| points);
-    let not_here = points.filter(|point| point.status == Status::NotHere("no avx2".into()));
-    assert_eq!(not_here.count(), 1);
+    let receipts = all_with(|receipt| {
+        let run = &mut receipt.harness.runs[0];
+        run.calls.remove("i2_s.group128.avx2");
+        run.environment.cpu_features = vec!["f16c".into()];
+    });
+    let baseline = Baseline::of(&green());
+    assert_eq!(failures(&baseline, &receipts), [""; 0]);
+    assert_eq!(not_here(&baseline, &receipts, "no avx2"), 1);
 }
 
 #[test]
 fn entries_of_another_architecture_are_not_judged() {
-    let elsewhere = |receipt: Receipt| {
-        changed(receipt, |receipt| {
-            receipt.harness.runs[0].environment.arch = "aarch64".into()
-        })
-    };
     let baseline = Baseline::of(&green());
-    let receipts: Vec<Receipt> = green().into_iter().map(elsewhere).collect();
+    let receipts = all_with(|receipt| {
+        receipt.harness.runs[0].environment.arch = "aarch64".into();
+    });
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
     // With both together, both are required.
     let both: Vec<Receipt> = receipts.into_iter().chain(green()).collect();
@@ -319,27 +225,15 @@ fn entries_of_another_architecture_are_not_judged() {
 #[test]
 fn speed_is_compared_only_on_the_same_cpu() {
     let baseline = Baseline::of(&green());
-    let faster_cpu = changed(bench(0.5), |receipt| {
-        receipt.harness.runs[0].environment.cpu = "another CPU".into();
+    let receipts = with(3, bench(0.5)).into_iter().map(|receipt| {
+        changed(receipt, |receipt| {
+            receipt.harness.runs[0].environment.cpu = "another CPU".into();
+        })
     });
-    let mut receipts = with(3, faster_cpu);
-    let other = changed(check(), |r| {
-        r.harness.runs[0].environment.cpu = "another CPU".into()
-    });
-    receipts[0] = other;
-    receipts[1] = changed(fuzz(), |r| {
-        r.harness.runs[0].environment.cpu = "another CPU".into()
-    });
-    receipts[2] = changed(mutants(), |r| {
-        r.harness.runs[0].environment.cpu = "another CPU".into()
-    });
+    let receipts: Vec<Receipt> = receipts.collect();
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
-    let judgement = judged(&baseline, &receipts);
-    let points = judgement.answers.iter().flat_map(|(_, points)| points);
-    let printed = points.filter(|point| {
-        point.status == Status::NotHere("other CPU than a CPU with avx2 f16c fma".into())
-    });
-    assert_eq!(printed.count(), 2);
+    let reason = "other CPU than a CPU with avx2 f16c fma";
+    assert_eq!(not_here(&baseline, &receipts, reason), 2);
 }
 
 #[test]
@@ -356,7 +250,7 @@ fn impossible_times_make_a_receipt_invalid() {
     ];
     for (printed, change) in cases {
         let mut receipt = bench(2.0);
-        change(&mut receipt.harness.bench.as_mut().unwrap().report.rows[0]);
+        change(bench_row(&mut receipt));
         receipt.renew_digest();
         let validation_error = receipt.verify().expect_err(printed);
         assert!(
@@ -369,30 +263,26 @@ fn impossible_times_make_a_receipt_invalid() {
 #[test]
 fn a_cpu_is_its_name_and_its_features() {
     let baseline = Baseline::of(&green());
-    let other = |receipt: Receipt| {
-        changed(receipt, |receipt| {
-            let features = &mut receipt.harness.runs[0].environment.cpu_features;
-            features.push("avx512f".into());
-        })
+    let more = |receipt: &mut Receipt| {
+        let features = &mut receipt.harness.runs[0].environment.cpu_features;
+        features.push("avx512f".into());
     };
-    let mut receipts: Vec<Receipt> = green().into_iter().map(other).collect();
-    receipts[3] = other(bench(0.5));
+    let mut receipts = all_with(more);
+    receipts[3] = changed(bench(0.5), more);
     assert_eq!(failures(&baseline, &receipts), [""; 0]);
 }
 
 /// The results of the speed criterion for each row.
 fn speeds(baseline: &Baseline, receipts: &[Receipt]) -> Vec<String> {
-    let judgement = judged(baseline, receipts);
-    let mut answers = judgement.answers.iter();
-    let (_, points) = answers.find(|(c, _)| c.name == "speed").unwrap();
-    points.iter().map(|p| format!("{:?}", p.status)).collect()
+    let points = points(&judged(baseline, receipts), "speed");
+    points.into_iter().map(|point| point.reason).collect()
 }
 
 #[test]
 fn a_kernel_that_became_faster_is_not_slower_because_the_oracle_became_faster_still() {
     let baseline = Baseline::of(&green());
     let both_faster = changed(bench(1.2), |receipt| {
-        let row = &mut receipt.harness.bench.as_mut().unwrap().report.rows[0];
+        let row = bench_row(receipt);
         row.time.seconds = median(0.5e-3);
         for versus in &mut row.oracles {
             versus.time.seconds = median(0.1e-3);
@@ -435,9 +325,7 @@ fn missing_coverage_names_the_command_for_it() {
         (1, "`harness fuzz --cases "),
         (2, "`harness mutants --receipt FILE`"),
     ] {
-        let mut receipts = green();
-        receipts.remove(left_out);
-        let printed = failures(&baseline, &receipts);
+        let printed = failures(&baseline, &without(left_out));
         assert!(!printed.is_empty());
         for printed in printed
             .iter()
@@ -450,24 +338,18 @@ fn missing_coverage_names_the_command_for_it() {
             "{printed:#?}"
         );
     }
-    let mut receipts = green();
-    receipts.pop();
-    assert!(speeds(&baseline, &receipts)[0].contains("harness bench --receipt FILE"));
+    assert!(speeds(&baseline, &without(3))[0].contains("harness bench --receipt FILE"));
 }
 
 #[test]
 fn faster_or_a_little_slower_is_no_slowdown() {
     let baseline = Baseline::of(&green());
     for ratio in [1.18, 1.2, 1.5] {
-        assert_eq!(
-            failures(&baseline, &with(3, bench(ratio))),
-            [""; 0],
-            "{ratio}"
-        );
+        let receipts = with(3, bench(ratio));
+        assert_eq!(failures(&baseline, &receipts), [""; 0], "{ratio}");
     }
     let unsure = changed(bench(1.2), |receipt| {
-        let section = receipt.harness.bench.as_mut().unwrap();
-        for versus in &mut section.report.rows[0].oracles {
+        for versus in &mut bench_row(receipt).oracles {
             versus.ratio = median(1.0);
             (versus.ratio.low, versus.ratio.high) = (0.5, 2.0);
         }
@@ -478,12 +360,10 @@ fn faster_or_a_little_slower_is_no_slowdown() {
 #[test]
 fn receipts_of_different_commits_are_no_case() {
     let other = changed(fuzz(), |receipt| receipt.harness.commit = "0b".repeat(20));
-    let error = Case::new(&Baseline::empty(), &with(1, other)).unwrap_err();
+    let nothing = Baseline::default();
+    let error = Case::new(&nothing, &with(1, other)).unwrap_err();
     assert!(matches!(error, CaseError::Commits { .. }), "{error}");
-    assert_eq!(
-        Case::new(&Baseline::empty(), &[]).unwrap_err(),
-        CaseError::NoReceipts
-    );
+    assert_eq!(Case::new(&nothing, &[]).unwrap_err(), CaseError::NoReceipts);
 }
 
 proptest! {
@@ -496,7 +376,7 @@ proptest! {
         red in 0..17usize,
     ) {
         let baseline = Baseline::of(&green());
-        let receipts = reds().swap_remove(red).receipts;
+        let (_, _, receipts) = reds().swap_remove(red);
         let mut shuffled: Vec<Receipt> =
             order.iter().filter_map(|&i| receipts.get(i).cloned()).collect();
         shuffled.extend(receipts.get(twice).cloned());

@@ -27,11 +27,8 @@ fn on_one_machine(receipt: Receipt) -> Receipt {
         for run in &mut receipt.harness.runs {
             run.environment.arch = "x86_64".into();
             run.environment.cpu = "a CPU".into();
-            run.environment.cpu_features = Isa::Avx2
-                .features()
-                .iter()
-                .map(ToString::to_string)
-                .collect();
+            let features = Isa::Avx2.features().iter();
+            run.environment.cpu_features = features.map(ToString::to_string).collect();
             run.timestamp = "2025-01-01T00:00:00Z".into();
             run.seconds = 1.0;
             run.calls.insert("i2_s.group128.avx2".into(), 3);
@@ -156,6 +153,12 @@ pub(crate) fn doubtful(bench: Receipt) -> Vec<(&'static str, Receipt)> {
     ways.into_iter().map(changed_by).collect()
 }
 
+/// One passing receipt of each kind, each with this change.
+pub(crate) fn all_with(change: impl Fn(&mut Receipt)) -> Vec<Receipt> {
+    let receipts = green().into_iter();
+    receipts.map(|receipt| changed(receipt, &change)).collect()
+}
+
 /// One passing receipt of each kind.
 pub(crate) fn green() -> Vec<Receipt> {
     vec![check(), fuzz(), mutants(), bench(1.2)]
@@ -168,8 +171,8 @@ pub(crate) fn judged(baseline: &Baseline, receipts: &[Receipt]) -> Judgement {
 /// The failures with their criteria.
 pub(crate) fn failures(baseline: &Baseline, receipts: &[Receipt]) -> Vec<String> {
     let judgement = judged(baseline, receipts);
-    let printed = judgement.failures().map(|(criterion, point)| {
-        format!("{}: {}: {:?}", criterion.name, point.what, point.status)
-    });
+    let printed = judgement
+        .failures()
+        .map(|(criterion, point)| format!("{}: {}: {}", criterion.name, point.what, point.reason));
     printed.collect()
 }

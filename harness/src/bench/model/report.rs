@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bench::doubt::{self, Conditions, Doubt, Timed};
-use crate::bench::timing::{Roofs, Timing, Versus};
+use crate::bench::doubt::{self, Conditions, Doubt};
+use crate::bench::timing::{Roofs, Timed, TimedReport, Timing, Versus, timed};
 
 /// The results of a run of the model bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,13 +84,6 @@ impl Phase {
 }
 
 impl ModelReport {
-    /// Sets the doubts of every row.
-    pub fn doubt(&mut self, conditions: Conditions) {
-        for row in &mut self.rows {
-            row.doubts = doubt::of_row(row, &self.build, conditions);
-        }
-    }
-
     /// The speed-up over one thread, if that was measured: of the Rust implementation, and of reading alone. These
     /// samples were not interleaved, so there is no interval.
     pub fn scaling(&self, row: &ModelRow) -> Option<(f64, f64)> {
@@ -105,30 +98,8 @@ impl ModelReport {
             )
         })
     }
-
-    /// Rows in which the logits of the Rust implementation and of an oracle differ.
-    pub fn disagreements(&self) -> impl Iterator<Item = (&ModelRow, &Versus)> {
-        self.rows
-            .iter()
-            .flat_map(|row| row.oracles.iter().map(move |versus| (row, versus)))
-            .filter(|(_, versus)| !versus.agrees())
-    }
 }
 
-impl Timed for ModelRow {
-    fn threads(&self) -> usize {
-        self.threads
-    }
-
-    fn time(&self) -> &Timing {
-        &self.time
-    }
-
-    fn oracles(&self) -> &[Versus] {
-        &self.oracles
-    }
-
-    fn roofs(&self) -> &Roofs {
-        &self.roofs
-    }
-}
+timed!(ModelReport, ModelRow, |report, row, conditions| {
+    doubt::of_row(row, &report.build, conditions)
+});

@@ -13,6 +13,7 @@ use crate::bench::figures::{self, Work};
 use crate::bench::plan::{Effort, Extent};
 use crate::bench::report::build;
 use crate::bench::roof::{MultiplyAdd, Pool};
+use crate::bench::timing::TimedReport;
 use crate::bench::turns::{Runner, take_turns};
 use crate::implementation::ImplementationError;
 use crate::interrupt;

@@ -9,6 +9,7 @@ use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::Bench;
 use crate::bench::plan::FORMATS;
 use crate::bench::report::{Report, Residence, Row};
+use crate::bench::timing::TimedReport;
 use crate::cli::recording::Recording;
 use crate::cli::select::{kernel_of, oracle_ids, oracle_infos};
 use crate::cli::terminal::bad;

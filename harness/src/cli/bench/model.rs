@@ -9,6 +9,7 @@ use super::cells::Comparisons;
 use super::{BenchArgs, Timed, exit, warn};
 use crate::bench::model::ModelBench;
 use crate::bench::model::report::ModelReport;
+use crate::bench::timing::TimedReport;
 use crate::cli::recording::Recording;
 use crate::cli::select::{LoadedOracles, open_named};
 use crate::cli::terminal::bad;

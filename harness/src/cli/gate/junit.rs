@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::plain;
-use crate::gate::{Judgement, Point, Status};
+use crate::gate::{Answer, Judgement, Point, Status};
 use crate::printable;
 
 /// XML cannot represent most control characters, and the library drops them. They are escaped here instead.
 pub(super) fn write(judgement: &Judgement, out: &mut dyn Write) -> io::Result<()> {
     let mut report = Report::new("harness gate");
-    for (criterion, points) in &judgement.answers {
+    for Answer { criterion, points } in &judgement.answers {
         let mut suite = TestSuite::new(criterion.name);
         for point in points {
             suite.add_test_case(case(criterion.name, point)?);
@@ -22,34 +22,31 @@ pub(super) fn write(judgement: &Judgement, out: &mut dyn Write) -> io::Result<()
 }
 
 fn case(criterion: &str, point: &Point) -> io::Result<TestCase> {
-    let mut note = None;
-    let status = match &point.status {
-        Status::Passed(printed) => {
-            note = Some(printed).filter(|printed| !printed.is_empty());
-            TestCaseStatus::success()
-        }
-        Status::Failed(why) => {
+    let reason = &point.reason;
+    let status = match point.status {
+        Status::Passed => TestCaseStatus::success(),
+        Status::Failed => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let causes = point
+            let mut causes = point
                 .findings
                 .iter()
                 .filter_map(|finding| finding.cause.as_ref());
-            let cause = causes.map(|cause| format!("; cause: {cause}")).next();
-            let message = format!("{why}{}", cause.unwrap_or_default());
+            let cause = causes.next().map(|cause| format!("; cause: {cause}"));
+            let message = format!("{reason}{}", cause.unwrap_or_default());
             status.set_message(printable::line(&message));
             status.set_type(criterion);
             let findings: io::Result<Vec<String>> = point.findings.iter().map(plain).collect();
-            let description = format!("{why}\n{}", findings?.concat());
+            let description = format!("{reason}\n{}", findings?.concat());
             status.set_description(printable::text(&description));
             status
         }
-        Status::NotHere(reason) => skipped(&format!("not here: {reason}")),
-        Status::Skipped(reason) => skipped(reason),
+        Status::NotHere => skipped(&format!("not here: {reason}")),
+        Status::Skipped => skipped(reason),
     };
     let mut case = TestCase::new(printable::line(&point.what), status);
     case.set_classname(criterion);
-    if let Some(note) = note {
-        case.set_system_out(printable::text(note));
+    if point.status == Status::Passed && !reason.is_empty() {
+        case.set_system_out(printable::text(reason));
     }
     Ok(case)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{by_reason, counts, first_few, machines, plain};
-use crate::gate::{Case, Judgement, Point, Status};
+use crate::gate::{Case, Judgement, Status};
 use crate::markdown::{self, text as escaped};
 
 /// Maximal number of failures shown in full. The log and JUnit show all.
@@ -22,19 +22,20 @@ fn write_to(out: &mut String, case: &Case<'_>, judgement: &Judgement) -> std::fm
         n => format!("failed ❌ ({n})"),
     };
     writeln!(out, "## Parity gate: {verdict}\n")?;
+    let (receipts, machines) = (case.receipts.len(), machines(case));
+    let (commit, machines) = (case.commit(), escaped(&machines));
     writeln!(
         out,
-        "{} receipts of commit `{}` on {}\n",
-        case.receipts.len(),
-        case.commit(),
-        escaped(&machines(case))
+        "{receipts} receipts of commit `{commit}` on {machines}\n"
     )?;
     writeln!(
         out,
         "| criterion | question | passed | failed | not here | skipped |"
     )?;
     writeln!(out, "|---|---|--:|--:|--:|--:|")?;
-    for (name, asks, [passed, failed, not_here, skipped]) in counts(judgement) {
+    for answer in &judgement.answers {
+        let [passed, failed, not_here, skipped] = counts(answer);
+        let (name, asks) = (answer.criterion.name, answer.criterion.question);
         writeln!(
             out,
             "| {name} | {asks} | {passed} | {failed} | {not_here} | {skipped} |"
@@ -42,61 +43,29 @@ fn write_to(out: &mut String, case: &Case<'_>, judgement: &Judgement) -> std::fm
     }
     writeln!(out)?;
     for (criterion, point) in judgement.failures().take(SHOWN) {
-        failure(out, criterion.name, point)?;
+        let (what, why) = (escaped(&point.what), escaped(&point.reason));
+        writeln!(out, "### ❌ {}: {what}\n\n{why}\n", criterion.name)?;
+        for finding in &point.findings {
+            let lines = plain(finding).map_err(|_| std::fmt::Error)?;
+            writeln!(out, "{}", markdown::block("text", &lines))?;
+        }
     }
     if failed > SHOWN {
         writeln!(out, "... and {} more, all in the log.\n", failed - SHOWN)?;
     }
-    told(
-        out,
-        "Not here: these machines cannot tell",
-        judgement,
-        |status| match status {
-            Status::NotHere(reason) => Some(reason),
-            _ => None,
-        },
-    )?;
-    told(out, "Skipped", judgement, |status| match status {
-        Status::Skipped(reason) => Some(reason),
-        _ => None,
-    })
-}
-
-fn failure(out: &mut String, criterion: &str, point: &Point) -> std::fmt::Result {
-    let Status::Failed(why) = &point.status else {
-        return Ok(());
-    };
-    writeln!(
-        out,
-        "### ❌ {criterion}: {}\n\n{}\n",
-        escaped(&point.what),
-        escaped(why)
-    )?;
-    for finding in &point.findings {
-        let lines = plain(finding).map_err(|_| std::fmt::Error)?;
-        writeln!(out, "{}", markdown::block("text", &lines))?;
+    let not_here = "Not here: these machines cannot tell";
+    for (heading, status) in [(not_here, Status::NotHere), ("Skipped", Status::Skipped)] {
+        let reasons = by_reason(&judgement.answers, status);
+        if reasons.is_empty() {
+            continue;
+        }
+        let all: usize = reasons.iter().map(|(_, things)| things.len()).sum();
+        writeln!(out, "<details><summary>{heading} ({all})</summary>\n")?;
+        for (reason, things) in reasons {
+            let (n, things) = (things.len(), first_few(&things, false));
+            writeln!(out, "- {} ({n}): {}", escaped(reason), escaped(&things))?;
+        }
+        writeln!(out, "\n</details>\n")?;
     }
     Ok(())
-}
-
-fn told(
-    out: &mut String,
-    heading: &str,
-    judgement: &Judgement,
-    reason: fn(&Status) -> Option<&String>,
-) -> std::fmt::Result {
-    let points = judgement.answers.iter().flat_map(|(_, points)| points);
-    let printed =
-        points.filter_map(|point| Some((point.what.as_str(), reason(&point.status)?.as_str())));
-    let reasons = by_reason(printed);
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    let all: usize = reasons.iter().map(|(_, things)| things.len()).sum();
-    writeln!(out, "<details><summary>{heading} ({all})</summary>\n")?;
-    for (reason, things) in reasons {
-        let (n, things) = (things.len(), first_few(&things, false));
-        writeln!(out, "- {} ({n}): {}", escaped(reason), escaped(&things))?;
-    }
-    writeln!(out, "\n</details>\n")
 }

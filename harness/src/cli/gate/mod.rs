@@ -1,14 +1,15 @@
 //! `harness gate`: judges receipts for CI.
 
-mod json;
 mod junit;
 mod markdown;
 mod text;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::terminal::plain as plain_text;
 use super::{CliError, Output, receipts, style};
@@ -17,7 +18,7 @@ use crate::destination::Destinations;
 use crate::existing::Existing;
 use crate::exit::Exit;
 use crate::finding::Finding;
-use crate::gate::{Case, Judgement, Status, judge};
+use crate::gate::{Answer, Case, Point, Status, judge};
 use crate::wording::command;
 
 /// Judge receipts: verdicts, kernels that did not run, coverage lost and slowdowns against a baseline
@@ -77,40 +78,38 @@ pub(super) fn run(args: &GateArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
     let detail = out.is_verbose();
     text::write(&case, &judgement, detail, out.text())?;
     text::verdict(&judgement, out.verdict())?;
-    out.document(|| json::of(&case, &judgement))?;
-    for (criterion, point) in judgement.failures() {
-        if let Status::Failed(why) = &point.status {
-            out.annotate(
-                format_args!("gate: {}: {}", criterion.name, point.what),
-                why,
-            );
-        }
+    out.document(|| GateResult {
+        passed: judgement.is_passed(),
+        receipts: case.receipts.len(),
+        commit: case.commit(),
+        machines: machines(&case),
+        criteria: &judgement.answers,
+    })?;
+    for (criterion, Point { what, reason, .. }) in judgement.failures() {
+        out.annotate(format_args!("gate: {}: {what}", criterion.name), reason);
     }
     Ok(Exit::from(&judgement))
 }
 
 /// A short description of the machines.
 fn machines(case: &Case<'_>) -> String {
-    let mut machines: Vec<String> = Vec::new();
-    for arch in case.now.targets.keys() {
-        for machine in case.machines(arch) {
-            let words = format!("{} ({arch})", machine.cpu_in_full());
-            if !machines.contains(&words) {
-                machines.push(words);
-            }
-        }
-    }
-    machines.sort_unstable();
+    let archs = case.now.targets.keys();
+    let machines = archs.flat_map(|arch| {
+        let machines = case.machines(arch);
+        machines.map(move |machine| format!("{} ({arch})", machine.cpu_in_full()))
+    });
+    let machines: Vec<String> = machines.collect::<BTreeSet<_>>().into_iter().collect();
     machines.join(", ")
 }
 
-/// Groups points by reason: the reason and the names of its points.
+/// Groups the points with a status by reason: the reason and the names of its points.
 fn by_reason<'a>(
-    printed: impl IntoIterator<Item = (&'a str, &'a str)>,
+    answers: impl IntoIterator<Item = &'a Answer>,
+    status: Status,
 ) -> Vec<(&'a str, Vec<&'a str>)> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (what, reason) in printed {
-        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+    for Point { what, reason, .. } in answers.into_iter().flat_map(|answer| answer.of(status)) {
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
             Some((_, things)) => things.push(what),
             None => reasons.push((reason, vec![what])),
         }
@@ -139,19 +138,23 @@ fn plain(finding: &Finding) -> io::Result<String> {
     Ok(plain_text(&lines))
 }
 
-fn counts(judgement: &Judgement) -> Vec<(&'static str, &'static str, [usize; 4])> {
-    let count =
-        |(criterion, points): &(&'static crate::gate::Criterion, Vec<crate::gate::Point>)| {
-            let mut counts = [0; 4];
-            for point in points {
-                counts[match point.status {
-                    Status::Passed(_) => 0,
-                    Status::Failed(_) => 1,
-                    Status::NotHere(_) => 2,
-                    Status::Skipped(_) => 3,
-                }] += 1;
-            }
-            (criterion.name, criterion.question, counts)
-        };
-    judgement.answers.iter().map(count).collect()
+/// Numbers of points that passed, failed, are not here, and were skipped.
+fn counts(answer: &Answer) -> [usize; 4] {
+    let all = [
+        Status::Passed,
+        Status::Failed,
+        Status::NotHere,
+        Status::Skipped,
+    ];
+    all.map(|status| answer.of(status).count())
+}
+
+/// JSON output of the gate.
+#[derive(Serialize)]
+struct GateResult<'a> {
+    passed: bool,
+    receipts: usize,
+    commit: &'a str,
+    machines: String,
+    criteria: &'a [Answer],
 }

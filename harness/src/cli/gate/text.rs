@@ -20,60 +20,39 @@ pub(super) fn write(
         &["criterion", "passed", "failed", "not here", "skipped"],
         1..5,
     );
-    for (name, _, counts) in counts(judgement) {
-        let counts = counts.map(|n| style::count(n as u64));
-        table.add_row(std::iter::once(name.to_owned()).chain(counts));
+    for answer in &judgement.answers {
+        let counts = counts(answer).map(|n| style::count(n as u64));
+        table.add_row([answer.criterion.name.to_owned()].into_iter().chain(counts));
     }
     writeln!(out, "{table}")?;
     for (criterion, point) in judgement.failures() {
-        let Status::Failed(why) = &point.status else {
-            continue;
-        };
+        let (what, why) = (printable::line(&point.what), indented(&point.reason));
         writeln!(
             out,
-            "\n{}: {}: {}: {}",
+            "\n{}: {}: {what}: {why}",
             bad("failed"),
-            criterion.name,
-            printable::line(&point.what),
-            indented(why)
+            criterion.name
         )?;
         for finding in &point.findings {
             style::finding(finding, &command(&finding.reproduce), out)?;
         }
     }
-    for (criterion, points) in &judgement.answers {
-        let passed = points.iter().filter_map(|point| match &point.status {
-            Status::Passed(note) if criterion.name == "coverage" && !note.is_empty() => {
-                Some((point, note))
+    for answer in &judgement.answers {
+        let name = answer.criterion.name;
+        let passed = answer.of(Status::Passed);
+        for point in passed.filter(|point| name == "coverage" && !point.reason.is_empty()) {
+            let (what, note) = (printable::line(&point.what), printable::line(&point.reason));
+            writeln!(out, "{name}: {what}: {note}")?;
+        }
+        for (status, heading) in [
+            (Status::NotHere, format!("not here: {name}")),
+            (Status::Skipped, "skipped".into()),
+        ] {
+            for (reason, things) in by_reason([answer], status) {
+                let (n, things) = (things.len(), first_few(&things, all));
+                let (reason, things) = (printable::line(reason), printable::line(&things));
+                writeln!(out, "{heading}: {reason} ({n}): {things}")?;
             }
-            _ => None,
-        });
-        for (point, note) in passed {
-            let what = printable::line(&point.what);
-            writeln!(out, "{}: {what}: {}", criterion.name, printable::line(note))?;
-        }
-        let not_here = points.iter().filter_map(|point| match &point.status {
-            Status::NotHere(reason) => Some((point.what.as_str(), reason.as_str())),
-            _ => None,
-        });
-        for (reason, things) in by_reason(not_here) {
-            let (n, things) = (things.len(), first_few(&things, all));
-            writeln!(
-                out,
-                "not here: {}: {} ({n}): {}",
-                criterion.name,
-                printable::line(reason),
-                printable::line(&things)
-            )?;
-        }
-        let skipped = points.iter().filter_map(|point| match &point.status {
-            Status::Skipped(reason) => Some((point.what.as_str(), reason.as_str())),
-            _ => None,
-        });
-        for (reason, things) in by_reason(skipped) {
-            let (n, things) = (things.len(), first_few(&things, all));
-            let (reason, things) = (printable::line(reason), printable::line(&things));
-            writeln!(out, "skipped: {reason} ({n}): {things}")?;
         }
     }
     let receipts = case.receipts.len();

@@ -8,26 +8,34 @@ use serde_json::Value;
 use super::Contents;
 use crate::bench::doubt::Conditions;
 use crate::bench::model::report::ModelReport;
-use crate::bench::report::{Report, Versus, medians};
+use crate::bench::report::{Report, Versus};
 use crate::bench::statistics::Median;
+use crate::bench::timing::{Timed, TimedReport};
 use crate::levels::Level;
 use crate::receipt::Environment;
 use crate::receipt::run::{Run, Section};
 use crate::receipt::validation::{ValidationError, require};
 use crate::verdict::Verdict;
 
-/// Results of a bench of kernels.
+/// Results of a bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct BenchSection {
+#[schemars(rename = "{R}Section")]
+pub struct TimedSection<P, R> {
     /// Parameters that repeat the run.
-    pub parameters: BenchParameters,
-    /// `exact` if all products were identical to those of the oracles, `within_noise_floor` if their error was within
-    /// the limit of llama.cpp's own tests. A bench checks nothing else.
+    pub parameters: P,
+    /// `exact` if all results were identical to those of the oracles, `within_noise_floor` if their error was within the
+    /// limit of llama.cpp's own tests. A bench checks nothing else.
     pub verdict: Verdict,
     /// The measurements.
-    pub report: Report,
+    pub report: R,
 }
+
+/// Results of a bench of kernels.
+pub type BenchSection = TimedSection<BenchParameters, Report>;
+
+/// Results of a bench of a whole model.
+pub type ModelBenchSection = TimedSection<ModelBenchParameters, ModelReport>;
 
 /// Parameters that repeat a bench of kernels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,18 +49,6 @@ pub struct BenchParameters {
     pub threads: Vec<usize>,
     /// Whether the run was reduced to few shapes and a short time.
     pub quick: bool,
-}
-
-/// Results of a bench of a whole model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ModelBenchSection {
-    /// Parameters that repeat the run.
-    pub parameters: ModelBenchParameters,
-    /// Like the verdict of [`BenchSection`], for logits.
-    pub verdict: Verdict,
-    /// The measurements.
-    pub report: ModelReport,
 }
 
 /// Parameters that repeat a bench of a model.
@@ -69,10 +65,51 @@ pub struct ModelBenchParameters {
     pub quick: bool,
 }
 
-impl BenchSection {
+/// What distinguishes the kinds of benches.
+pub trait Kind {
+    /// The parameters of a run.
+    type Parameters: Serialize;
+
+    /// The section of a receipt.
+    const SECTION: Section;
+
+    /// Whether the run was reduced.
+    fn is_quick(parameters: &Self::Parameters) -> bool;
+
+    /// Id of the kernel of a row, if the row is of one kernel.
+    fn kernel(&self, row: usize) -> Option<&str>;
+}
+
+impl Kind for Report {
+    type Parameters = BenchParameters;
+    const SECTION: Section = Section::Bench;
+
+    fn is_quick(parameters: &BenchParameters) -> bool {
+        parameters.quick
+    }
+
+    fn kernel(&self, row: usize) -> Option<&str> {
+        Some(&self.rows[row].kernel)
+    }
+}
+
+impl Kind for ModelReport {
+    type Parameters = ModelBenchParameters;
+    const SECTION: Section = Section::BenchModel;
+
+    fn is_quick(parameters: &ModelBenchParameters) -> bool {
+        parameters.quick
+    }
+
+    fn kernel(&self, _row: usize) -> Option<&str> {
+        None
+    }
+}
+
+impl<R: Kind + TimedReport> TimedSection<R::Parameters, R> {
     /// Creates the section for a report of this machine.
-    pub fn new(parameters: BenchParameters, report: Report) -> BenchSection {
-        let mut section = BenchSection {
+    pub fn new(parameters: R::Parameters, report: R) -> Self {
+        let mut section = TimedSection {
             parameters,
             verdict: Verdict::Skipped,
             report,
@@ -84,16 +121,22 @@ impl BenchSection {
     /// Derives the verdict, and the doubts of the rows on a machine with this number of cores.
     fn derive_for(&mut self, cores: usize) {
         self.report.doubt(Conditions {
-            quick: self.parameters.quick,
+            quick: R::is_quick(&self.parameters),
             cores,
         });
-        self.verdict = verdict(self.report.rows.iter().flat_map(|row| &row.oracles));
+        let of = |versus: &Versus| match versus.nmse {
+            Some(0.0) => Verdict::Exact,
+            _ if versus.agrees() => Verdict::WithinNoiseFloor,
+            _ => Verdict::Divergent,
+        };
+        let oracles = self.report.rows().iter().flat_map(Timed::oracles);
+        self.verdict = Verdict::overall(oracles.map(of));
     }
 }
 
-impl Contents for BenchSection {
+impl<R: Kind + TimedReport> Contents for TimedSection<R::Parameters, R> {
     fn section(&self) -> Section {
-        Section::Bench
+        R::SECTION
     }
 
     fn parameters(&self) -> Value {
@@ -106,12 +149,12 @@ impl Contents for BenchSection {
     }
 
     fn comparisons(&self) -> u64 {
-        let rows = self.report.rows.iter();
-        rows.map(|row| row.oracles.len() as u64).sum()
+        let rows = self.report.rows().iter();
+        rows.map(|row| row.oracles().len() as u64).sum()
     }
 
     fn omissions(&self) -> Vec<(Option<Level>, String)> {
-        super::without_level(&self.report.skipped)
+        super::without_level(self.report.skipped())
     }
 
     fn derive(&mut self, runs: &[&Run]) {
@@ -119,83 +162,18 @@ impl Contents for BenchSection {
     }
 
     fn verify(&self, at: &str) -> Result<(), ValidationError> {
-        for (i, row) in self.report.rows.iter().enumerate() {
+        for (i, row) in self.report.rows().iter().enumerate() {
             let at = format!("{at}.report.rows[{i}]");
-            let medians = medians(&row.time, &row.oracles, &row.roofs);
-            of_row(row.threads, medians, &at)?;
-            let known = Isa::of_kernel(&row.kernel).is_some();
+            require(row.threads() > 0, &format!("{at}.threads"), "are 0")?;
+            let possible = row.medians().all(Median::is_possible);
+            let what = "has a median without samples, or outside its interval";
+            require(possible, &at, what)?;
+            let kernel = self.report.kernel(i);
+            let known = kernel.is_none_or(|id| Isa::of_kernel(id).is_some());
             require(known, &format!("{at}.kernel"), "is not the id of a kernel")?;
         }
         Ok(())
     }
-}
-
-impl ModelBenchSection {
-    /// Creates the section for a report of this machine.
-    pub fn new(parameters: ModelBenchParameters, report: ModelReport) -> ModelBenchSection {
-        let mut section = ModelBenchSection {
-            parameters,
-            verdict: Verdict::Skipped,
-            report,
-        };
-        section.derive_for(Environment::here().threads);
-        section
-    }
-
-    /// Derives the verdict, and the doubts of the rows on a machine with this number of cores.
-    fn derive_for(&mut self, cores: usize) {
-        self.report.doubt(Conditions {
-            quick: self.parameters.quick,
-            cores,
-        });
-        self.verdict = verdict(self.report.rows.iter().flat_map(|row| &row.oracles));
-    }
-}
-
-impl Contents for ModelBenchSection {
-    fn section(&self) -> Section {
-        Section::BenchModel
-    }
-
-    fn parameters(&self) -> Value {
-        super::json(&self.parameters)
-    }
-
-    /// A bench only detects large errors, so any agreement counts as exact. The levels check results precisely.
-    fn verdict(&self) -> Verdict {
-        exact_if_agreeing(self.verdict)
-    }
-
-    fn comparisons(&self) -> u64 {
-        let rows = self.report.rows.iter();
-        rows.map(|row| row.oracles.len() as u64).sum()
-    }
-
-    fn omissions(&self) -> Vec<(Option<Level>, String)> {
-        super::without_level(&self.report.skipped)
-    }
-
-    fn derive(&mut self, runs: &[&Run]) {
-        self.derive_for(runs.first().map_or(1, |run| run.environment.threads));
-    }
-
-    fn verify(&self, at: &str) -> Result<(), ValidationError> {
-        for (i, row) in self.report.rows.iter().enumerate() {
-            let at = format!("{at}.report.rows[{i}]");
-            let medians = medians(&row.time, &row.oracles, &row.roofs);
-            of_row(row.threads, medians, &at)?;
-        }
-        Ok(())
-    }
-}
-
-fn verdict<'a>(all: impl Iterator<Item = &'a Versus>) -> Verdict {
-    let of = |versus: &Versus| match versus.nmse {
-        Some(0.0) => Verdict::Exact,
-        _ if versus.agrees() => Verdict::WithinNoiseFloor,
-        _ => Verdict::Divergent,
-    };
-    Verdict::overall(all.map(of))
 }
 
 fn exact_if_agreeing(verdict: Verdict) -> Verdict {
@@ -203,19 +181,4 @@ fn exact_if_agreeing(verdict: Verdict) -> Verdict {
         Verdict::WithinNoiseFloor => Verdict::Exact,
         verdict => verdict,
     }
-}
-
-/// Checks that the times of a row are possible.
-fn of_row<'a>(
-    threads: usize,
-    mut medians: impl Iterator<Item = &'a Median>,
-    at: &str,
-) -> Result<(), ValidationError> {
-    require(threads > 0, &format!("{at}.threads"), "are 0")?;
-    let possible = medians.all(Median::is_possible);
-    require(
-        possible,
-        at,
-        "has a median without samples, or outside its interval",
-    )
 }

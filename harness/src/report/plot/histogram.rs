@@ -1,8 +1,9 @@
 //! Histogram of distances, with buckets by powers of two.
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
 
-use super::canvas::{Area, DrawError, Scale, WIDTH, WORDS, centred, draw, line, words};
+use super::canvas::{Area, CENTRED, DrawError, LABEL, Scale, WIDTH, WORDS, draw, line, text};
 use super::colour::Colour;
 
 const HEIGHT: i32 = 230;
@@ -14,10 +15,6 @@ const BOTTOM: i32 = HEIGHT - 44;
 /// Draws the counts of a pair as bars, and those of its noise floor, if there is one, as a stepped line. The scale of
 /// counts is logarithmic. Bucket 0 has the identical values, bucket `i` those with a distance from `2^(i - 1)` to below
 /// `2^i` ULP.
-///
-/// # Errors
-///
-/// As [`draw`].
 pub(crate) fn draw_histograms(pair: &[u64], floor: Option<&[u64]>) -> Result<String, String> {
     draw((WIDTH, HEIGHT), |area| {
         let buckets = pair.len().max(floor.map_or(0, <[u64]>::len)).max(8);
@@ -56,13 +53,8 @@ fn axes(
     while power <= most {
         let y = up.place(power);
         line(area, [(LEFT, y), (RIGHT, y)], Colour::Grid, 1)?;
-        let at = (LEFT - 8, y - 7);
-        let right = plotters::style::text_anchor::Pos::new(
-            plotters::style::text_anchor::HPos::Right,
-            plotters::style::text_anchor::VPos::Top,
-        );
-        let style = words(WORDS, Colour::Muted).pos(right);
-        area.draw(&Text::new(short(power), at, style))?;
+        let style = (WORDS, Colour::Muted, HPos::Right, VPos::Top);
+        text(area, (LEFT - 8, y - 7), short(power), style)?;
         power *= if most > 1e4 { 100.0 } else { 10.0 };
     }
     line(area, [(LEFT, BOTTOM), (RIGHT, BOTTOM)], Colour::Muted, 1)?;
@@ -72,30 +64,22 @@ fn axes(
             n => short(2f64.powi(n as i32 - 1)),
         };
         let at = (across.place(bucket as f64 + 0.5), BOTTOM + 12);
-        area.draw(&Text::new(label, at, centred(WORDS, Colour::Muted)))?;
+        text(area, at, label, CENTRED)?;
     }
     let at = ((LEFT + RIGHT) / 2, HEIGHT - 12);
     let label = "distance in ULP, from this to below its double";
-    area.draw(&Text::new(label, at, centred(WORDS, Colour::Muted)))
+    text(area, at, label, CENTRED)
 }
 
 fn legend(area: &Area<'_>, has_floor: bool) -> Result<(), DrawError> {
     let swatch = [(LEFT, 8), (LEFT + 14, 18)];
     area.draw(&Rectangle::new(swatch, Colour::First.rgb().filled()))?;
-    area.draw(&Text::new(
-        "values of the pair",
-        (LEFT + 20, 6),
-        words(WORDS, Colour::Text),
-    ))?;
+    text(area, (LEFT + 20, 6), "values of the pair", LABEL)?;
     if has_floor {
         let left = LEFT + 190;
         line(area, [(left, 13), (left + 20, 13)], Colour::Second, 3)?;
         let label = "noise floor: two builds of the oracle";
-        area.draw(&Text::new(
-            label,
-            (left + 26, 6),
-            words(WORDS, Colour::Text),
-        ))?;
+        text(area, (left + 26, 6), label, LABEL)?;
     }
     Ok(())
 }

@@ -1,22 +1,12 @@
 //! Plot of distances along the layers of a model.
 
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-use super::canvas::{
-    Area, DrawError, Mark, Scale, WIDTH, WORDS, centred, cross_out, draw, legend_of_series, line,
-    words,
-};
+use super::canvas::{CENTRED, LEFT_OF, Scale, Spot, WIDTH, draw, draw_series, line, text};
 use super::colour::Colour;
 use super::logarithmic::Logarithmic;
 
-/// A line along the layers.
-pub(crate) struct Curve {
-    /// Name in the legend.
-    pub(crate) name: String,
-    /// Indices of layers in ascending order, each with its distance; None for a difference without a distance.
-    pub(crate) points: Vec<(usize, Option<f64>)>,
-}
+/// A line along the layers: its name in the legend, and the indices of layers in ascending order, each with its
+/// distance; None for a difference without a distance.
+pub(crate) type Curve<'a> = (&'a str, Vec<(usize, Option<f64>)>);
 
 const HEIGHT: i32 = 300;
 const LEFT: i32 = 84;
@@ -30,23 +20,18 @@ const NAMED: usize = 12;
 
 /// Draws curves, at most one for each colour of [`Colour::SERIES`]. Differences without a distance are crossed out at
 /// the top.
-///
-/// # Errors
-///
-/// As [`draw`].
-pub(crate) fn draw_layers(curves: &[Curve], title: &str) -> Result<String, String> {
+pub(crate) fn draw_layers(curves: &[Curve<'_>], title: &str) -> Result<String, String> {
     let curves = &curves[..curves.len().min(Colour::SERIES.len())];
-    let points = || curves.iter().flat_map(|curve| &curve.points);
+    let points = || curves.iter().flat_map(|(_, points)| points);
     let layers = || points().map(|(layer, _)| *layer);
     let (first, last) = (layers().min().unwrap_or(0), layers().max().unwrap_or(0));
     let across = Scale::linear((first as f64, last as f64), (LEFT + 16, RIGHT - 16));
     let distances = points().filter_map(|(_, distance)| *distance);
     let up = Logarithmic::distances(distances, BOTTOM, (BOTTOM - APART, TOP));
     draw((WIDTH, HEIGHT), |area| {
-        let right = words(WORDS, Colour::Muted).pos(Pos::new(HPos::Right, VPos::Center));
         let row = |y: i32, label: String, colour: Colour| {
             line(area, [(LEFT, y), (RIGHT, y)], colour, 1)?;
-            area.draw(&Text::new(label, (LEFT - 8, y), right.clone()))
+            text(area, (LEFT - 8, y), label, LEFT_OF)
         };
         for value in up.lines() {
             row(up.place(value), format!("{value:.0e}"), Colour::Grid)?;
@@ -55,49 +40,23 @@ pub(crate) fn draw_layers(curves: &[Curve], title: &str) -> Result<String, Strin
         let step = (last - first) / NAMED + 1;
         for layer in (first..=last).step_by(step) {
             let at = (across.place(layer as f64), BOTTOM + 14);
-            area.draw(&Text::new(
-                layer.to_string(),
-                at,
-                centred(WORDS, Colour::Muted),
-            ))?;
+            text(area, at, layer.to_string(), CENTRED)?;
         }
-        let at = (WIDTH / 2, BOTTOM + 34);
-        area.draw(&Text::new(
-            title.to_owned(),
-            at,
-            centred(WORDS, Colour::Muted),
-        ))?;
-        let mut left = LEFT;
-        for (i, curve) in curves.iter().enumerate() {
-            left = legend_of_series(area, i, &curve.name, (left, 8))?;
-            draw_curve(area, curve, i, (&across, &up))?;
-        }
-        Ok(())
+        text(area, (WIDTH / 2, BOTTOM + 34), title, CENTRED)?;
+        let spot = |(layer, distance): &(usize, Option<f64>)| Spot {
+            at: (
+                across.place(*layer as f64),
+                distance.map_or(TOP, |distance| up.place(distance)),
+            ),
+            interval: None,
+            is_bad: distance.is_none(),
+        };
+        let series = curves.iter().map(|(name, points)| {
+            let spots = points.iter().map(spot);
+            (*name, spots.collect())
+        });
+        draw_series(area, series, (LEFT, 8), 2)
     })
-}
-
-fn draw_curve(
-    area: &Area<'_>,
-    curve: &Curve,
-    i: usize,
-    (across, up): (&Scale, &Logarithmic),
-) -> Result<(), DrawError> {
-    let at = |(layer, distance): &(usize, Option<f64>)| {
-        let y = distance.map_or(TOP, |distance| up.place(distance));
-        ((across.place(*layer as f64), y), distance.is_none())
-    };
-    let mut path: Vec<((i32, i32), bool)> = curve.points.iter().map(at).collect();
-    // A receipt may have any number of layers, so marks at the same place are drawn once.
-    path.dedup();
-    let spots: Vec<(i32, i32)> = path.iter().map(|(spot, _)| *spot).collect();
-    line(area, spots, Colour::SERIES[i], 2)?;
-    for (spot, is_without_distance) in path {
-        Mark::SERIES[i].draw(area, spot, Colour::SERIES[i])?;
-        if is_without_distance {
-            cross_out(area, spot)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -105,8 +64,7 @@ mod tests {
     use super::*;
 
     fn svg_of(points: Vec<(usize, Option<f64>)>) -> String {
-        let name = "an oracle".into();
-        draw_layers(&[Curve { name, points }], "layer").unwrap()
+        draw_layers(&[("an oracle", points)], "layer").unwrap()
     }
 
     #[test]

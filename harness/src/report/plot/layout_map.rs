@@ -1,9 +1,10 @@
 //! Layouts as 16 x 16 maps. Each cell is a weight of a block, with the byte and the digit that store its code.
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
 use qk256::format::{Digit, Slot};
 
-use super::canvas::{Area, DrawError, centred, draw, line, words};
+use super::canvas::{Area, DrawError, WORDS, draw, line, text};
 use super::colour::Colour;
 use crate::probe::{Lut, SlotReading};
 
@@ -51,25 +52,17 @@ fn draw_map(
     map: &LayoutMap<'_>,
     (left, top): (i32, i32),
 ) -> Result<(), DrawError> {
-    area.draw(&Text::new(
-        map.title.clone(),
-        (left, top),
-        words(16, Colour::Text),
-    ))?;
+    let style = (16, Colour::Text, HPos::Left, VPos::Top);
+    text(area, (left, top), &map.title, style)?;
     for (weight, reading) in map.lut.slots.iter().enumerate() {
         let (x, y) = (weight as i32 % EDGE, weight as i32 / EDGE);
         let (x, y) = (left + x * CELL.0, top + TITLE + y * CELL.1);
         let (right, bottom) = (x + CELL.0 - 1, y + CELL.1 - 1);
-        area.draw(&Rectangle::new(
-            [(x, y), (right, bottom)],
-            colour_of(reading).rgb().filled(),
-        ))?;
+        let fill = colour_of(reading).rgb().filled();
+        area.draw(&Rectangle::new([(x, y), (right, bottom)], fill))?;
         let middle = (x + CELL.0 / 2, y + CELL.1 / 2);
-        area.draw(&Text::new(
-            reading.short(),
-            middle,
-            centred(11, Colour::OnCell),
-        ))?;
+        let style = (11, Colour::OnCell, HPos::Center, VPos::Center);
+        text(area, middle, reading.short(), style)?;
         let declared = map.declared.and_then(|declared| declared.slots.get(weight));
         if declared.is_some_and(|declared| declared != reading) {
             let frame = [(x, y), (right, y), (right, bottom), (x, bottom), (x, y)];
@@ -81,13 +74,10 @@ fn draw_map(
         "Weight 0 top left, 16 a row. 12:6 is shift 6 of byte 12, 12:t3 its base-3 digit 3;",
         "darker is lower. Framed and crossed out: a weight that is not where it is declared.",
     ];
-    for (row, words_of_row) in (0i32..).zip(legend) {
+    for (row, words) in (0i32..).zip(legend) {
         let below = top + TITLE + MAP.1 + 6 + 17 * row;
-        area.draw(&Text::new(
-            words_of_row,
-            (left, below),
-            words(13, Colour::Muted),
-        ))?;
+        let style = (WORDS, Colour::Muted, HPos::Left, VPos::Top);
+        text(area, (left, below), words, style)?;
     }
     Ok(())
 }
@@ -131,18 +121,9 @@ mod tests {
     fn what_is_not_where_it_is_declared_is_framed() {
         let declared = Lut::declared(&qk256::format::TQ1_0).unwrap();
         let mut derived = declared.clone();
-        assert_eq!(
-            map_of(&derived, Some(&declared))
-                .matches("<polyline")
-                .count(),
-            0
-        );
+        let frames = |lut: &Lut| map_of(lut, Some(&declared)).matches("<polyline").count();
+        assert_eq!(frames(&derived), 0);
         derived.slots.swap(3, 4);
-        assert_eq!(
-            map_of(&derived, Some(&declared))
-                .matches("<polyline")
-                .count(),
-            2 * 2
-        );
+        assert_eq!(frames(&derived), 2 * 2);
     }
 }

@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 
 use super::canvas::{
-    Area, DrawError, Mark, WIDTH, WORDS, centred, draw, legend_of_series, line, words,
+    Area, CENTRED, DrawError, LABEL, WIDTH, draw, legend_of_series, line, mark, text,
 };
 use super::colour::Colour;
 use super::logarithmic::Logarithmic;
@@ -32,6 +32,14 @@ pub(crate) struct Measured {
     pub(crate) value: f64,
     /// The ends of the interval, if it has one.
     pub(crate) interval: Option<(f64, f64)>,
+}
+
+impl Measured {
+    /// A value without an interval.
+    pub(crate) fn exactly(value: f64) -> Measured {
+        let interval = None;
+        Measured { value, interval }
+    }
 }
 
 const LEFT: i32 = 14;
@@ -63,12 +71,8 @@ impl Axis {
 }
 
 /// Draws rows under a legend. The number of series is limited to the colours of [`Colour::SERIES`].
-///
-/// # Errors
-///
-/// As [`draw`].
 pub(crate) fn draw_rows(
-    series: &[String],
+    series: &[&str],
     rows: &[PlotRow],
     axis: Axis,
     title: &str,
@@ -85,18 +89,12 @@ pub(crate) fn draw_rows(
         for (i, name) in series.iter().enumerate() {
             left = legend_of_series(area, i, name, (left, 4))?;
         }
-        for (row, top) in rows
-            .iter()
-            .zip((LEGEND..).step_by(tall.unsigned_abs() as usize))
-        {
+        let tops = (LEGEND..).step_by(tall.unsigned_abs() as usize);
+        for (row, top) in rows.iter().zip(tops) {
             let width = 15 * row.label.chars().count() as i32 / 2;
             let behind = [(LEFT - 2, top + 2), (LEFT + width, top + 18)];
             area.draw(&Rectangle::new(behind, Colour::Background.rgb().filled()))?;
-            area.draw(&Text::new(
-                row.label.clone(),
-                (LEFT, top + 3),
-                words(WORDS, Colour::Text),
-            ))?;
+            text(area, (LEFT, top + 3), &row.label, LABEL)?;
             for (i, measured) in row.marks.iter().take(series.len()).enumerate() {
                 let Some(measured) = measured else { continue };
                 let y = top + label + 2 + SERIES * i as i32 + SERIES / 2;
@@ -107,7 +105,7 @@ pub(crate) fn draw_rows(
                         line(area, [(end, y - 4), (end, y + 4)], Colour::SERIES[i], 2)?;
                     }
                 }
-                Mark::SERIES[i].draw(area, (scale.place(measured.value), y), Colour::SERIES[i])?;
+                mark(area, i, (scale.place(measured.value), y))?;
             }
         }
         Ok(())
@@ -135,20 +133,16 @@ fn grid(
     (top, bottom): (i32, i32),
     title: &str,
 ) -> Result<(), DrawError> {
-    let label = |x: i32, text: String, colour: Colour| {
+    let label = |x: i32, words: String, colour: Colour| {
         line(area, [(x, top), (x, bottom)], colour, 1)?;
-        area.draw(&Text::new(
-            text,
-            (x, bottom + 12),
-            centred(WORDS, Colour::Muted),
-        ))
+        text(area, (x, bottom + 12), words, CENTRED)
     };
     for value in scale.lines() {
-        let x = scale.place(value);
-        match axis {
-            Axis::Ratio => label(x, times(value), Colour::Grid)?,
-            Axis::Distance => label(x, format!("{value:.0e}"), Colour::Grid)?,
-        }
+        let words = match axis {
+            Axis::Ratio => times(value),
+            Axis::Distance => format!("{value:.0e}"),
+        };
+        label(scale.place(value), words, Colour::Grid)?;
     }
     if axis == Axis::Ratio {
         let x = scale.place(1.0);
@@ -156,24 +150,17 @@ fn grid(
     } else {
         label(Axis::Distance.left(), "identical".into(), Colour::Muted)?;
     }
-    let at = (WIDTH / 2, bottom + 32);
-    area.draw(&Text::new(
-        title.to_owned(),
-        at,
-        centred(WORDS, Colour::Muted),
-    ))
+    text(area, (WIDTH / 2, bottom + 32), title, CENTRED)
 }
 
 /// A ratio without trailing zeros, such as `0.5x`.
 fn times(ratio: f64) -> String {
     let digits = usize::from(ratio < 1.0) * 3;
     let text = format!("{ratio:.digits$}");
-    let text = if text.contains('.') {
-        text.trim_end_matches('0')
-    } else {
-        &text
-    };
-    format!("{text}x")
+    match text.contains('.') {
+        true => format!("{}x", text.trim_end_matches('0')),
+        false => format!("{text}x"),
+    }
 }
 
 #[cfg(test)]
@@ -192,15 +179,13 @@ mod tests {
     fn identical_values_are_at_the_left_end() {
         let scale = scale(&[row(&[(0.0, None), (1e-6, None)])], Axis::Distance);
         assert!(scale.place(0.0) < scale.place(1e-6));
-        let svg = draw_rows(&["a".into()], &[row(&[(0.0, None)])], Axis::Distance, "far").unwrap();
+        let svg = draw_rows(&["a"], &[row(&[(0.0, None)])], Axis::Distance, "far").unwrap();
         assert!(svg.contains("identical") && svg.contains("gemv"), "{svg}");
     }
 
     #[test]
     fn ratios_are_short() {
-        assert_eq!(
-            [0.125, 0.5, 1.0, 16.0].map(times),
-            ["0.125x", "0.5x", "1x", "16x"]
-        );
+        let ratios = [0.125, 0.5, 1.0, 16.0].map(times);
+        assert_eq!(ratios, ["0.125x", "0.5x", "1x", "16x"]);
     }
 }

@@ -1,69 +1,64 @@
 //! Section of the findings, with their causes and the commands that reproduce them.
 
-use super::{outcomes, several};
+use super::{join, outcomes, several};
 use crate::finding::{Finding, NodeFinding, Observed};
 use crate::printable;
 use crate::receipt::Section as Work;
 use crate::report::collection::Collection;
 use crate::report::page::{Block, Line, Section};
 use crate::verdict::Verdict;
-use crate::wording::command;
-use crate::wording::{count, measure, or_dash};
+use crate::wording::{command, count, measure, or_dash};
 
 /// Anchor of the section.
 pub(super) const ID: &str = "findings";
 
-/// A finding and its origin.
-pub(super) struct Found<'a> {
-    /// Level and model, or random case.
-    pub(super) place: String,
-    /// Id of the candidate.
-    pub(super) candidate: &'a str,
-    /// Id of the oracle.
-    pub(super) reference: &'a str,
-    /// The finding.
-    pub(super) finding: &'a Finding,
-}
+/// The place (level and model, or random case), the candidate, the oracle, and the finding.
+pub(super) type Found<'a> = (String, &'a str, &'a str, &'a Finding);
 
 /// All findings of the current receipts.
 pub(super) fn of(collection: &Collection) -> Vec<Found<'_>> {
-    let mut found = Vec::new();
+    let mut all: Vec<Found<'_>> = Vec::new();
     for (model, outcome) in outcomes(collection).filter(|(_, o)| o.verdict == Verdict::Divergent) {
-        found.extend(outcome.findings.iter().map(|finding| Found {
-            place: format!("level {} on {model}", outcome.level),
-            candidate: &outcome.candidate,
-            reference: &outcome.reference,
-            finding,
+        all.extend(outcome.findings.iter().map(|finding| {
+            let place = format!("level {} on {model}", outcome.level);
+            (
+                place,
+                &outcome.candidate[..],
+                &outcome.reference[..],
+                finding,
+            )
         }));
     }
     for receipt in collection.current(Work::Fuzz) {
         let fuzz = receipt.harness.fuzz.iter();
-        found.extend(fuzz.flat_map(|fuzz| &fuzz.findings).map(|fuzzed| Found {
-            place: format!("random case {}", fuzzed.case),
-            candidate: &fuzzed.candidate,
-            reference: &fuzzed.reference,
-            finding: &fuzzed.finding,
+        all.extend(fuzz.flat_map(|fuzz| &fuzz.findings).map(|found| {
+            let place = format!("random case {}", found.case);
+            (
+                place,
+                &found.candidate[..],
+                &found.reference[..],
+                &found.finding,
+            )
         }));
     }
-    found
+    all
 }
 
 /// The section.
 pub(super) fn section(findings: &[Found<'_>]) -> Section {
     const SHOWN: usize = 8;
+    let described = |some: &[Found<'_>]| some.iter().map(described).collect();
     let blocks = match findings {
-        [] => vec![Block::Text(Line::text(
+        [] => vec![Block::text(
             "None: every difference is a known divergence or within the noise floor.",
-        ))],
-        all if all.len() <= SHOWN => all.iter().map(described).collect(),
+        )],
+        all if all.len() <= SHOWN => described(all),
         all => {
             let words = format!("{}. The first {SHOWN}:", several(all.len(), "finding"));
-            let mut blocks = vec![Block::Text(Line::text(words))];
-            blocks.extend(all[..SHOWN].iter().map(described));
-            blocks.push(Block::Fold {
-                summary: Line::text(format!("The other {}", all.len() - SHOWN)),
-                blocks: all[SHOWN..].iter().map(described).collect(),
-            });
+            let mut blocks: Vec<Block> = described(&all[..SHOWN]);
+            blocks.insert(0, Block::text(words));
+            let summary = format!("The other {}", all.len() - SHOWN);
+            blocks.push(Block::fold(summary, described(&all[SHOWN..])));
             blocks
         }
     };
@@ -71,13 +66,7 @@ pub(super) fn section(findings: &[Found<'_>]) -> Section {
 }
 
 /// One finding, folded. The summary names the implementations, the place and the attribution.
-fn described(found: &Found<'_>) -> Block {
-    let Found {
-        place,
-        candidate,
-        reference,
-        finding,
-    } = found;
+fn described((place, candidate, reference, finding): &Found<'_>) -> Block {
     let summary = Line::default()
         .and_code(candidate)
         .and(" against ")
@@ -113,14 +102,10 @@ fn described(found: &Found<'_>) -> Block {
             several(input.batch, "activation row")
         )));
     }
-    Block::Fold {
-        summary,
-        blocks: vec![
-            Block::List(details),
-            Block::Text(Line::text("Reproduce with")),
-            Block::Command(printable::line(&command(&finding.reproduce)).into()),
-        ],
-    }
+    let command = printable::line(&command(&finding.reproduce)).into();
+    let reproduce = [Block::text("Reproduce with"), Block::Command(command)];
+    let details = [Block::List(details)].into_iter().chain(reproduce);
+    Block::fold(summary, details.collect())
 }
 
 fn observed(observed: &Observed) -> String {
@@ -133,22 +118,17 @@ fn observed(observed: &Observed) -> String {
 /// The node in the graph, the size of the difference, and the agreement of the inputs.
 fn located(node: &NodeFinding) -> [Line; 3] {
     let op = node.op.as_deref().unwrap_or("unknown operation");
-    let layer = node
-        .layer
-        .map_or("no layer".into(), |layer| format!("layer {layer}"));
-    let attributed = if node.op_attributed {
-        ": its inputs agree, the operation is wrong"
-    } else {
-        ""
+    let layer = node.layer.map(|layer| format!("layer {layer}"));
+    let layer = layer.unwrap_or("no layer".into());
+    let attributed = match node.op_attributed {
+        true => ": its inputs agree, the operation is wrong",
+        false => "",
     };
-    let inputs: Vec<String> = node
-        .inputs
-        .iter()
-        .map(|input| format!("{} {}", input.name, input.agreement.name()))
-        .collect();
-    let inputs = match inputs.is_empty() {
-        true => "unknown".into(),
-        false => inputs.join(", "),
+    let inputs = node.inputs.iter();
+    let inputs = inputs.map(|input| format!("{} {}", input.name, input.agreement.name()));
+    let inputs = match node.inputs[..] {
+        [] => "unknown".into(),
+        _ => join(inputs, ", "),
     };
     let far = format!(
         "{} of {} differ, nmse {}, at most {} ULP",

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{figure, relative_distance, several};
+use super::{figure, join, relative_distance, several};
 use crate::outcome::Outcome;
 use crate::report::error::ReportError;
-use crate::report::page::{Figure, Line, Table};
+use crate::report::page::{Block, Figure, Line, Rows};
 use crate::report::plot::{Curve, draw_layers};
 use crate::wording::{count, measure, or_dash};
 
@@ -19,6 +19,11 @@ struct Layer<'a> {
     worst: Option<(&'a str, Option<f64>)>,
 }
 
+/// A rank by distance: a difference without a distance is the farthest.
+fn rank(distance: Option<f64>) -> f64 {
+    distance.unwrap_or(f64::INFINITY)
+}
+
 impl Layer<'_> {
     fn distance(&self) -> Option<f64> {
         self.worst.map_or(Some(0.0), |(_, distance)| distance)
@@ -28,7 +33,6 @@ impl Layer<'_> {
 /// The layers of a pair of implementations, in ascending order.
 fn layers_of(outcome: &Outcome) -> BTreeMap<usize, Layer<'_>> {
     let mut layers: BTreeMap<usize, Layer<'_>> = BTreeMap::new();
-    let rank = |distance: Option<f64>| distance.unwrap_or(f64::INFINITY);
     for node in &outcome.nodes {
         for of_kind in &node.layers {
             let layer = layers.entry(of_kind.layer).or_default();
@@ -50,11 +54,9 @@ fn layers_of(outcome: &Outcome) -> BTreeMap<usize, Layer<'_>> {
 
 /// Whether any layer of the outcomes differs.
 fn is_apart(outcomes: &[&Outcome]) -> bool {
-    let layers = outcomes
-        .iter()
-        .flat_map(|outcome| &outcome.nodes)
-        .flat_map(|node| &node.layers);
-    layers.into_iter().any(|layer| layer.mismatches > 0)
+    let nodes = outcomes.iter().flat_map(|outcome| &outcome.nodes);
+    let mut layers = nodes.flat_map(|node| &node.layers);
+    layers.any(|layer| layer.mismatches > 0)
 }
 
 /// A figure with a curve for each oracle; none if no layer differs.
@@ -66,20 +68,18 @@ pub(super) fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Option<Figure>,
     if !is_apart(outcomes) {
         return Ok(None);
     }
-    let curve = |outcome: &&Outcome| Curve {
-        name: outcome.reference.clone(),
-        points: layers_of(outcome)
-            .iter()
-            .map(|(number, layer)| (*number, layer.distance()))
-            .collect(),
-    };
-    let curves: Vec<Curve> = outcomes.iter().map(curve).collect();
-    let words: Vec<String> = outcomes.iter().map(|outcome| words(outcome)).collect();
+    let curves = outcomes.iter().map(|outcome| {
+        let layers = layers_of(outcome).into_iter();
+        let points = layers.map(|(number, layer)| (number, layer.distance()));
+        (outcome.reference.as_str(), points.collect())
+    });
+    let curves: Vec<Curve<'_>> = curves.collect();
+    let words = outcomes.iter().map(|outcome| words(outcome));
     let axis =
         "layer; vertical axis: largest relative distance (root of the nmse) of a kind of node";
     figure(
         format!("{model}: divergence along the layers"),
-        format!("{}.", words.join("; ")),
+        format!("{}.", join(words, "; ")),
         draw_layers(&curves, axis),
     )
     .map(Some)
@@ -94,13 +94,9 @@ fn words(outcome: &Outcome) -> String {
     let Some((first, of_first)) = apart.next() else {
         return format!("{reference}: exact on every layer");
     };
-    let rank = |layer: &Layer<'_>| layer.distance().unwrap_or(f64::INFINITY);
     let (worst, of_worst) = apart.fold((first, of_first), |worst, other| {
-        if rank(other.1) > rank(worst.1) {
-            other
-        } else {
-            worst
-        }
+        let is_farther = rank(other.1.distance()) > rank(worst.1.distance());
+        if is_farther { other } else { worst }
     });
     let (kind, distance) = of_worst.worst.unwrap_or_default();
     let far = distance.map_or("without a distance".into(), |distance| {
@@ -113,16 +109,7 @@ fn words(outcome: &Outcome) -> String {
 }
 
 /// A table with a row for each layer and oracle; none if no layer differs.
-pub(super) fn table(model: &str, outcomes: &[&Outcome]) -> Option<Table> {
-    let headings = [
-        "layer",
-        "oracle",
-        "compared#",
-        "differ#",
-        "farthest kind",
-        "relative distance#",
-        "max ULP#",
-    ];
+pub(super) fn table(model: &str, outcomes: &[&Outcome]) -> Option<Block> {
     if !is_apart(outcomes) {
         return None;
     }
@@ -132,19 +119,18 @@ pub(super) fn table(model: &str, outcomes: &[&Outcome]) -> Option<Table> {
         rows.extend(layers.map(|(number, layer)| (number, outcome.reference.as_str(), layer)));
     }
     rows.sort_by_key(|(number, ..)| *number);
-    let mut table = Table::new(format!("{model}: layer by layer"), &headings);
-    for (number, reference, layer) in rows {
-        let farthest = layer.worst.map(|(kind, _)| kind);
-        let distance = layer.distance().map_or("none".into(), measure);
-        table.row([
-            Line::text(number.to_string()),
-            Line::code(reference),
-            Line::text(count(layer.comparisons)),
-            Line::text(count(layer.mismatches)),
-            farthest.map_or(Line::text("none"), Line::code),
-            Line::text(distance),
-            Line::text(or_dash(layer.max_ulp, count)),
-        ]);
-    }
-    Some(table)
+    let table = Rows::new(format!("{model}: layer by layer"), &rows)
+        .column("layer", |(number, ..)| number.to_string())
+        .column("oracle", |(_, reference, _)| Line::code(reference))
+        .column("compared#", |(.., layer)| count(layer.comparisons))
+        .column("differ#", |(.., layer)| count(layer.mismatches))
+        .column("farthest kind", |(.., layer)| match layer.worst {
+            Some((kind, _)) => Line::code(kind),
+            None => Line::text("none"),
+        })
+        .column("relative distance#", |(.., layer)| {
+            layer.distance().map_or("none".into(), measure)
+        })
+        .column("max ULP#", |(.., layer)| or_dash(layer.max_ulp, count));
+    Some(table.block())
 }

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{checks, figure};
+use super::{checks, figure, join};
 use crate::probe::Lut;
 use crate::receipt::{DECLARED, FormatLut};
 use crate::report::collection::Collection;
 use crate::report::error::ReportError;
-use crate::report::page::{Block, Line, Section, Table};
+use crate::report::page::{Block, Rows, Section};
 use crate::report::plot::{LayoutMap, draw_maps};
 use crate::verdict::Verdict;
+use crate::wording::or_dash;
 
 /// Implementations with the same table of a format.
 struct Reading {
@@ -20,8 +21,7 @@ struct Reading {
 
 impl Reading {
     fn names(&self) -> String {
-        let participants: Vec<&str> = self.participants.iter().map(String::as_str).collect();
-        participants.join(", ")
+        join(&self.participants, ", ")
     }
 }
 
@@ -37,12 +37,12 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     }
     let mut blocks = Vec::new();
     if formats.is_empty() {
-        blocks.push(Block::Text(Line::text("No receipt contains level lut.")));
+        blocks.push(Block::text("No receipt contains level lut."));
     } else {
         let words = "The slot of each weight of a block of 256, the values of the codes, and the place of the scale: \
                      as declared by the Rust implementation, and as derived from each oracle by probes of single \
                      weights.";
-        blocks.push(Block::Text(Line::text(words)));
+        blocks.push(Block::text(words));
     }
     for (format, mut readings) in formats {
         readings.sort_by(|a, b| {
@@ -71,68 +71,53 @@ fn add(readings: &mut Vec<Reading>, record: &FormatLut) {
 }
 
 fn of_format(format: &str, readings: &[Reading]) -> Result<[Block; 2], ReportError> {
-    let declared = readings
-        .iter()
-        .find(|reading| reading.is_declared)
-        .map(|reading| &reading.lut);
-    let headings = [
-        "implementation",
-        "verdict",
-        "codes from 0",
-        "weights in place#",
-        "scale",
-    ];
-    let mut table = Table::new(format!("{format}: layout by implementation"), &headings);
-    let mut figures = Vec::new();
-    for reading in readings {
-        let lut = &reading.lut;
-        let in_place = declared.map(|declared| lut.slots_as(declared));
-        let verdict = match declared {
-            Some(declared) if declared == lut => Verdict::Exact,
+    let declared = readings.iter().find(|reading| reading.is_declared);
+    let declared = declared.map(|reading| &reading.lut);
+    let in_place = |lut: &Lut| Some((lut.slots_as(declared?), lut.slots.len()));
+    let table = Rows::new(format!("{format}: layout by implementation"), readings)
+        .column("implementation", Reading::names)
+        .column("verdict", |reading| match declared {
+            Some(declared) if *declared == reading.lut => Verdict::Exact,
             Some(_) => Verdict::Divergent,
             None => Verdict::Skipped,
-        };
-        let codes: Vec<String> = lut
-            .codebook
-            .iter()
-            .map(|value| format!("{value}"))
-            .collect();
-        table.row([
-            Line::text(reading.names()),
-            verdict.into(),
-            Line::text(codes.join(", ")),
-            Line::text(in_place.map_or("-".into(), |n| format!("{n} of {}", lut.slots.len()))),
-            Line::text(lut.scale.to_string()),
-        ]);
-        let (title, words) = if reading.is_declared {
-            let words =
-                "The slot of each weight as the Rust implementation declares it.".to_owned();
-            (format!("{format}, declared"), words)
+        })
+        .column("codes from 0", |reading| {
+            join(
+                reading.lut.codebook.iter().map(|value| value.to_string()),
+                ", ",
+            )
+        })
+        .column("weights in place#", |reading| {
+            or_dash(in_place(&reading.lut), |(n, all)| format!("{n} of {all}"))
+        })
+        .column("scale", |reading| reading.lut.scale.to_string());
+    let figures = readings.iter().map(|reading| {
+        let lut = &reading.lut;
+        let (map, title, words) = if reading.is_declared {
+            let words = "The slot of each weight as the Rust implementation declares it.";
+            ("declared", format!("{format}, declared"), words.into())
         } else {
-            let words = match in_place {
-                Some(n) if n == lut.slots.len() => {
-                    "Every weight is where it is declared.".to_owned()
-                }
-                Some(n) => format!(
-                    "{} of {} weights are not where they are declared. They are marked.",
-                    lut.slots.len() - n,
-                    lut.slots.len()
+            let words = match in_place(lut) {
+                Some((n, all)) if n == all => "Every weight is where it is declared.".into(),
+                Some((n, all)) => format!(
+                    "{} of {all} weights are not where they are declared. They are marked.",
+                    all - n
                 ),
-                None => "There is no declaration to compare with.".to_owned(),
+                None => "There is no declaration to compare with.".into(),
             };
-            (format!("{format}, derived from {}", reading.names()), words)
+            (
+                "derived",
+                format!("{format}, derived from {}", reading.names()),
+                words,
+            )
         };
         let map = LayoutMap {
-            title: if reading.is_declared {
-                "declared"
-            } else {
-                "derived"
-            }
-            .into(),
+            title: map.into(),
             lut,
             declared: declared.filter(|_| !reading.is_declared),
         };
-        figures.push(figure(title, words, draw_maps(&[vec![map]]))?);
-    }
-    Ok([Block::Table(table), Block::Figures(figures)])
+        figure(title, words, draw_maps(&[vec![map]]))
+    });
+    let figures = figures.collect::<Result<_, _>>()?;
+    Ok([table.unfolded(), Block::Figures(figures)])
 }

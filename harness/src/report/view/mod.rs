@@ -14,7 +14,7 @@ mod verdict;
 
 use super::collection::{Collection, model_of};
 use super::error::ReportError;
-use super::page::{Figure, Page, Section};
+use super::page::{Block, Figure, Page, Section};
 use super::plot::on_page;
 use crate::outcome::Outcome;
 use crate::receipt::{self, CheckSection, Receipt};
@@ -49,7 +49,7 @@ pub fn page_of(collection: &Collection) -> Result<Page, ReportError> {
 }
 
 /// A section of the page.
-fn section(id: &'static str, title: &'static str, blocks: Vec<super::page::Block>) -> Section {
+fn section(id: &'static str, title: &'static str, blocks: Vec<Block>) -> Section {
     Section { id, title, blocks }
 }
 
@@ -75,16 +75,26 @@ fn figure(
     svg: Result<String, String>,
 ) -> Result<Figure, ReportError> {
     match svg {
-        Ok(svg) => Ok(Figure {
-            svg: on_page(&svg, &format!("{title}. {words}")),
-            title,
-            words,
-        }),
-        Err(reason) => Err(ReportError::Draw {
-            figure: title,
-            reason,
-        }),
+        Ok(svg) => {
+            let svg = on_page(&svg, &format!("{title}. {words}"));
+            Ok(Figure { title, words, svg })
+        }
+        Err(reason) => {
+            let figure = title;
+            Err(ReportError::Draw { figure, reason })
+        }
     }
+}
+
+/// Texts with a separator between them.
+fn join(texts: impl IntoIterator<Item = impl Into<String>>, separator: &str) -> String {
+    let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
+    texts.join(separator)
+}
+
+/// The first digits of a hash.
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
 }
 
 /// A number with a noun in singular or plural, such as `2 kernels`.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::join;
 use crate::receipt::{Caught, KernelMutant, ModelMutantRecord, Section as Work};
 use crate::report::collection::Collection;
-use crate::report::page::{Block, Inline, Line, Section, Table};
+use crate::report::page::{Block, Inline, Line, Rows, Section};
 
 /// Name of a measure, and whether it catches a mutant.
 type Measure = (&'static str, fn(&Caught) -> bool);
@@ -27,12 +28,10 @@ pub(super) fn section(collection: &Collection) -> Section {
             continue;
         };
         let alone = MEASURES.iter().filter(|(name, _)| *name != "gate");
-        let alone: Vec<String> = alone
-            .map(|(name, catches)| {
-                let caught = matrix.kernels.iter().filter(|row| catches(&row.caught));
-                format!("{name} {}", caught.count())
-            })
-            .collect();
+        let alone = alone.map(|(name, catches)| {
+            let caught = matrix.kernels.iter().filter(|row| catches(&row.caught));
+            format!("{name} {}", caught.count())
+        });
         let words = format!(
             "Mutants are deliberately wrong implementations, which prove that the harness can fail. The gate, which \
              consists of all levels, caught {} of {}, and the diagnosis named the cause of {}. Of the {} in kernels, \
@@ -41,16 +40,16 @@ pub(super) fn section(collection: &Collection) -> Section {
             matrix.planted,
             matrix.named,
             matrix.kernels.len(),
-            alone.join(", ")
+            join(alone, ", ")
         );
-        blocks.push(Block::Text(Line::text(words)));
+        blocks.push(Block::text(words));
         blocks.push(kernels(&matrix.kernels));
         if !matrix.models.is_empty() {
             blocks.push(models(&matrix.models));
         }
     }
     if blocks.is_empty() {
-        blocks.push(Block::Text(Line::text("No receipt contains mutants.")));
+        blocks.push(Block::text("No receipt contains mutants."));
     }
     super::section("mutants", "Mutation matrix", blocks)
 }
@@ -60,72 +59,67 @@ fn kernels(rows: &[KernelMutant]) -> Block {
     for row in rows {
         mutants.entry(&row.mutant).or_default().push(row);
     }
-    let mut headings = vec!["mutant in a kernel", "formats#", "lowest cosine#"];
-    headings.extend(MEASURES.map(|(name, _)| name));
-    headings.extend(["cause", "description"]);
-    let mut table = Table::new(
+    let mutants: Vec<(&str, Vec<&KernelMutant>)> = mutants.into_iter().collect();
+    let mut table = Rows::new(
         "Mutants in kernels, and which measure alone catches them",
-        &headings,
-    );
-    for (mutant, rows) in mutants {
+        &mutants,
+    )
+    .column("mutant in a kernel", |(mutant, _)| Line::code(mutant))
+    .column("formats#", |(_, rows)| rows.len().to_string())
+    .column("lowest cosine#", |(_, rows)| {
         let cosine = rows.iter().map(|row| row.cosine_similarity);
-        let mut cells = vec![
-            Line::code(mutant),
-            Line::text(rows.len().to_string()),
-            Line::text(format!("{:.4}", cosine.fold(1.0, f64::min))),
-        ];
-        cells.extend(MEASURES.map(|(_, catches)| {
-            let n = rows.iter().filter(|row| catches(&row.caught)).count();
-            match n {
-                0 => word(false, "caught", "missed"),
-                n if n == rows.len() => word(true, "caught", "missed"),
+        format!("{:.4}", cosine.fold(1.0, f64::min))
+    });
+    for (name, catches) in MEASURES {
+        table = table.column(name, |(_, rows)| {
+            match rows.iter().filter(|row| catches(&row.caught)).count() {
+                0 => caught(false),
+                n if n == rows.len() => caught(true),
                 n => Line::text(format!("{n} of {}", rows.len())),
             }
-        }));
-        let named = rows.iter().all(|row| row.named);
-        cells.push(word(named, "named", "not named"));
-        cells.push(Line::text(
-            rows.first().map_or("", |row| row.description.as_str()),
-        ));
-        table.row(cells);
+        });
     }
     // The matrix is the main content of the section and is never folded.
-    Block::Table(table)
+    table
+        .column("cause", |(_, rows)| named(rows.iter().all(|row| row.named)))
+        .column("description", |(_, rows)| {
+            rows.first().map_or("", |row| &row.description)
+        })
+        .unfolded()
 }
 
 fn models(rows: &[ModelMutantRecord]) -> Block {
-    let headings = [
-        "mutant in a model",
-        "logits' cosine#",
-        "KL, nats#",
-        "top-1#",
-        "first node",
-        "operation",
-        "located",
-        "gate",
-        "cause",
-        "description",
-    ];
-    let mut table = Table::new(
+    Rows::new(
         "Mutants of the forward pass, and where they were located",
-        &headings,
-    );
-    for row in rows {
+        rows,
+    )
+    .column("mutant in a model", |row| Line::code(&row.mutant))
+    .column("logits' cosine#", |row| {
+        format!("{:.4}", row.cosine_similarity)
+    })
+    .column("KL, nats#", |row| format!("{:.4}", row.kl_divergence))
+    .column("top-1#", |row| format!("{:.3}", row.top1_agree))
+    .column("first node", |row| match &row.first_node {
+        Some(node) => Line::code(&node.name),
+        None => Line::text("-"),
+    })
+    .column("operation", |row| {
         let node = row.first_node.as_ref();
-        table.row([
-            Line::code(&row.mutant),
-            Line::text(format!("{:.4}", row.cosine_similarity)),
-            Line::text(format!("{:.4}", row.kl_divergence)),
-            Line::text(format!("{:.3}", row.top1_agree)),
-            node.map_or(Line::text("-"), |node| Line::code(&node.name)),
-            Line::text(node.and_then(|node| node.op.as_deref()).unwrap_or("-")),
-            word(row.located, "located", "not located"),
-            word(row.gate, "caught", "missed"),
-            word(row.named, "named", "not named"),
-            Line::text(&row.description),
-        ]);
-    }
-    Block::Table(table)
+        node.and_then(|node| node.op.as_deref()).unwrap_or("-")
+    })
+    .column("located", |row| word(row.located, "located", "not located"))
+    .column("gate", |row| caught(row.gate))
+    .column("cause", |row| named(row.named))
+    .column("description", |row| row.description.as_str())
+    .unfolded()
+}
+
+fn caught(yes: bool) -> Line {
+    word(yes, "caught", "missed")
+}
+
+fn named(yes: bool) -> Line {
+    word(yes, "named", "not named")
 }
 
 fn word(yes: bool, is: &'static str, is_not: &'static str) -> Line {

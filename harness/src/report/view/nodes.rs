@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{figure, layers, outcomes, relative_distance, several};
+use super::{figure, join, layers, outcomes, relative_distance, several};
 use crate::levels::Level;
-use crate::measure::Measures;
 use crate::outcome::{NodeSummary, Outcome};
 use crate::report::collection::Collection;
 use crate::report::error::ReportError;
-use crate::report::page::{Block, Figure, Line, Section, Table};
+use crate::report::page::{Block, Figure, Line, Rows, Section};
 use crate::report::plot::{Axis, Measured, PlotRow, draw_rows};
 use crate::verdict::Verdict;
 use crate::wording::{count, measure, or_dash};
@@ -31,17 +30,11 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     }
     let title = "Divergence along the layers";
     if models.is_empty() {
-        let words = "No receipt contains level node.";
-        return Ok(super::section(
-            "nodes",
-            title,
-            vec![Block::Text(Line::text(words))],
-        ));
+        let blocks = vec![Block::text("No receipt contains level node.")];
+        return Ok(super::section("nodes", title, blocks));
     }
-    let compared = models
-        .values()
-        .flatten()
-        .filter(|o| o.measures.comparisons > 0);
+    let compared = models.values().flatten();
+    let compared = compared.filter(|o| o.measures.comparisons > 0);
     let (exact, apart): (Vec<&Outcome>, Vec<&Outcome>) =
         compared.partition(|o| o.measures.identical());
     let words = format!(
@@ -51,56 +44,41 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
         are(exact.len()),
         are(apart.len())
     );
-    let mut blocks = vec![Block::Text(Line::text(words)), table(&models).block()];
-    let mut drawn: Vec<(&String, Vec<&Outcome>)> = models
-        .iter()
-        .map(|(model, outcomes)| {
-            let apart = outcomes
-                .iter()
-                .copied()
-                .filter(|o| o.measures.mismatches > 0);
-            (model, apart.collect::<Vec<_>>())
-        })
-        .filter(|(_, apart)| apart.iter().any(|o| !o.nodes.is_empty()))
-        .collect();
-    drawn.sort_by(|a, b| {
-        worst(&b.1)
-            .total_cmp(&worst(&a.1))
-            .then_with(|| a.0.cmp(b.0))
-    });
+    let mut blocks = vec![Block::text(words), table(&models)];
+    let mut drawn: Vec<(&String, Vec<&Outcome>)> = Vec::new();
+    for (model, outcomes) in &models {
+        let apart = outcomes.iter().copied();
+        drawn.push((model, apart.filter(|o| o.measures.mismatches > 0).collect()));
+    }
+    drawn.retain(|(_, apart)| apart.iter().any(|o| !o.nodes.is_empty()));
+    // Stable: models of equal distance stay in the order of their names.
+    drawn.sort_by(|a, b| worst(&b.1).total_cmp(&worst(&a.1)));
     let left_out = drawn.len().saturating_sub(DRAWN);
     drawn.truncate(DRAWN);
     let more = drawn.split_off(drawn.len().min(SHOWN));
-    for (model, outcomes) in &drawn {
-        blocks.extend(of_model(model, outcomes)?);
-    }
+    blocks.extend(of_models(&drawn)?);
     if !more.is_empty() {
-        let summary = Line::text(format!("{} more", several(more.len(), "model")));
-        let mut folded = Vec::new();
-        for (model, outcomes) in &more {
-            folded.extend(of_model(model, outcomes)?);
-        }
-        blocks.push(Block::Fold {
-            summary,
-            blocks: folded,
-        });
+        let summary = format!("{} more", several(more.len(), "model"));
+        blocks.push(Block::fold(summary, of_models(&more)?));
     }
     if left_out > 0 {
-        let words = format!(
-            "{} with smaller differences: only in the table.",
-            several(left_out, "model")
-        );
-        blocks.push(Block::Text(Line::text(words)));
+        let models = several(left_out, "model");
+        let words = format!("{models} with smaller differences: only in the table.");
+        blocks.push(Block::text(words));
     }
     Ok(super::section("nodes", title, blocks))
 }
 
-/// The figures and the table of one model: by layer, and by kind of node.
-fn of_model(model: &str, outcomes: &[&Outcome]) -> Result<Vec<Block>, ReportError> {
-    let along = layers::draw(model, outcomes)?;
-    let figures = along.into_iter().chain([draw(model, outcomes)?]).collect();
-    let table = layers::table(model, outcomes).map(Table::block);
-    Ok([Block::Figures(figures)].into_iter().chain(table).collect())
+/// The figures and the table of each model: by layer, and by kind of node.
+fn of_models(models: &[(&String, Vec<&Outcome>)]) -> Result<Vec<Block>, ReportError> {
+    let mut blocks = Vec::new();
+    for (model, outcomes) in models {
+        let along = layers::draw(model, outcomes)?;
+        let figures = along.into_iter().chain([draw(model, outcomes)?]).collect();
+        blocks.push(Block::Figures(figures));
+        blocks.extend(layers::table(model, outcomes));
+    }
+    Ok(blocks)
 }
 
 fn are(n: usize) -> String {
@@ -119,43 +97,37 @@ fn worst(outcomes: &[&Outcome]) -> f64 {
     outcomes.iter().map(far).fold(0.0, f64::max)
 }
 
-fn table(models: &BTreeMap<String, Vec<&Outcome>>) -> Table {
-    let headings = [
-        "model",
-        "oracle",
-        "graph by",
-        "verdict",
-        "nodes#",
-        "identical#",
-        "first kind that differs",
-        "worst nmse#",
-        "max ULP#",
-    ];
-    let mut table = Table::new("Nodes of each model", &headings);
+fn table(models: &BTreeMap<String, Vec<&Outcome>>) -> Block {
+    let mut rows: Vec<(&String, &Outcome)> = Vec::new();
     for (model, outcomes) in models {
-        for outcome in outcomes {
-            let sum = |of: fn(&NodeSummary) -> u64| {
-                count(outcome.nodes.iter().map(of).fold(0, u64::saturating_add))
-            };
-            let first = outcome
-                .nodes
-                .iter()
-                .find(|node| node.measures.mismatches > 0);
-            let nmse = outcome.nodes.iter().filter_map(|node| node.measures.nmse);
-            table.row([
-                Line::code(model),
-                Line::code(&outcome.reference),
-                Line::text(outcome.graph.as_deref().unwrap_or("-")),
-                outcome.verdict.into(),
-                Line::text(sum(|node| node.nodes)),
-                Line::text(sum(|node| node.identical)),
-                first.map_or(Line::text("none"), |node| Line::code(&node.kind)),
-                Line::text(measure(nmse.fold(0.0, f64::max))),
-                Line::text(or_dash(outcome.measures.max_ulp, count)),
-            ]);
-        }
+        rows.extend(outcomes.iter().map(|outcome| (model, *outcome)));
     }
-    table
+    let sum = |outcome: &Outcome, of: fn(&NodeSummary) -> u64| {
+        count(outcome.nodes.iter().map(of).fold(0, u64::saturating_add))
+    };
+    Rows::new("Nodes of each model", &rows)
+        .column("model", |(model, _)| Line::code(model))
+        .column("oracle", |(_, outcome)| Line::code(&outcome.reference))
+        .column("graph by", |(_, o)| o.graph.as_deref().unwrap_or("-"))
+        .column("verdict", |(_, outcome)| outcome.verdict)
+        .column("nodes#", |(_, outcome)| sum(outcome, |node| node.nodes))
+        .column("identical#", |(_, o)| sum(o, |node| node.identical))
+        .column("first kind that differs", |(_, outcome)| {
+            let first = differing(outcome).next();
+            first.map_or(Line::text("none"), |node| Line::code(&node.kind))
+        })
+        .column("worst nmse#", |(_, outcome)| {
+            let nmse = outcome.nodes.iter().filter_map(|node| node.measures.nmse);
+            measure(nmse.fold(0.0, f64::max))
+        })
+        .column("max ULP#", |(_, o)| or_dash(o.measures.max_ulp, count))
+        .block()
+}
+
+/// The kinds of node that differ.
+fn differing(outcome: &Outcome) -> impl Iterator<Item = &NodeSummary> {
+    let nodes = outcome.nodes.iter();
+    nodes.filter(|node| node.measures.mismatches > 0)
 }
 
 /// A figure with a row for each kind of node and a mark for each oracle.
@@ -165,49 +137,29 @@ fn draw(model: &str, outcomes: &[&Outcome]) -> Result<Figure, ReportError> {
     let far = |outcome: &Outcome, kind: &NodeSummary| {
         let key = |node: &NodeSummary| (node.kind.clone(), node.layers.is_empty());
         let node = outcome.nodes.iter().find(|node| key(node) == key(kind))?;
-        let Measures {
-            mismatches,
-            non_finite,
-            nmse,
-            ..
-        } = node.measures;
-        Some(Measured {
-            // A difference without a distance is drawn at 1.
-            value: relative_distance(mismatches, non_finite, nmse).unwrap_or(1.0),
-            interval: None,
-        })
+        let m = &node.measures;
+        // A difference without a distance is drawn at 1.
+        let distance = relative_distance(m.mismatches, m.non_finite, m.nmse).unwrap_or(1.0);
+        Some(Measured::exactly(distance))
     };
-    let rows: Vec<PlotRow> = kinds
-        .iter()
-        .map(|node| PlotRow {
-            label: match &node.op {
-                Some(op) => format!("{} ({op})", node.kind),
-                None => node.kind.clone(),
-            },
-            marks: outcomes.iter().map(|outcome| far(outcome, node)).collect(),
-        })
-        .collect();
-    let series: Vec<String> = outcomes
-        .iter()
-        .map(|outcome| outcome.reference.clone())
-        .collect();
-    let of = |outcome: &&Outcome| {
-        let differ = outcome
-            .nodes
-            .iter()
-            .filter(|node| node.measures.mismatches > 0);
-        format!(
-            "{}: {} of {} kinds of node differ",
-            outcome.reference,
-            differ.count(),
-            outcome.nodes.len()
-        )
-    };
-    let words: Vec<String> = outcomes.iter().map(of).collect();
+    let rows = kinds.iter().map(|node| PlotRow {
+        label: match &node.op {
+            Some(op) => format!("{} ({op})", node.kind),
+            None => node.kind.clone(),
+        },
+        marks: outcomes.iter().map(|outcome| far(outcome, node)).collect(),
+    });
+    let rows: Vec<PlotRow> = rows.collect();
+    let series: Vec<&str> = outcomes.iter().map(|o| o.reference.as_str()).collect();
+    let words = outcomes.iter().map(|outcome| {
+        let (reference, differ) = (&outcome.reference, differing(outcome).count());
+        let all = outcome.nodes.len();
+        format!("{reference}: {differ} of {all} kinds of node differ")
+    });
     let axis = "relative distance: root of the normalised mean square error, over all layers";
     figure(
         format!("{model}: kinds of node in the order of computation"),
-        format!("{}.", words.join("; ")),
+        format!("{}.", join(words, "; ")),
         draw_rows(&series, &rows, Axis::Distance, axis),
     )
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{figure, is_bad, several};
+use super::{figure, is_bad, join, several, short};
 use crate::report::collection::Collection;
 use crate::report::error::ReportError;
 use crate::report::history::Point;
-use crate::report::page::{Block, Figure, Line, Section, Table};
+use crate::report::page::{Block, Figure, Line, Rows, Section};
 use crate::report::plot::{Heights, Measured, Moment, Series, draw_trend};
 use crate::wording::percent;
 
@@ -17,10 +17,8 @@ use crate::wording::percent;
 /// [`ReportError::Draw`].
 pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
     let points: Vec<&Point> = collection.points().collect();
-    let times: BTreeSet<&str> = points
-        .iter()
-        .map(|point| point.timestamp.as_str())
-        .collect();
+    let times = points.iter().map(|point| point.timestamp.as_str());
+    let times: BTreeSet<&str> = times.collect();
     let commits: BTreeSet<&str> = points.iter().map(|point| point.commit.as_str()).collect();
     let words = format!(
         "{} of {}, from {} to {} (times of the receipts). If several receipts contain the same work, the sections \
@@ -30,56 +28,50 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
         times.first().unwrap_or(&"-"),
         times.last().unwrap_or(&"-")
     );
-    let mut blocks = vec![Block::Text(Line::text(words))];
-    let mut figures = Vec::new();
-    figures.extend(rates(&points)?);
-    figures.extend(speeds(&points)?);
+    let mut blocks = vec![Block::text(words)];
+    let mut figures = speeds(&points)?;
+    figures.splice(0..0, rates(&points)?);
     if figures.is_empty() {
-        blocks.push(Block::Text(Line::text(
-            "A trend requires receipts of the same kind of work at two times.",
-        )));
+        let words = "A trend requires receipts of the same kind of work at two times.";
+        blocks.push(Block::text(words));
     } else {
         blocks.push(Block::Figures(figures));
     }
-    blocks.push(table(&points).block());
+    blocks.push(table(points));
     Ok(super::section("trend", "Trend", blocks))
 }
 
 fn draw(
     title: String,
     words: String,
-    series: &[Series],
+    series: &[Series<'_>],
     heights: Heights,
 ) -> Result<Option<Figure>, ReportError> {
-    let has_a_course = |series: &Series| {
-        let mut times = series.moments.iter().map(|moment| moment.seconds);
+    let has_a_course = |(_, moments): &Series<'_>| {
+        let mut times = moments.iter().map(|moment| moment.seconds);
         let first = times.next();
         times.any(|seconds| Some(seconds) != first)
     };
-    series
-        .iter()
-        .any(has_a_course)
+    let is_drawn = series.iter().any(has_a_course);
+    is_drawn
         .then(|| figure(title, words, draw_trend(series, heights)))
         .transpose()
 }
 
+fn moment(point: &Point, measured: Measured) -> Moment {
+    Moment {
+        seconds: point.seconds(),
+        measured,
+        is_bad: is_bad(point.verdict),
+    }
+}
+
 fn rates(points: &[&Point]) -> Result<Option<Figure>, ReportError> {
-    let moment = |point: &&Point| {
-        Some(Moment {
-            seconds: point.seconds(),
-            measured: Measured {
-                value: point.exact_match_rate?,
-                interval: None,
-            },
-            is_bad: is_bad(point.verdict),
-        })
-    };
-    let moments: Vec<Moment> = points.iter().filter_map(moment).collect();
+    let rate = |point: &&Point| Some(moment(point, Measured::exactly(point.exact_match_rate?)));
+    let moments: Vec<Moment> = points.iter().filter_map(rate).collect();
     let bad = moments.iter().filter(|moment| moment.is_bad).count();
-    let all = moments
-        .iter()
-        .filter(|moment| moment.measured.value == 1.0)
-        .count();
+    let all = moments.iter().filter(|moment| moment.measured.value == 1.0);
+    let all = all.count();
     let words = format!(
         "{}; in {all}, every value that must be identical is identical; {} (crossed out in red).",
         several(moments.len(), "check"),
@@ -89,12 +81,11 @@ fn rates(points: &[&Point]) -> Result<Option<Figure>, ReportError> {
             n => format!("{n} are divergent"),
         }
     );
-    let name = "exact match rate".to_owned();
-    let series = [Series { name, moments }];
+    let title = "Exact match rate and verdict".into();
     draw(
-        "Exact match rate and verdict".into(),
+        title,
         words,
-        &series,
+        &[("exact match rate", moments)],
         Heights::Fraction,
     )
 }
@@ -106,36 +97,23 @@ fn speeds(points: &[&Point]) -> Result<Vec<Figure>, ReportError> {
         for speed in &point.speeds {
             let [value, low, high] = speed.ratio;
             let series = oracles.entry(&speed.oracle).or_default();
-            series.entry(speed.of).or_default().push(Moment {
-                seconds: point.seconds(),
-                measured: Measured {
-                    value,
-                    interval: Some((low, high)),
-                },
-                is_bad: is_bad(point.verdict),
-            });
+            let interval = Some((low, high));
+            let moment = moment(point, Measured { value, interval });
+            series.entry(speed.of).or_default().push(moment);
         }
     }
     let mut figures = Vec::new();
     for (oracle, series) in oracles {
-        let series: Vec<Series> = series
-            .into_iter()
-            .map(|(name, moments)| Series {
-                name: name.into(),
-                moments,
-            })
-            .collect();
-        let of = |series: &Series| {
-            let value =
-                |moment: Option<&Moment>| moment.map_or(0.0, |moment| moment.measured.value);
-            let (first, last) = (value(series.moments.first()), value(series.moments.last()));
-            format!("{}: first {first:.2}x, last {last:.2}x", series.name)
-        };
-        let words: Vec<String> = series.iter().map(of).collect();
+        let series: Vec<Series<'_>> = series.into_iter().collect();
+        let courses = series.iter().map(|(name, moments)| {
+            let value = |moment: Option<&Moment>| moment.map_or(0.0, |m| m.measured.value);
+            let (first, last) = (value(moments.first()), value(moments.last()));
+            format!("{name}: first {first:.2}x, last {last:.2}x")
+        });
         let words = format!(
             "Time of the oracle divided by that of the Rust implementation. Values and intervals are geometric means \
              over all rows of a bench. {}.",
-            words.join("; ")
+            join(courses, "; ")
         );
         let title = format!("Speed against {oracle}");
         figures.extend(draw(title, words, &series, Heights::Ratio)?);
@@ -144,51 +122,32 @@ fn speeds(points: &[&Point]) -> Result<Vec<Figure>, ReportError> {
 }
 
 /// All receipts, the newest first.
-fn table(points: &[&Point]) -> Table {
-    let headings = [
-        "time",
-        "commit",
-        "sections",
-        "verdict",
-        "exact match rate#",
-        "speed",
-    ];
-    let mut table = Table::new("Receipts, the newest first", &headings);
-    for point in points.iter().rev() {
-        let sections: Vec<&str> = point
-            .sections
-            .iter()
-            .map(|section| section.name())
-            .collect();
-        let speeds: Vec<String> = point
-            .speeds
-            .iter()
-            .map(|speed| {
+fn table(mut points: Vec<&Point>) -> Block {
+    points.reverse();
+    Rows::new("Receipts, the newest first", &points)
+        .column("time", |point| Line::code(&point.timestamp))
+        .column("commit", |point| Line::code(short(&point.commit)))
+        .column("sections", |point| {
+            join(point.sections.iter().map(|s| s.name()), ", ")
+        })
+        .column("verdict", |point| point.verdict)
+        .column("exact match rate#", |point| match point.exact_match_rate {
+            None => "-".into(),
+            Some(1.0) => percent(1.0),
+            Some(rate) => format!("{:.4} %", 100.0 * rate),
+        })
+        .column("speed", |point| {
+            let speeds = point.speeds.iter().map(|speed| {
                 let [value, low, high] = speed.ratio;
                 format!(
                     "{} {}: {value:.2}x [{low:.2}, {high:.2}]",
                     speed.of, speed.oracle
                 )
-            })
-            .collect();
-        table.row([
-            Line::code(&point.timestamp),
-            Line::code(point.commit.get(..12).unwrap_or(&point.commit)),
-            Line::text(sections.join(", ")),
-            point.verdict.into(),
-            Line::text(point.exact_match_rate.map_or("-".into(), |rate| {
-                if rate == 1.0 {
-                    percent(rate)
-                } else {
-                    format!("{:.4} %", 100.0 * rate)
-                }
-            })),
-            Line::text(if speeds.is_empty() {
-                "-".into()
-            } else {
-                speeds.join("; ")
-            }),
-        ]);
-    }
-    table
+            });
+            match &join(speeds, "; ")[..] {
+                "" => "-".to_owned(),
+                speeds => speeds.to_owned(),
+            }
+        })
+        .block()
 }

@@ -7,7 +7,7 @@ use crate::levels::Level;
 use crate::measure::UlpHistogram;
 use crate::report::collection::Collection;
 use crate::report::error::ReportError;
-use crate::report::page::{Block, Line, Section, Table};
+use crate::report::page::{Block, Line, Rows, Section};
 use crate::report::plot::draw_histograms;
 use crate::wording::count;
 
@@ -38,63 +38,52 @@ pub(super) fn section(collection: &Collection) -> Result<Section, ReportError> {
             pairs.floor = pairs.floor.plus(&floor.ulp_histogram);
         }
     }
-    let headings = [
-        "level",
-        "oracle",
-        "values#",
-        "identical#",
-        "1 ULP#",
-        "2 to 15#",
-        "16 and more#",
-    ];
-    let mut table = Table::new("Values by distance in units in the last place", &headings);
+    let levels: Vec<((Level, &str), Pairs)> = levels.into_iter().collect();
+    let caption = "Values by distance in units in the last place";
+    let mut table = Rows::new(caption, &levels)
+        .column("level", |((level, _), _)| level.name())
+        .column("oracle", |((_, reference), _)| Line::code(reference))
+        .column("values#", |(_, Pairs { pair, .. })| count(pair.total()));
+    for (heading, first, next) in [
+        ("identical#", 0, 1),
+        ("1 ULP#", 1, 2),
+        ("2 to 15#", 2, 5),
+        ("16 and more#", 5, usize::MAX),
+    ] {
+        table = table.column(heading, |(_, Pairs { pair, .. })| {
+            let counts = pair.counts().iter().skip(first).take(next - first);
+            count(counts.fold(0, |sum: u64, n| sum.saturating_add(*n)))
+        });
+    }
     let mut figures = Vec::new();
-    let mut identical = 0;
-    for ((level, reference), Pairs { pair, floor }) in &levels {
-        let counts = pair.counts();
-        let sum = |buckets: std::ops::Range<usize>| {
-            let there = counts.iter().skip(buckets.start).take(buckets.len());
-            count(there.fold(0, |sum: u64, n| sum.saturating_add(*n)))
-        };
-        let mut row = vec![
-            Line::text(level.name()),
-            Line::code(reference),
-            Line::text(count(pair.total())),
-        ];
-        row.extend([0..1, 1..2, 2..5, 5..usize::MAX].map(|buckets| Line::text(sum(buckets))));
-        table.row(row);
-        if counts.len() == 1 {
-            identical += 1;
-            continue;
-        }
-        let same = counts.first().copied().unwrap_or(0);
+    let apart = levels
+        .iter()
+        .filter(|(_, Pairs { pair, .. })| pair.counts().len() > 1);
+    for ((level, reference), Pairs { pair, floor }) in apart {
         let words = format!(
             "{} of {} values are identical. The other bars are values that differ.",
-            count(same),
+            count(pair.counts()[0]),
             count(pair.total())
         );
         let floor = (!floor.is_empty()).then(|| floor.counts());
-        figures.push(figure(
-            format!("level {level} against {reference}"),
-            words,
-            draw_histograms(counts, floor),
-        )?);
+        let title = format!("level {level} against {reference}");
+        figures.push(figure(title, words, draw_histograms(pair.counts(), floor))?);
     }
     let mut blocks = Vec::new();
     if levels.is_empty() {
-        blocks.push(Block::Text(Line::text(
+        blocks.push(Block::text(
             "No receipt contains comparisons of f32 values.",
-        )));
+        ));
     } else {
-        let words = match identical {
+        let words = match levels.len() - figures.len() {
             0 => String::new(),
             n => format!(
                 " Not drawn: {} of level and oracle in which every value is identical.",
                 several(n, "pair")
             ),
         };
-        let line = Line::text(format!("Over all candidates and models.{words}"));
-        blocks.extend([Block::Text(line), table.block()]);
+        let words = format!("Over all candidates and models.{words}");
+        blocks.extend([Block::text(words), table.block()]);
     }
     blocks.extend((!figures.is_empty()).then_some(Block::Figures(figures)));
     Ok(super::section("ulp", "ULP histograms", blocks))

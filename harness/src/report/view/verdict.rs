@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::Found;
-use super::{is_bad, several};
-use crate::receipt::{Receipt, Section as Work, Shards};
+use super::{is_bad, join, several};
+use crate::levels::Level;
+use crate::receipt::{Receipt, Section as Work, Shards, Skip};
 use crate::report::collection::{Collection, model_of};
-use crate::report::page::{Block, Line, Section, Table, Tile};
+use crate::report::page::{Block, Line, Rows, Section, Tile};
 use crate::verdict::Verdict;
-use crate::wording::{count, percent};
+use crate::wording::{count, or_dash, percent};
 
 /// Verdict over all current receipts.
 pub(super) fn overall(collection: &Collection) -> Verdict {
@@ -51,28 +52,20 @@ pub(super) fn lead(collection: &Collection, verdict: Verdict) -> Line {
     }
 }
 
-/// The main numbers, the failures, the missing shards and the skips.
-fn blocks(collection: &Collection, findings: &[Found<'_>]) -> Vec<Block> {
+/// The section at the top: the main numbers, the failures, the missing shards and the skips.
+pub(super) fn section(collection: &Collection, findings: &[Found<'_>]) -> Section {
     let mut blocks = vec![Block::Tiles(tiles(collection, findings))];
-    let failed: Vec<Line> = failures(collection);
+    let failed = failures(collection);
     if failed.is_empty() {
-        blocks.push(Block::Text(Line::text("Nothing failed.")));
-    } else {
-        blocks.push(Block::Heading(format!("Failed: {}", failed.len())));
-        blocks.push(Block::List(failed));
+        blocks.push(Block::text("Nothing failed."));
     }
-    let missing = missing(collection);
-    if !missing.is_empty() {
-        blocks.push(Block::Heading(format!("Missing: {}", missing.len())));
-        blocks.push(Block::List(missing));
+    for (heading, lines) in [("Failed", failed), ("Missing", missing(collection))] {
+        if !lines.is_empty() {
+            blocks.push(Block::Heading(format!("{heading}: {}", lines.len())));
+            blocks.push(Block::List(lines));
+        }
     }
     blocks.extend(skips(collection));
-    blocks
-}
-
-/// The section at the top.
-pub(super) fn section(collection: &Collection, findings: &[Found<'_>]) -> Section {
-    let blocks = blocks(collection, findings);
     super::section("verdict", "Verdict", blocks)
 }
 
@@ -88,20 +81,15 @@ fn tiles(collection: &Collection, findings: &[Found<'_>]) -> Vec<Tile> {
         tiles.push(Tile {
             label: label(work).into(),
             figure: Verdict::overall(verdicts).into(),
-            note: Line::text(note(work, &receipts)),
+            note: note(work, &receipts).into(),
         });
     }
-    let skipped: u64 = collection
-        .receipts()
-        .flat_map(|receipt| &receipt.harness.skips)
-        .fold(0, |sum, skip| sum.saturating_add(skip.count));
+    let skips = all_skips(collection).map(|skip| skip.count);
+    let skipped: u64 = skips.fold(0, u64::saturating_add);
     tiles.push(Tile {
         label: "Findings".into(),
         figure: Line::default().and_strong(count(findings.len() as u64)),
-        note: Line::text(format!(
-            "and {} skipped",
-            several(skipped as usize, "comparison")
-        )),
+        note: format!("and {} skipped", several(skipped as usize, "comparison")).into(),
     });
     tiles
 }
@@ -118,41 +106,29 @@ pub(super) fn label(work: Work) -> &'static str {
 }
 
 fn note(work: Work, receipts: &[&Receipt]) -> String {
-    let sum = |of: &dyn Fn(&Receipt) -> u64| {
-        let all = receipts.iter().map(|receipt| of(receipt));
-        all.fold(0, u64::saturating_add)
-    };
+    let sections = || receipts.iter().map(|receipt| &receipt.harness);
+    let fuzz = || sections().filter_map(|harness| harness.fuzz.as_ref());
+    let mutants = || sections().filter_map(|harness| harness.mutants.as_ref());
+    let sum = |all: &mut dyn Iterator<Item = u64>| count(all.fold(0, u64::saturating_add));
     match work {
         Work::Check => {
-            let compared = sum(&|receipt| {
-                let levels = receipt.harness.check.iter().flat_map(|check| &check.levels);
-                levels
-                    .map(|report| report.measures.comparisons)
-                    .fold(0, u64::saturating_add)
-            });
+            let checks = sections().flat_map(|harness| &harness.check);
+            let levels = checks.flat_map(|check| &check.levels);
+            let compared = sum(&mut levels.map(|report| report.measures.comparisons));
             format!(
-                "{}, {} comparisons",
-                several(receipts.len(), "check"),
-                count(compared)
+                "{}, {compared} comparisons",
+                several(receipts.len(), "check")
             )
         }
         Work::Fuzz => {
-            let cases = sum(&|receipt| receipt.harness.fuzz.as_ref().map_or(0, |fuzz| fuzz.cases));
-            let known = sum(&|receipt| {
-                let fuzz = receipt.harness.fuzz.as_ref();
-                fuzz.map_or(0, |fuzz| fuzz.known_divergences)
-            });
-            format!("{} cases, {} known divergences", count(cases), count(known))
+            let cases = sum(&mut fuzz().map(|fuzz| fuzz.cases));
+            let known = sum(&mut fuzz().map(|fuzz| fuzz.known_divergences));
+            format!("{cases} cases, {known} known divergences")
         }
         Work::Mutants => {
-            let of = |field: fn(&crate::receipt::MutantsSection) -> u64| {
-                sum(&|receipt| receipt.harness.mutants.as_ref().map_or(0, field))
-            };
-            format!(
-                "{} of {} caught",
-                count(of(|all| all.caught)),
-                count(of(|all| all.planted))
-            )
+            let caught = sum(&mut mutants().map(|all| all.caught));
+            let planted = sum(&mut mutants().map(|all| all.planted));
+            format!("{caught} of {planted} caught")
         }
         Work::Bench | Work::BenchModel => super::speed::slowest(receipts, work),
     }
@@ -182,29 +158,20 @@ fn reason(receipt: &Receipt, work: Work) -> String {
     let harness = &receipt.harness;
     match work {
         Work::Check => {
-            let pairs = harness.outcomes().filter(|o| is_bad(o.verdict));
-            let pairs: Vec<String> = pairs
-                .map(|outcome| {
-                    let share = outcome.measures.mismatches as f64
-                        / outcome.measures.comparisons.max(1) as f64;
-                    format!(
-                        "level {}: {} against {} differs in {} ({})",
-                        outcome.level,
-                        outcome.candidate,
-                        outcome.reference,
-                        count(outcome.measures.mismatches),
-                        percent(share)
-                    )
-                })
-                .collect();
             const SHOWN: usize = 3;
-            let more = pairs.len().saturating_sub(SHOWN);
-            let shown = pairs[..pairs.len().min(SHOWN)].join("; ");
-            if more == 0 {
-                shown
-            } else {
-                format!("{shown}; and {more} more")
-            }
+            let pairs = || harness.outcomes().filter(|o| is_bad(o.verdict));
+            let shown = pairs().take(SHOWN).map(|outcome| {
+                let (level, candidate) = (outcome.level, &outcome.candidate);
+                let (reference, m) = (&outcome.reference, &outcome.measures);
+                let share = percent(m.mismatches as f64 / m.comparisons.max(1) as f64);
+                let differ = count(m.mismatches);
+                format!(
+                    "level {level}: {candidate} against {reference} differs in {differ} ({share})"
+                )
+            });
+            let more = pairs().count().saturating_sub(SHOWN);
+            let more = (more > 0).then(|| format!("and {more} more"));
+            join(shown.chain(more), "; ")
         }
         Work::Fuzz => {
             let findings = harness.fuzz.as_ref().map_or(0, |fuzz| fuzz.findings.len());
@@ -246,28 +213,27 @@ fn missing(collection: &Collection) -> Vec<Line> {
     missing
 }
 
+fn all_skips(collection: &Collection) -> impl Iterator<Item = &Skip> {
+    let receipts = collection.receipts();
+    receipts.flat_map(|receipt| &receipt.harness.skips)
+}
+
 /// Omissions, counted by reason.
 fn skips(collection: &Collection) -> Option<Block> {
-    let mut counts: BTreeMap<(Work, String, &str), u64> = BTreeMap::new();
-    for skip in collection
-        .receipts()
-        .flat_map(|receipt| &receipt.harness.skips)
-    {
-        let level = skip.level.map_or(String::new(), |level| level.to_string());
+    let mut counts: BTreeMap<(Work, Option<&str>, &str), u64> = BTreeMap::new();
+    for skip in all_skips(collection) {
+        let level = skip.level.map(Level::name);
         let key = (skip.section, level, skip.reason.as_str());
         let sum = counts.entry(key).or_default();
         *sum = sum.saturating_add(skip.count);
     }
-    let caption = "Skipped (never counts as agreement)";
-    let mut table = Table::new(caption, &["section", "level", "reason", "count#"]);
-    for ((work, level, reason), n) in counts {
-        let level = if level.is_empty() { "-".into() } else { level };
-        table.row([
-            Line::text(work.name()),
-            Line::text(level),
-            Line::text(reason),
-            Line::text(count(n)),
-        ]);
-    }
-    (!table.rows.is_empty()).then(|| table.block())
+    let counts: Vec<_> = counts.into_iter().collect();
+    let table = Rows::new("Skipped (never counts as agreement)", &counts)
+        .column("section", |((work, ..), _)| work.name())
+        .column("level", |((_, level, _), _)| {
+            or_dash(*level, |level| level.to_string())
+        })
+        .column("reason", |((.., reason), _)| *reason)
+        .column("count#", |(_, n)| count(*n));
+    (!counts.is_empty()).then(|| table.block())
 }
