@@ -9,7 +9,7 @@
 //!   the C++ runtime. It goes through a pipe to the supervisor, which prints it, or quotes it if the child dies right
 //!   afterwards.
 //! - **terminal**: the original standard error of the command. The harness writes its own messages and progress there,
-//!   see [`terminal`].
+//!   see `inherited::terminal`.
 //!
 //! Signals from a terminal reach both processes. A signal sent to the supervisor alone is forwarded as SIGUSR1, so that
 //! the child can distinguish one signal that arrives twice from two signals, see [`interrupt`]. When the supervisor
