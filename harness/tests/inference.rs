@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{FOLLOWED, assert_code, generate, harness, stderr, stdout, with_metadata};
+use common::{FOLLOWED, assert_code, followed, generate, harness, stderr, stdout, with_metadata};
 use harness::inference::{Engine, InferenceParams};
 use harness::participant::{Forward, OracleImplementation};
 use qk256::gguf::{ArrayBuf, Value};
@@ -309,11 +309,7 @@ fn two_models_are_open_in_both_implementations_at_once() {
     let folder = tempdir().unwrap();
     let first = generate("tiny-bitnet-i2_s", folder.path());
     let second = generate("tiny-llama-tq2_0", folder.path());
-    let builds = cpp_shim::builds().iter();
-    let strict = builds
-        .into_iter()
-        .find(|build| build.id() == Forward::FOLLOWS);
-    let oracle = OracleImplementation::new(strict.unwrap().load().unwrap());
+    let oracle = OracleImplementation::new(followed().unwrap().load().unwrap());
     let rust = Forward::new(Vec::new());
     let alone = |engine: &dyn Engine, model: &Path| {
         let mut logits = Vec::new();

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::model::{ModelError, TernaryTensor};
 use crate::participant::{Reference, reference_layout};
 use crate::printable;
-use crate::probe::{Lut, ProbeError, derive};
+use crate::probe::{Lut, ProbeError};
 use crate::report::{LayoutMap, ReportError, draw_maps};
 use crate::verdict::Verdict;
 
@@ -152,13 +152,13 @@ fn probe(format: &'static Format, references: &[&Reference]) -> Result<Tables, C
         skipped: Vec::new(),
     };
     for reference in references {
-        let implementation = reference.implementation.as_ref();
-        match derive(implementation, implementation, format) {
-            Ok(lut) => tables.derived.push((implementation.id().into(), lut)),
+        let id = reference.implementation.id();
+        match reference.lut(format).as_ref() {
+            Ok(lut) => tables.derived.push((id.into(), lut.clone())),
             Err(ProbeError::Implementation(error)) if error.is_omission() => {
                 tables.skipped.push(error.to_string());
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error.clone().into()),
         }
     }
     Ok(tables)

@@ -4,7 +4,7 @@
 //! name, shape and bits. A node that one engine lacks is a difference. Against a second build of the oracle, nodes may
 //! differ by the noise floor. The reference model judges products of ternary tensors.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::engine_pairs::EnginePairs;
 use super::node_counter::NodeCounter;
@@ -31,7 +31,7 @@ pub(super) fn run(participants: &Participants, task: &Task<'_>) -> Vec<Outcome> 
         .iter()
         .map(|_| NodeCounter::default())
         .collect();
-    let mut recent = Recent::default();
+    let mut recent = Recent::of(task);
     let on_join = |join: Join| {
         for (pair, node_counter) in engine_pairs.pairs.iter_mut().zip(&mut node_counters) {
             // Against another build than the first, the verdict of a node requires the noise floor.
@@ -87,9 +87,10 @@ fn distance(first: &Arrived, other: &Arrived) -> Counter {
     counter
 }
 
-/// The latest nodes, each from the first engine that has it. Their values are inputs of later nodes.
-#[derive(Default)]
+/// The latest nodes that a ternary tensor of the task can multiply, each from the first engine that has it.
 struct Recent {
+    /// Columns of the ternary tensors. Other nodes, such as those of attention, can be large and are not kept.
+    cols: BTreeSet<usize>,
     decode: usize,
     nodes: VecDeque<TracedNode>,
 }
@@ -97,6 +98,15 @@ struct Recent {
 impl Recent {
     /// Number of nodes kept, greater than the distance between a node and the last product with it.
     const KEPT: usize = 32;
+
+    fn of(task: &Task<'_>) -> Recent {
+        let tensors = task.tensors.iter();
+        Recent {
+            cols: tensors.map(|tensor| tensor.weights.cols()).collect(),
+            decode: 0,
+            nodes: VecDeque::new(),
+        }
+    }
 
     fn keep(&mut self, join: Join) {
         if join.decode != self.decode {
@@ -107,7 +117,8 @@ impl Recent {
             Slot::Present(arrived) => Some(arrived.node),
             Slot::Lacking | Slot::Stopped => None,
         });
-        self.nodes.extend(present);
+        self.nodes
+            .extend(present.filter(|node| self.cols.contains(&node.ne[0])));
         if self.nodes.len() > Self::KEPT {
             self.nodes.pop_front();
         }

@@ -19,7 +19,7 @@ use crate::tolerance::CODE_VALUE;
 const BYTE_VALUES: [u8; 11] = [1, 2, 4, 8, 16, 32, 64, 128, 255, 86, 171];
 
 /// Why no table was derived.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 pub enum ProbeError {
     /// The implementation returned an error.
     #[error(transparent)]

@@ -36,7 +36,8 @@ pub(crate) const FOLLOWED: Need = Need {
     },
 };
 
-fn followed() -> Option<&'static Build> {
+/// The build of [`FOLLOWED`], whether this CPU can run it or not.
+pub(crate) fn followed() -> Option<&'static Build> {
     cpp_shim::builds().iter().find(|build| {
         let features = build.provenance().instruction_set;
         build.id() == Forward::FOLLOWS && features.contains(&Forward::FEATURE)

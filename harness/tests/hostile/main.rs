@@ -8,6 +8,7 @@ mod spoiler;
 use std::fs;
 use std::path::Path;
 
+use common::oracles::build;
 use common::{FOLLOWED, ORACLE, assert_code, generate, harness, stderr, stdout};
 use harness::inference::{Inference, InferenceError, InferenceParams};
 use harness::participant::worker::{Worker, WorkerParams};
@@ -105,16 +106,9 @@ fn first_difference(a: &[f32], b: &[f32]) -> Option<usize> {
     a.iter().zip(b).position(differs)
 }
 
-/// Id of the first oracle that runs on this machine.
-fn first_oracle() -> &'static str {
-    let mut builds = cpp_shim::builds().iter();
-    let first = builds.find(|build| build.availability().is_ok());
-    first.expect("the test says that it needs an oracle").id()
-}
-
 /// Checks both implementations on a valid file of this recipe and on all its malformed versions.
 fn take_everything(recipe: &str, spoil: impl FnOnce(&mut Spoiler<'_>)) {
-    let id = first_oracle();
+    let id = build().id();
     limit_memory();
     let folder = tempdir().unwrap();
     let file = GgufFile::open(&generate(recipe, folder.path())).unwrap();
@@ -198,7 +192,7 @@ fn truncated_or_overwritten_bytes() {
 
 #[test(needs(ORACLE))]
 fn contexts_of_one_and_parameters_of_none() {
-    let id = first_oracle();
+    let id = build().id();
     let folder = tempdir().unwrap();
     let path = generate("tiny-bitnet-i2_s", folder.path());
     let one = InferenceParams {
