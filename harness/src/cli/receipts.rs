@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::CliError;
-use crate::receipt::{MOST_BYTES, Receipt, ReceiptError};
+use crate::receipt::{self, MOST_BYTES, Receipt, ReceiptError};
 
 /// Path that means standard input.
 const STDIN: &str = "-";
@@ -31,41 +31,16 @@ pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Receipt>, CliError> {
 pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in named {
-        if path.is_dir() {
-            let before = files.len();
-            in_folder(path, &mut files).map_err(|source| ReceiptError::Read {
-                path: path.clone(),
-                source,
-            })?;
-            if files.len() == before {
-                let path = path.display();
-                return Err(CliError::Setup(format!(
-                    "{path}: no .json file in this folder"
-                )));
-            }
-        } else {
-            files.push(path.clone());
+        let found = receipt::files(path)?;
+        if found.is_empty() {
+            let path = path.display();
+            return Err(CliError::Setup(format!(
+                "{path}: no .json file in this folder"
+            )));
         }
+        files.extend(found);
     }
     Ok(files)
-}
-
-fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let mut entries = folder.read_dir()?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(std::fs::DirEntry::path);
-    for entry in entries {
-        let path = entry.path();
-        // Links are not followed, because folders behind them may form a cycle.
-        if entry.file_type()?.is_dir() {
-            in_folder(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 fn read(path: &Path) -> Result<Receipt, ReceiptError> {

@@ -126,6 +126,20 @@ pub enum Work {
     BenchModel(Box<ModelBenchSection>),
 }
 
+/// The sections of a `Harness` as trait objects, borrowed with `as_ref` or `as_mut`.
+macro_rules! sections {
+    ($harness:expr, $borrow:ident, $contents:ty) => {{
+        let all: [Option<$contents>; 5] = [
+            $harness.check.$borrow().map(|section| section as _),
+            $harness.fuzz.$borrow().map(|section| section as _),
+            $harness.mutants.$borrow().map(|section| section as _),
+            $harness.bench.$borrow().map(|section| section as _),
+            $harness.bench_model.$borrow().map(|section| section as _),
+        ];
+        all.into_iter().flatten()
+    }};
+}
+
 impl Harness {
     /// The outcomes of all levels of the check, the lowest level first.
     pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
@@ -135,46 +149,15 @@ impl Harness {
 
     /// The sections that the receipt has, in the order of [`Section::ALL`].
     pub fn contents(&self) -> impl Iterator<Item = &dyn Contents> {
-        let Harness {
-            check,
-            fuzz,
-            mutants,
-            bench,
-            bench_model,
-            ..
-        } = self;
-        let all: [Option<&dyn Contents>; 5] = [
-            check.as_ref().map(|section| section as _),
-            fuzz.as_ref().map(|section| section as _),
-            mutants.as_ref().map(|section| section as _),
-            bench.as_ref().map(|section| section as _),
-            bench_model.as_ref().map(|section| section as _),
-        ];
-        all.into_iter().flatten()
+        sections!(self, as_ref, &dyn Contents)
     }
 
     /// Sets the derived fields of all sections.
     pub(super) fn derive_contents(&mut self) {
-        let Harness {
-            runs,
-            check,
-            fuzz,
-            mutants,
-            bench,
-            bench_model,
-            ..
-        } = self;
-        let all: [Option<&mut dyn Contents>; 5] = [
-            check.as_mut().map(|section| section as _),
-            fuzz.as_mut().map(|section| section as _),
-            mutants.as_mut().map(|section| section as _),
-            bench.as_mut().map(|section| section as _),
-            bench_model.as_mut().map(|section| section as _),
-        ];
-        for contents in all.into_iter().flatten() {
+        for contents in sections!(self, as_mut, &mut dyn Contents) {
             let section = contents.section();
-            let runs: Vec<&Run> = runs.iter().filter(|run| run.section == section).collect();
-            contents.derive(&runs);
+            let runs = self.runs.iter().filter(|run| run.section == section);
+            contents.derive(&runs.collect::<Vec<_>>());
         }
     }
 

@@ -1,7 +1,9 @@
 //! Reads and writes receipts.
 
-use std::io::Read;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fs::DirEntry;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -18,6 +20,45 @@ use crate::input;
 
 /// Maximal length of a receipt in bytes. A wrong path, such as a model file, must not fill the memory.
 pub const MOST_BYTES: u64 = 256 << 20;
+
+/// Name of folders that contain inputs of findings and no receipts.
+pub const FINDINGS: &str = "findings";
+
+/// The receipts at a path: the path itself, or for a folder every `*.json` in it at any depth, sorted by name, except
+/// in folders named [`FINDINGS`].
+///
+/// # Errors
+///
+/// [`ReceiptError::Read`] for a folder that cannot be read.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, ReceiptError> {
+    let mut files = Vec::new();
+    if path.is_dir() {
+        in_folder(path, &mut files).map_err(|source| ReceiptError::Read {
+            path: path.into(),
+            source,
+        })?;
+    } else {
+        files.push(path.into());
+    }
+    Ok(files)
+}
+
+fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = folder.read_dir()?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        // Links are not followed, because folders behind them may form a cycle.
+        if entry.file_type()?.is_dir() {
+            if entry.file_name() != FINDINGS {
+                in_folder(&path, files)?;
+            }
+        } else if path.extension() == Some(OsStr::new("json")) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
 
 impl Receipt {
     /// Creates the receipt of one run, with its digest.

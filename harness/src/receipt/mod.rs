@@ -34,7 +34,7 @@ pub use commit::{DIRTY, built_from, is_commit, is_sha256};
 pub use document::{Harness, Parity, Receipt, SCHEMA_VERSION, Skip, Validation, Work};
 pub use environment::Environment;
 pub use error::ReceiptError;
-pub use file::MOST_BYTES;
+pub use file::{FINDINGS, MOST_BYTES, files};
 pub use merge::{MergeError, merge};
 pub use run::{Recorder, Run, Section};
 pub use schema::schema;

@@ -2,8 +2,7 @@
 //! trend are kept.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -11,11 +10,8 @@ use serde_json::{Value, json};
 
 use super::error::ReportError;
 use super::history::Point;
-use crate::receipt::{Contents, Receipt, Run, Section};
+use crate::receipt::{self, Contents, Receipt, Run, Section};
 use crate::verdict::Verdict;
-
-/// Name of folders that contain inputs of findings and no receipts.
-pub const FINDINGS: &str = "findings";
 
 /// Receipts without duplicates, in an order that does not depend on the order of the arguments.
 ///
@@ -41,20 +37,15 @@ type Age = (String, Verdict, String);
 
 impl Collection {
     /// Reads and verifies receipts from files and folders. In folders, all `*.json` are read, recursively except for
-    /// folders named [`FINDINGS`].
+    /// folders named [`FINDINGS`](receipt::FINDINGS).
     ///
     /// # Errors
     ///
     /// [`ReportError`] for the first path, in the order of the list, that is not a receipt.
     pub fn read(paths: &[PathBuf]) -> Result<Collection, ReportError> {
-        let mut files = Vec::new();
-        for path in paths {
-            if path.is_dir() {
-                find(path, &mut files)?;
-            } else {
-                files.push(path.clone());
-            }
-        }
+        let files: Result<Vec<Vec<PathBuf>>, _> =
+            paths.iter().map(|path| receipt::files(path)).collect();
+        let files = files?.concat();
         if files.is_empty() {
             return Err(ReportError::NoReceipt(paths.to_vec()));
         }
@@ -163,28 +154,4 @@ pub(super) fn model_of(receipt: &Receipt, section: Section) -> String {
 /// A recipe, or the name of a file without its folder.
 fn name_of(model: &str) -> &str {
     model.rsplit(['/', '\\']).next().unwrap_or(model)
-}
-
-/// Finds all `*.json` below a folder, sorted by name. Links to folders are not followed, because they may be circular.
-fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReportError> {
-    let failed = |source| ReportError::Folder {
-        path: folder.into(),
-        source,
-    };
-    let mut entries = fs::read_dir(folder)
-        .map_err(failed)?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        if entry.file_type().map_err(failed)?.is_dir() {
-            if entry.file_name() != FINDINGS {
-                find(&path, files)?;
-            }
-        } else if path.extension() == Some("json".as_ref()) {
-            files.push(path);
-        }
-    }
-    Ok(())
 }

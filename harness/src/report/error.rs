@@ -1,6 +1,5 @@
 //! Errors of reports.
 
-use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -14,14 +13,6 @@ pub enum ReportError {
     /// A receipt cannot be read or verified.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
-    /// A folder cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Error of the operating system.
-        source: io::Error,
-    },
     /// There are no receipts in these paths.
     #[error("{}: no receipt (*.json); `--receipt FILE` writes a receipt", listed(.0))]
     NoReceipt(Vec<PathBuf>),

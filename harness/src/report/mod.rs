@@ -12,7 +12,7 @@ pub mod page;
 mod plot;
 mod view;
 
-pub use collection::{Collection, FINDINGS};
+pub use collection::Collection;
 pub use error::ReportError;
 pub use plot::{LayoutMap, draw_maps};
 pub use view::page_of;
