@@ -19,6 +19,8 @@ mod oracle;
 mod plan;
 #[path = "cpp-shim/build/progress.rs"]
 mod progress;
+#[path = "cpp-shim/build/prune.rs"]
+mod prune;
 #[path = "cpp-shim/build/registry.rs"]
 mod registry;
 #[path = "cpp-shim/build/source.rs"]

@@ -1,5 +1,6 @@
 //! A cache of compiled objects, indexed by keys. All cargo profiles of a target folder share it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::BuildError;
 use crate::progress::Progress;
+use crate::prune::prune;
 
 /// Files that cargo creates at the top of a target folder. It creates the first only in a folder that it has created.
 const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
@@ -41,6 +43,18 @@ impl Cache {
     /// The path of the file with this key.
     pub(crate) fn path(&self, key: &str, extension: &str) -> PathBuf {
         self.folder.join(format!("{key}.{extension}"))
+    }
+
+    /// Removes all compiled files except those that the build for `target` needs, and those of other targets.
+    pub(crate) fn keep<'a>(
+        &self,
+        target: &str,
+        needed: impl Iterator<Item = &'a PathBuf>,
+    ) -> Result<(), BuildError> {
+        let names: BTreeSet<String> = needed
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        prune(&self.folder, target, &names).map_err(BuildError::io("prune", &self.folder))
     }
 }
 

@@ -95,12 +95,16 @@ pub(crate) fn build_all(environment: &Environment, spec: &Spec) -> Result<Vec<Or
         .flat_map(|(_, objects)| objects.clone())
         .collect();
     compile(&all, &toolchain, environment.jobs, &progress)?;
-    planned
+    let oracles = planned
         .into_iter()
         .map(|(provenance, objects)| {
             link(provenance, &objects, spec, &toolchain, &cache, &progress)
         })
-        .collect()
+        .collect::<Result<Vec<Oracle>, _>>()?;
+    let objects = all.iter().map(|object| &object.path);
+    let linked = oracles.iter().map(|oracle| &oracle.shared_object);
+    cache.keep(&environment.target, objects.chain(linked))?;
+    Ok(oracles)
 }
 
 /// CPU features that code compiled with any of the flags may use, in the order of the table.
