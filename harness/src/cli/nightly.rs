@@ -19,8 +19,7 @@ use super::{CliError, Output, duration, style, watched};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::printable;
-use crate::receipt::FINDINGS;
-use crate::receipt::{self, ReceiptError};
+use crate::receipt::{self, FINDINGS, ReceiptError};
 use crate::shard::Shard;
 use crate::verdict::Verdict;
 
