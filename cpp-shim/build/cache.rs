@@ -46,15 +46,19 @@ impl Cache {
     }
 
     /// Removes all compiled files except those that the build for `target` needs, and those of other targets.
+    /// Errors are printed and ignored, since leftover files only use disk space.
     pub(crate) fn keep<'a>(
         &self,
         target: &str,
         needed: impl Iterator<Item = &'a PathBuf>,
-    ) -> Result<(), BuildError> {
+        progress: &Progress,
+    ) {
         let names: BTreeSet<String> = needed
             .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
             .collect();
-        prune(&self.folder, target, &names).map_err(BuildError::io("prune", &self.folder))
+        if let Err(error) = prune(&self.folder, target, &names) {
+            progress.print(&format!("oracles: the cache is not pruned: {error}"));
+        }
     }
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn build_all(environment: &Environment, spec: &Spec) -> Result<Vec<Or
         .collect::<Result<Vec<Oracle>, _>>()?;
     let objects = all.iter().map(|object| &object.path);
     let linked = oracles.iter().map(|oracle| &oracle.shared_object);
-    cache.keep(&environment.target, objects.chain(linked))?;
+    cache.keep(&environment.target, objects.chain(linked), &progress);
     Ok(oracles)
 }
 

@@ -11,7 +11,7 @@ use crate::receipt::{self, MOST_BYTES, Receipt, ReceiptError};
 /// Path that means standard input.
 const STDIN: &str = "-";
 
-/// Reads and verifies receipts. A folder stands for every `.json` file in it, at any depth.
+/// Reads and verifies receipts. A folder stands for the receipts that [`receipt::files`] finds in it.
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ pub(super) fn read_all(named: &[PathBuf]) -> Result<Vec<Receipt>, CliError> {
     Ok(read.into_iter().collect::<Result<_, _>>()?)
 }
 
-/// Paths of the receipts: the named files, and for folders every `.json` file at any depth.
+/// Paths of the receipts: the named files, and for folders those of [`receipt::files`].
 ///
 /// # Errors
 ///

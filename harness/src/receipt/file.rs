@@ -29,27 +29,29 @@ pub const FINDINGS: &str = "findings";
 ///
 /// # Errors
 ///
-/// [`ReceiptError::Read`] for a folder that cannot be read.
+/// [`ReceiptError::Read`] for the first folder that cannot be read.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>, ReceiptError> {
     let mut files = Vec::new();
     if path.is_dir() {
-        in_folder(path, &mut files).map_err(|source| ReceiptError::Read {
-            path: path.into(),
-            source,
-        })?;
+        in_folder(path, &mut files)?;
     } else {
         files.push(path.into());
     }
     Ok(files)
 }
 
-fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let mut entries = folder.read_dir()?.collect::<io::Result<Vec<_>>>()?;
+fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReceiptError> {
+    let failed = |source| ReceiptError::Read {
+        path: folder.into(),
+        source,
+    };
+    let entries = folder.read_dir().map_err(failed)?;
+    let mut entries = entries.collect::<io::Result<Vec<_>>>().map_err(failed)?;
     entries.sort_by_key(DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
         // Links are not followed, because folders behind them may form a cycle.
-        if entry.file_type()?.is_dir() {
+        if entry.file_type().map_err(failed)?.is_dir() {
             if entry.file_name() != FINDINGS {
                 in_folder(&path, files)?;
             }
