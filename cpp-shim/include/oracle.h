@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /* Incremented with every change of this header that breaks older callers. */
-#define ORACLE_ABI_VERSION 3u
+#define ORACLE_ABI_VERSION 4u
 
 enum oracle_status {
     ORACLE_OK = 0,
@@ -120,8 +120,7 @@ struct oracle_api {
     uint32_t abi_version;  /* ORACLE_ABI_VERSION of the oracle */
     uint32_t struct_bytes; /* sizeof(struct oracle_api) of the oracle */
 
-    /* *description receives a static structure. Runs on any CPU of the target architecture, even without the oracle's
-     * instruction set. */
+    /* *description receives a static structure. */
     enum oracle_status (*describe)(const struct oracle_description ** description, struct oracle_message * message);
 
     /* *bytes receives the size of a rows x cols tensor, including padding and scales. */
@@ -137,7 +136,8 @@ struct oracle_api {
     /* Quantizes `rows` rows of `cols` activations as the implementation's matmul does for weights of `format`. n ==
      * rows*cols. `codes` receives n codes. ORACLE_I2_S has one scale and one sum per row (value = code / scale). The
      * formats with blocks of 256 have one scale per 256 codes and one sum per 16 codes (value = code * scale). n_codes,
-     * n_scales and n_sums are the lengths of the buffers. */
+     * n_scales and n_sums are the lengths of the buffers. ORACLE_UNSUPPORTED if the implementation quantizes the
+     * activations of `format` in another way. */
     enum oracle_status (*quantize_activations)(enum oracle_format format, uint64_t rows, uint64_t cols,
                                                const float * values, size_t n, int8_t * codes, size_t n_codes,
                                                float * scales, size_t n_scales, int32_t * sums, size_t n_sums,

@@ -1,6 +1,9 @@
 #include "backend.hpp"
 
+#include "vintage.hpp"
+#if __has_include("llama.h")
 #include "llama.h"
+#endif
 
 #include <mutex>
 
@@ -12,13 +15,19 @@ constexpr size_t log_limit = 400;
 
 // Errors are logged on the calling thread, so one buffer per thread separates the sessions of several threads.
 thread_local std::string log_tail;
-thread_local ggml_log_level log_level = GGML_LOG_LEVEL_NONE;
+// Whether the current line is an error.
+thread_local bool in_error = false;
 
 void keep_errors(ggml_log_level level, const char * text, void *) {
-    if (level != GGML_LOG_LEVEL_CONT) {
-        log_level = level;
+    // Another level, which not all vintages have, continues the line before.
+    switch (level) {
+        case GGML_LOG_LEVEL_ERROR: in_error = true; break;
+        case GGML_LOG_LEVEL_WARN:
+        case GGML_LOG_LEVEL_INFO:
+        case GGML_LOG_LEVEL_DEBUG: in_error = false; break;
+        default: break;
     }
-    if (log_level != GGML_LOG_LEVEL_ERROR) {
+    if (!in_error) {
         return;
     }
     try {
@@ -36,14 +45,21 @@ void keep_errors(ggml_log_level level, const char * text, void *) {
 void start_backend() {
     static std::once_flag started;
     std::call_once(started, [] {
+#if __has_include("llama.h")
         llama_log_set(keep_errors, nullptr);
         llama_backend_init();
+#else
+        ggml_log_set(keep_errors, nullptr);
+#endif
+#if __has_include("ggml-cpu.h")
+        ggml_cpu_init();
+#endif
     });
 }
 
 void clear_log() {
     log_tail.clear();
-    log_level = GGML_LOG_LEVEL_NONE;
+    in_error = false;
 }
 
 std::string last_errors(const char * otherwise) {

@@ -3,7 +3,8 @@
 #include "backend.hpp"
 #include "bitnet_graph.hpp"
 #include "formats.hpp"
-#include "handles.hpp"
+#include "llama_handles.hpp"
+#include "tokenizer.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -42,7 +43,7 @@ Model load_vocabulary(const Gguf & gguf, const BitnetArchitecture & architecture
     params.vocab_only = true;
     params.kv_overrides = overrides.data();
     clear_log();
-    Model model(llama_load_model_from_file(gguf.path(), params));
+    Model model(vintage::load_model(gguf.path(), params, vintage::First{}));
     if (model == nullptr) {
         refuse(ORACLE_FILE, "%s: %s", gguf.path(), last_errors("the vocabulary does not load").c_str());
     }
@@ -52,7 +53,7 @@ Model load_vocabulary(const Gguf & gguf, const BitnetArchitecture & architecture
 Tensors new_context(size_t bytes, void * memory = nullptr) {
     Tensors context(ggml_init({bytes, memory, /* no_alloc */ true}));
     if (context == nullptr) {
-        refuse(ORACLE_FAILED, "upstream has only %d contexts for tensors and all are in use", GGML_MAX_CONTEXTS);
+        refuse(ORACLE_FAILED, "upstream's contexts for tensors are all in use");
     }
     return context;
 }
@@ -62,11 +63,11 @@ class BitnetEngine final : public Engine {
     BitnetEngine(std::unique_ptr<const Gguf> gguf, const BitnetArchitecture & architecture,
                  const oracle_session_params & params, Observer observer)
         : tokenizer(load_vocabulary(*gguf, architecture)),
-          model(std::move(gguf), architecture, static_cast<uint32_t>(llama_n_vocab(tokenizer.get()))),
+          model(std::move(gguf), architecture, static_cast<uint32_t>(vintage::vocabulary_size(tokenizer.get(), vintage::First{}))),
           observer(observer) {
         // The same rounding as in upstream.
         n_ctx = GGML_PAD(params.n_ctx, kv_padding);
-        n_batch = std::max<uint32_t>(std::min(n_ctx, params.n_batch), GGML_KQ_MASK_PAD);
+        n_batch = std::max<uint32_t>(std::min(n_ctx, params.n_batch), vintage::mask_padding);
         n_ubatch = std::min(n_batch, params.n_ubatch);
         make_caches(format_of(params.kv_format).type);
 
@@ -78,7 +79,7 @@ class BitnetEngine final : public Engine {
         }
         ggml_backend_cpu_set_n_threads(backend.get(), static_cast<int>(params.n_threads));
         ggml_backend_t backends[] = {backend.get()};
-        scheduler.reset(ggml_backend_sched_new(backends, nullptr, 1, capacity, /* parallel */ false));
+        scheduler.reset(vintage::scheduler(backends, capacity, vintage::First{}));
         ggml_backend_sched_set_eval_callback(scheduler.get(), observer.on_node, observer.user);
     }
 
@@ -93,7 +94,10 @@ class BitnetEngine final : public Engine {
         return info;
     }
 
-    const llama_model * vocabulary() const override { return tokenizer.get(); }
+    size_t tokenize(const char * text, int32_t bytes, bool add_special, int32_t * tokens,
+                    int32_t capacity) const override {
+        return oracle::tokenize(tokenizer.get(), text, bytes, add_special, tokens, capacity);
+    }
 
     void decode(const int32_t * tokens, size_t n, size_t first, Logits & logits) override {
         for (size_t done = 0; done < n && !observer.stopped(observer.user);) {

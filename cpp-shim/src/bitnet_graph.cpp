@@ -24,7 +24,7 @@ class Builder {
         ggml_tensor * stream = named("inp_embd", ggml_get_rows(context, model.embedding, out.tokens));
         out.positions = input("inp_pos", ggml_new_tensor_1d(context, GGML_TYPE_I32, ubatch.tokens));
         out.mask = input("KQ_mask", ggml_new_tensor_2d(context, GGML_TYPE_F32, ubatch.span,
-                                                       GGML_PAD(ubatch.tokens, GGML_KQ_MASK_PAD)));
+                                                       GGML_PAD(ubatch.tokens, vintage::mask_padding)));
         for (size_t index = 0; index < model.layers.size(); ++index) {
             layer = static_cast<int>(index);
             stream = residual(stream, model.layers[index], caches[index]);

@@ -30,7 +30,7 @@ struct BitnetGraph {
     ggml_cgraph * graph;
     ggml_tensor * tokens;    // i32 ids
     ggml_tensor * positions; // i32
-    ggml_tensor * mask;      // span x tokens padded to GGML_KQ_MASK_PAD, added to the scores
+    ggml_tensor * mask;      // span x tokens padded to vintage::mask_padding, added to the scores
     ggml_tensor * outputs;   // i32, tokens whose logits are computed: all
     ggml_tensor * logits;    // vocabulary x tokens
 };

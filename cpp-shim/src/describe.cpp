@@ -1,13 +1,12 @@
-// The description of this oracle, and the entry point. The file is compiled with the baseline instruction set and does
-// not call upstream, so it runs on every CPU of the architecture.
+// The description of this oracle, and the entry point. The file is compiled with the baseline instruction set.
 //
 // The build defines the ORACLE_* strings.
 #include "formats.hpp"
 #include "operations.hpp"
 
-#include <array>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 #include <pthread.h>
 #include <sys/types.h>
 
@@ -15,22 +14,21 @@ namespace oracle {
 
 namespace {
 
-constexpr size_t n_formats = sizeof formats / sizeof formats[0];
-
-constexpr std::array<oracle_format_info, n_formats> format_infos() {
-    std::array<oracle_format_info, n_formats> infos{};
-    for (size_t i = 0; i < n_formats; ++i) {
-        infos[i] = formats[i].info;
-    }
-    return infos;
+// The description of this build. The list of formats asks upstream, so it is made on the first call.
+const oracle_description & build_description() {
+    static const std::vector<oracle_format_info> infos = [] {
+        std::vector<oracle_format_info> list;
+        for (const Format & format : formats()) {
+            list.push_back(format.info);
+        }
+        return list;
+    }();
+    static const oracle_description description = {
+        ORACLE_ID,    ORACLE_UPSTREAM,        ORACLE_VERSION, ORACLE_CHECKSUM, ORACLE_COMPILER,
+        ORACLE_FLAGS, ORACLE_INSTRUCTION_SET, infos.data(),   infos.size(),
+    };
+    return description;
 }
-
-constexpr std::array<oracle_format_info, n_formats> infos = format_infos();
-
-constexpr oracle_description description = {
-    ORACLE_ID,    ORACLE_UPSTREAM,        ORACLE_VERSION, ORACLE_CHECKSUM, ORACLE_COMPILER,
-    ORACLE_FLAGS, ORACLE_INSTRUCTION_SET, infos.data(),   infos.size(),
-};
 
 constexpr oracle_api api = {
     ORACLE_ABI_VERSION,
@@ -54,7 +52,7 @@ constexpr oracle_api api = {
 oracle_status describe(const oracle_description ** out, oracle_message * message) {
     return guarded(message, [&] {
         require_pointer(out, "description");
-        *out = &description;
+        *out = &build_description();
     });
 }
 

@@ -4,7 +4,6 @@
 #include "oracle.h"
 
 #include "ggml-backend.h"
-#include "llama.h"
 
 #include <memory>
 #include <vector>
@@ -30,8 +29,10 @@ class Engine {
 
     virtual oracle_session_info info() const = 0;
 
-    // The model for tokenizing text. It may have no tensors.
-    virtual const llama_model * vocabulary() const = 0;
+    // Tokenizes `bytes` bytes of text. Returns the number of tokens; if it is larger than `capacity`, nothing is written.
+    // Throws a Refusal if the model has no tokenizer.
+    virtual size_t tokenize(const char * text, int32_t bytes, bool add_special, int32_t * tokens,
+                            int32_t capacity) const = 0;
 
     // Decodes at positions first .. first+n-1 and appends their rows to `logits`. Earlier state of these positions is
     // discarded. Tokens and positions must be in range. Throws a Refusal on failure.

@@ -1,7 +1,7 @@
 // Made by bindgen 0.72.1 from include/oracle.h, which documents it.
 // Do not edit: run check-bindings.sh --write.
 
-pub const ORACLE_ABI_VERSION: u32 = 3;
+pub const ORACLE_ABI_VERSION: u32 = 4;
 impl oracle_status {
     pub const ORACLE_OK: oracle_status = oracle_status(0);
     pub const ORACLE_BAD_ARGUMENT: oracle_status = oracle_status(1);

@@ -5,10 +5,12 @@
 
 #include "ggml.h"
 
+#include <vector>
+
 namespace oracle {
 
-// The quantization of activations in the matmul of the weights.
-enum class Activations { i8_s, q8_k, none };
+// The quantization of activations in the matmul of the weights. `other` is a quantization that the ABI does not describe.
+enum class Activations { i8_s, q8_k, none, other };
 
 struct Format {
     oracle_format_info info;
@@ -17,34 +19,18 @@ struct Format {
     Activations activations;
 };
 
-// I2_S has block size 1 in upstream's table, but its quantizer and its kernel both use groups of 128.
-inline constexpr Format formats[] = {
-    {{ORACLE_I2_S, "i2_s", 128, 128}, GGML_TYPE_I2_S, 1, Activations::i8_s},
-    {{ORACLE_TQ2_0, "tq2_0", 256, 256}, GGML_TYPE_TQ2_0, 2, Activations::q8_k},
-    {{ORACLE_TQ1_0, "tq1_0", 256, 256}, GGML_TYPE_TQ1_0, 2, Activations::q8_k},
-    {{ORACLE_F16, "f16", 1, 1}, GGML_TYPE_F16, 2, Activations::none},
-    {{ORACLE_F32, "f32", 1, 1}, GGML_TYPE_F32, 4, Activations::none},
-    {{ORACLE_Q6_K, "q6_K", 256, 256}, GGML_TYPE_Q6_K, 2, Activations::q8_k},
-};
+// The formats of the ABI for which the running library has a type. Types are found by name: numbers differ between
+// forks. Needs the instruction set of the library.
+const std::vector<Format> & formats();
 
-inline const Format & format_of(oracle_format id) {
-    for (const Format & format : formats) {
-        if (format.info.format == id) {
-            return format;
-        }
-    }
-    refuse(ORACLE_UNSUPPORTED, "format %d is not known", static_cast<int>(id));
-}
+// The type of the library with this name, or GGML_TYPE_COUNT.
+ggml_type type_named(const char * name);
+
+// Throws a Refusal if the library has no type for the format.
+const Format & format_of(oracle_format id);
 
 // NULL if the ABI has no format for the type.
-inline const Format * format_of_type(ggml_type type) {
-    for (const Format & format : formats) {
-        if (format.type == type) {
-            return &format;
-        }
-    }
-    return nullptr;
-}
+const Format * format_of_type(ggml_type type);
 
 inline void require_alignment(const Format & format, const void * pointer, const char * name) {
     if (reinterpret_cast<uintptr_t>(pointer) % format.alignment != 0) {

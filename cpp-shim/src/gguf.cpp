@@ -1,18 +1,22 @@
 #include "gguf.hpp"
 
+#include "backend.hpp"
+
 namespace oracle {
 
 Gguf::Gguf(const char * path) : name(path) {
     ggml_context * context = nullptr;
+    clear_log();
     metadata.reset(gguf_init_from_file(path, {/* no_alloc */ true, &context}));
     // On failure, upstream frees the context but does not reset the pointer.
     if (metadata == nullptr) {
-        refuse(ORACLE_FILE, "%s: upstream cannot read its GGUF header", path);
+        refuse(ORACLE_FILE, "%s: upstream cannot read its GGUF header: %s", path,
+               last_errors("no reason given").c_str());
     }
     tensors.reset(context);
 }
 
-int Gguf::find(const std::string & key) const {
+int64_t Gguf::find(const std::string & key) const {
     return gguf_find_key(metadata.get(), key.c_str());
 }
 
@@ -22,7 +26,7 @@ void Gguf::require(const std::string & key) const {
     }
 }
 
-void Gguf::require_type(int id, gguf_type wanted) const {
+void Gguf::require_type(int64_t id, gguf_type wanted) const {
     const gguf_type found = gguf_get_kv_type(metadata.get(), id);
     if (found != wanted) {
         refuse(ORACLE_FILE, "%s: %s is of type %s, must be %s", path(), gguf_get_key(metadata.get(), id),
@@ -31,7 +35,7 @@ void Gguf::require_type(int id, gguf_type wanted) const {
 }
 
 uint32_t Gguf::u32(const std::string & key, uint32_t otherwise) const {
-    const int id = find(key);
+    const int64_t id = find(key);
     if (id < 0) {
         return otherwise;
     }
@@ -40,7 +44,7 @@ uint32_t Gguf::u32(const std::string & key, uint32_t otherwise) const {
 }
 
 float Gguf::f32(const std::string & key, float otherwise) const {
-    const int id = find(key);
+    const int64_t id = find(key);
     if (id < 0) {
         return otherwise;
     }
@@ -49,7 +53,7 @@ float Gguf::f32(const std::string & key, float otherwise) const {
 }
 
 std::string Gguf::string(const std::string & key, const char * otherwise) const {
-    const int id = find(key);
+    const int64_t id = find(key);
     if (id < 0) {
         return otherwise;
     }
@@ -76,7 +80,7 @@ ggml_tensor * Gguf::tensor(const std::string & tensor_name) const {
 }
 
 size_t Gguf::offset_of(const ggml_tensor * tensor) const {
-    const int id = gguf_find_tensor(metadata.get(), tensor->name);
+    const auto id = gguf_find_tensor(metadata.get(), tensor->name);
     size_t offset = 0;
     if (__builtin_add_overflow(gguf_get_data_offset(metadata.get()), gguf_get_tensor_offset(metadata.get(), id),
                                &offset)) {

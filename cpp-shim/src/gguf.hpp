@@ -34,9 +34,9 @@ class Gguf {
     size_t offset_of(const ggml_tensor * tensor) const;
 
   private:
-    int find(const std::string & key) const;
+    int64_t find(const std::string & key) const;
     void require(const std::string & key) const;
-    void require_type(int id, gguf_type wanted) const;
+    void require_type(int64_t id, gguf_type wanted) const;
 
     std::string name;
     Metadata metadata;

@@ -1,8 +1,7 @@
 // Owning pointers to objects of upstream.
 #pragma once
 
-#include "ggml-backend.h"
-#include "llama.h"
+#include "vintage.hpp"
 
 #include <memory>
 
@@ -19,7 +18,5 @@ using Metadata = Handle<gguf_context, gguf_free>;
 using Buffer = Handle<ggml_backend_buffer, ggml_backend_buffer_free>;
 using Backend = Handle<ggml_backend, ggml_backend_free>;
 using Scheduler = Handle<ggml_backend_sched, ggml_backend_sched_free>;
-using Model = Handle<llama_model, llama_free_model>;
-using Context = Handle<llama_context, llama_free>;
 
 } // namespace oracle

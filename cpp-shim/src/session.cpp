@@ -3,6 +3,7 @@
 #include "engine.hpp"
 #include "operations.hpp"
 #include "status.hpp"
+#include "vintage.hpp"
 
 #include <algorithm>
 #include <climits>
@@ -60,9 +61,7 @@ void require_params(const oracle_session_params & params) {
     if (params.n_ubatch > params.n_batch) {
         refuse(ORACLE_BAD_ARGUMENT, "n_ubatch is %u, at most n_batch = %u", params.n_ubatch, params.n_batch);
     }
-    if (params.n_threads < 1 || params.n_threads > GGML_MAX_N_THREADS) {
-        refuse(ORACLE_BAD_ARGUMENT, "n_threads is %u, must be 1..%d", params.n_threads, GGML_MAX_N_THREADS);
-    }
+    require_threads(params.n_threads);
     if (params.kv_format == ORACLE_F32) {
         refuse(ORACLE_UNSUPPORTED, "this revision supports an f32 value cache only with flash attention, "
                                    "which computes different results: open the session with an f16 cache");
@@ -81,7 +80,7 @@ const oracle_session & require_session(const oracle_session * session) {
 }
 
 // Called twice for each node: with `ask` to find out whether it is needed, and then with its data.
-bool on_node(ggml_tensor * tensor, bool ask, void * user) {
+vintage::Proceed on_node(ggml_tensor * tensor, bool ask, void * user) {
     oracle_session & session = *static_cast<oracle_session *>(user);
     if (session.callback == nullptr || session.stopped) {
         return false;
@@ -226,21 +225,16 @@ oracle_status session_tokenize(const oracle_session * session, const char * text
                                int32_t add_special, int32_t * tokens, size_t capacity, size_t * n,
                                oracle_message * message) {
     return guarded(message, [&] {
-        const llama_model * vocabulary = require_session(session).engine->vocabulary();
+        const oracle_session & opened = require_session(session);
         require_pointer(text, "text");
         require_pointer(tokens, "tokens");
         require_pointer(n, "n");
         *n = 0;
-        if (llama_vocab_type(vocabulary) == LLAMA_VOCAB_TYPE_NONE) {
-            refuse(ORACLE_UNSUPPORTED, "the model has no tokenizer: give token ids instead");
-        }
         if (text_bytes > INT32_MAX) {
             refuse(ORACLE_BAD_ARGUMENT, "text has %zu bytes, at most %d", text_bytes, INT32_MAX);
         }
-        const int32_t room = static_cast<int32_t>(std::min<size_t>(capacity, INT32_MAX));
-        const int32_t count = llama_tokenize(vocabulary, text, static_cast<int32_t>(text_bytes), tokens, room,
-                                             add_special != 0, /* parse_special */ false);
-        *n = static_cast<size_t>(count < 0 ? -static_cast<int64_t>(count) : count);
+        *n = opened.engine->tokenize(text, static_cast<int32_t>(text_bytes), add_special != 0, tokens,
+                                     static_cast<int32_t>(std::min<size_t>(capacity, INT32_MAX)));
         require_capacity(capacity, *n, "tokens");
     });
 }

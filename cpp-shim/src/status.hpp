@@ -69,6 +69,15 @@ inline void require_positive(uint64_t value, const char * name) {
     }
 }
 
+// Upstream's limit; not all vintages declare it.
+constexpr uint32_t max_threads = 512;
+
+inline void require_threads(uint32_t threads) {
+    if (threads < 1 || threads > max_threads) {
+        refuse(ORACLE_BAD_ARGUMENT, "threads is %u, must be 1..%u", threads, max_threads);
+    }
+}
+
 inline size_t product(uint64_t a, uint64_t b, const char * name) {
     size_t result = 0;
     if (__builtin_mul_overflow(a, b, &result)) {

@@ -4,8 +4,8 @@
 #include "formats.hpp"
 #include "handles.hpp"
 #include "operations.hpp"
-
-#include "ggml-quants.h"
+#include "q8_k.hpp"
+#include "vintage.hpp"
 
 #include <climits>
 #include <cmath>
@@ -15,13 +15,16 @@
 #include <memory>
 #include <vector>
 
+// The quantizer of bitnet.cpp's forks for the activations of I2_S, which no header of the library declares. NULL in
+// other libraries.
+extern "C" __attribute__((weak)) void quantize_row_i8_s(const float * values, void * codes, int64_t n, float * scale,
+                                                        int32_t * sum);
+
 namespace oracle {
 
 namespace {
 
-constexpr uint64_t q8_k_block = QK_K;
-constexpr uint64_t q8_k_sums = QK_K / 16;
-constexpr ggml_half half_one = 0x3C00;
+constexpr uint16_t half_one = 0x3C00;
 
 // Upstream converts columns and rows to `int` in several places.
 int to_int(uint64_t value, const char * name) {
@@ -66,7 +69,7 @@ size_t bytes_of(const Format & format, uint64_t rows, uint64_t cols) {
 
 // The kernel writes its integer as a float. A NaN in the result shows that the kernel wrote nothing.
 int64_t dot_as_integer(const Format & format, int cols, const void * weights, const void * activations) {
-    const ggml_vec_dot_t dot = ggml_get_type_traits(format.type)->vec_dot;
+    const auto dot = vintage::dot_kernel(format.type);
     float result = std::numeric_limits<float>::quiet_NaN();
     dot(cols, &result, 0, weights, 0, activations, 0, 1);
     if (std::isnan(result)) {
@@ -79,32 +82,25 @@ int64_t dot_as_integer(const Format & format, int cols, const void * weights, co
     return static_cast<int64_t>(result);
 }
 
-// Dots of blocks of weights. Their scale is set to one, so that the float of the kernel is the integer. `Block` has its
-// f16 scale in `d`.
-template <typename Block>
+// Dots of blocks of weights whose last two bytes are their f16 scale. It is set to one, so that the float of the kernel
+// is the integer.
 void dot_blocks(const Format & format, uint64_t cols, uint64_t rows, const uint8_t * weights, size_t row_stride,
                 const int8_t * activations, uint64_t batch, int64_t * out) {
     const uint64_t n_blocks = cols / q8_k_block;
-    std::vector<block_q8_K> quantized(n_blocks);
+    const size_t block_bytes = ggml_type_size(format.type);
+    std::vector<uint8_t> block(block_bytes);
+    Q8KRow quantized(n_blocks);
     for (uint64_t b = 0; b < batch; ++b) {
         int64_t sum = 0;
         for (uint64_t i = 0; i < n_blocks; ++i) {
-            block_q8_K & block = quantized[i];
-            block = block_q8_K{};
-            block.d = 1.0f;
-            std::memcpy(block.qs, activations + b * cols + i * q8_k_block, q8_k_block);
-            for (uint64_t j = 0; j < q8_k_block; ++j) {
-                block.bsums[j / 16] = static_cast<int16_t>(block.bsums[j / 16] + block.qs[j]);
-                sum += block.qs[j];
-            }
+            sum += quantized.set(i, activations + b * cols + i * q8_k_block);
         }
         for (uint64_t r = 0; r < rows; ++r) {
             int64_t signed_dot = 0;
             for (uint64_t i = 0; i < n_blocks; ++i) {
-                Block block;
-                std::memcpy(&block, weights + r * row_stride + i * sizeof(Block), sizeof(Block));
-                block.d = half_one;
-                signed_dot += dot_as_integer(format, static_cast<int>(q8_k_block), &block, &quantized[i]);
+                std::memcpy(block.data(), weights + r * row_stride + i * block_bytes, block_bytes);
+                std::memcpy(block.data() + block_bytes - sizeof half_one, &half_one, sizeof half_one);
+                signed_dot += dot_as_integer(format, static_cast<int>(q8_k_block), block.data(), quantized.block(i));
             }
             // In these kernels codes are -1, 0, +1. In the ABI they start from 0.
             out[b * rows + r] = signed_dot + sum;
@@ -118,22 +114,27 @@ size_t row_bytes(const Format & format, uint64_t cols) {
                                              : ggml_row_size(format.type, static_cast<int64_t>(cols));
 }
 
+// Rejects formats whose activations have another layout than the ABI describes.
+void require_described(const Format & format) {
+    if (format.activations == Activations::other) {
+        refuse(ORACLE_UNSUPPORTED, "this library multiplies %s with activations of type %s, not with %s",
+               format.info.name, ggml_type_name(vintage::activation_type(format.type)),
+               format.info.format == ORACLE_I2_S ? "i8_s" : "q8_K");
+    }
+}
+
 void quantize_q8_k(uint64_t rows, uint64_t cols, const float * values, int8_t * codes, float * scales,
                    int32_t * sums) {
-    const ggml_from_float_t from_float = ggml_get_type_traits(GGML_TYPE_Q8_K)->from_float;
+    const auto from_float = vintage::activation_quantizer(GGML_TYPE_Q8_K);
     const uint64_t n_blocks = cols / q8_k_block;
-    std::vector<block_q8_K> row(n_blocks);
+    Q8KRow row(n_blocks);
     for (uint64_t r = 0; r < rows; ++r) {
-        // Upstream does not write bsums of an all-zero block.
-        std::memset(static_cast<void *>(row.data()), 0, n_blocks * sizeof(block_q8_K));
-        from_float(values + r * cols, row.data(), static_cast<int64_t>(cols));
+        // Upstream does not write the sums of an all-zero block.
+        row.clear();
+        from_float(values + r * cols, row.block(0), static_cast<int64_t>(cols));
         for (uint64_t i = 0; i < n_blocks; ++i) {
             const uint64_t block = r * n_blocks + i;
-            std::memcpy(codes + block * q8_k_block, row[i].qs, q8_k_block);
-            scales[block] = row[i].d;
-            for (uint64_t j = 0; j < q8_k_sums; ++j) {
-                sums[block * q8_k_sums + j] = row[i].bsums[j];
-            }
+            row.get(i, codes + block * q8_k_block, scales[block], sums + block * q8_k_sums);
         }
     }
 }
@@ -179,8 +180,8 @@ oracle_status quantize(oracle_format id, uint64_t rows, uint64_t cols, const flo
         require_alignment(format, out, "out");
         start_backend();
         std::memset(out, 0, bytes);
-        ggml_quantize_chunk(format.type, values, out, 0, static_cast<int64_t>(rows), static_cast<int64_t>(cols),
-                            nullptr);
+        vintage::quantize(format.type, values, out, static_cast<int64_t>(rows), static_cast<int64_t>(cols),
+                          vintage::First{});
         *written = bytes;
     });
 }
@@ -193,6 +194,7 @@ oracle_status quantize_activations(oracle_format id, uint64_t rows, uint64_t col
         if (format.activations == Activations::none) {
             refuse(ORACLE_UNSUPPORTED, "activations stay floats for %s weights", format.info.name);
         }
+        require_described(format);
         require_pointer(values, "values");
         require_pointer(codes, "codes");
         require_pointer(scales, "scales");
@@ -212,6 +214,9 @@ oracle_status quantize_activations(oracle_format id, uint64_t rows, uint64_t col
         }
         require_capacity(n_scales, rows, "scales");
         require_capacity(n_sums, rows, "sums");
+        if (quantize_row_i8_s == nullptr) {
+            refuse(ORACLE_UNSUPPORTED, "this library does not export its quantizer of activations for i2_s");
+        }
         for (uint64_t r = 0; r < rows; ++r) {
             quantize_row_i8_s(values + r * cols, codes + r * cols, static_cast<int64_t>(cols), scales + r, sums + r);
         }
@@ -241,6 +246,7 @@ oracle_status code_dot(oracle_format id, uint64_t cols, uint64_t rows, const uin
             refuse(ORACLE_BAD_ARGUMENT, "weights has %zu bytes, the last of the rows ends at %zu + %zu", weights_bytes,
                    last_row, row);
         }
+        require_described(format);
         start_backend();
         switch (format.info.format) {
             case ORACLE_I2_S:
@@ -252,9 +258,7 @@ oracle_status code_dot(oracle_format id, uint64_t cols, uint64_t rows, const uin
                 }
                 return;
             case ORACLE_TQ2_0:
-                return dot_blocks<block_tq2_0>(format, cols, rows, weights, row_stride, activations, batch, out);
-            case ORACLE_TQ1_0:
-                return dot_blocks<block_tq1_0>(format, cols, rows, weights, row_stride, activations, batch, out);
+            case ORACLE_TQ1_0: return dot_blocks(format, cols, rows, weights, row_stride, activations, batch, out);
             default: refuse(ORACLE_UNSUPPORTED, "%s has no integer dot product of codes", format.info.name);
         }
     });
@@ -276,16 +280,14 @@ oracle_status matmul(oracle_format id, uint64_t rows, uint64_t cols, const uint8
         require_length(n_activations, product(batch, cols, "batch x cols"), "activations");
         require_length(n_out, product(batch, rows, "batch x rows"), "out");
         to_int(batch, "batch");
-        if (threads < 1 || threads > GGML_MAX_N_THREADS) {
-            refuse(ORACLE_BAD_ARGUMENT, "threads is %u, must be 1..%d", threads, GGML_MAX_N_THREADS);
-        }
+        require_threads(threads);
         require_alignment(format, weights, "weights");
         start_backend();
 
         Arena & memory = arena();
         const Tensors context(ggml_init({memory.graph_bytes, memory.graph.get(), /* no_alloc */ true}));
         if (context == nullptr) {
-            refuse(ORACLE_FAILED, "upstream has only %d compute contexts and all are in use", GGML_MAX_CONTEXTS);
+            refuse(ORACLE_FAILED, "upstream's compute contexts are all in use");
         }
         ggml_tensor * matrix = ggml_new_tensor_2d(context.get(), format.type, static_cast<int64_t>(cols),
                                                   static_cast<int64_t>(rows));
@@ -299,7 +301,7 @@ oracle_status matmul(oracle_format id, uint64_t rows, uint64_t cols, const uint8
 
         ggml_cgraph * graph = ggml_new_graph_custom(context.get(), graph_size, false);
         ggml_build_forward_expand(graph, output);
-        ggml_cplan plan = ggml_graph_plan(graph, static_cast<int>(threads), nullptr);
+        ggml_cplan plan = vintage::plan(graph, static_cast<int>(threads), vintage::First{});
         if (memory.work.size() < plan.work_size) {
             memory.work.resize(plan.work_size);
         }

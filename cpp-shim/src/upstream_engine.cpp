@@ -2,7 +2,8 @@
 
 #include "backend.hpp"
 #include "formats.hpp"
-#include "handles.hpp"
+#include "llama_handles.hpp"
+#include "tokenizer.hpp"
 
 namespace oracle {
 
@@ -37,11 +38,12 @@ class UpstreamEngine final : public Engine {
         clear_log();
         llama_model_params model_params = llama_model_default_params();
         model_params.n_gpu_layers = 0;
-        model.reset(llama_load_model_from_file(path, model_params));
+        vintage::plain_model(model_params);
+        model.reset(vintage::load_model(path, model_params, vintage::First{}));
         if (model == nullptr) {
             refuse(ORACLE_FILE, "%s: %s", path, last_errors("the model does not load").c_str());
         }
-        if (llama_model_has_encoder(model.get()) || llama_model_is_recurrent(model.get())) {
+        if (vintage::has_encoder(model.get(), vintage::First{}) || vintage::is_recurrent(model.get(), vintage::First{})) {
             refuse(ORACLE_UNSUPPORTED, "%s: only decoder-only transformers can be opened", path);
         }
 
@@ -49,16 +51,16 @@ class UpstreamEngine final : public Engine {
         context_params.n_ctx = params.n_ctx;
         context_params.n_batch = params.n_batch;
         context_params.n_ubatch = params.n_ubatch;
-        context_params.n_threads = static_cast<int32_t>(params.n_threads);
-        context_params.n_threads_batch = static_cast<int32_t>(params.n_threads);
+        context_params.n_threads = static_cast<decltype(context_params.n_threads)>(params.n_threads);
+        context_params.n_threads_batch = context_params.n_threads;
         context_params.type_k = format_of(params.kv_format).type;
         context_params.type_v = context_params.type_k;
-        context_params.no_perf = true;
+        vintage::plain_context(context_params);
         context_params.cb_eval = observer.on_node;
         context_params.cb_eval_user_data = observer.user;
         context_params.abort_callback = observer.stopped;
         context_params.abort_callback_data = observer.user;
-        context.reset(llama_new_context_with_model(model.get(), context_params));
+        context.reset(vintage::new_context(model.get(), context_params, vintage::First{}));
         if (context == nullptr) {
             refuse(ORACLE_FAILED, "%s: %s", path, last_errors("no context could be made").c_str());
         }
@@ -66,25 +68,28 @@ class UpstreamEngine final : public Engine {
 
     oracle_session_info info() const override {
         oracle_session_info info{};
-        info.n_vocab = static_cast<uint32_t>(llama_n_vocab(model.get()));
+        info.n_vocab = static_cast<uint32_t>(vintage::vocabulary_size(model.get(), vintage::First{}));
         info.n_ctx = llama_n_ctx(context.get());
         info.n_batch = llama_n_batch(context.get());
-        info.n_layer = static_cast<uint32_t>(llama_n_layer(model.get()));
-        info.n_embd = static_cast<uint32_t>(llama_n_embd(model.get()));
+        info.n_layer = static_cast<uint32_t>(vintage::layers(model.get(), vintage::First{}));
+        info.n_embd = static_cast<uint32_t>(vintage::embedding(model.get(), vintage::First{}));
         info.graph = "llama.cpp";
         return info;
     }
 
-    const llama_model * vocabulary() const override { return model.get(); }
+    size_t tokenize(const char * text, int32_t bytes, bool add_special, int32_t * tokens,
+                    int32_t capacity) const override {
+        return oracle::tokenize(model.get(), text, bytes, add_special, tokens, capacity);
+    }
 
     void decode(const int32_t * tokens, size_t n, size_t first, Logits & logits) override {
         clear_log();
-        llama_kv_cache_seq_rm(context.get(), sequence, static_cast<llama_pos>(first), -1);
+        vintage::forget(context.get(), sequence, static_cast<llama_pos>(first), vintage::First{});
         const int result = decode_batch(context.get(), tokens, n, first);
         if (result != 0) {
             refuse(ORACLE_FAILED, "decode returned %d: %s", result, last_errors("no reason given").c_str());
         }
-        const size_t n_vocab = static_cast<size_t>(llama_n_vocab(model.get()));
+        const size_t n_vocab = static_cast<size_t>(vintage::vocabulary_size(model.get(), vintage::First{}));
         for (size_t i = 0; i < n; ++i) {
             const float * row = llama_get_logits_ith(context.get(), static_cast<int32_t>(i));
             if (row == nullptr) {
