@@ -33,6 +33,11 @@ impl Format {
         Self::Q6K,
     ];
 
+    /// The format with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
     /// The name in upstream and in model files.
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,14 +102,31 @@ pub struct Description {
     pub flags: Vec<String>,
     /// Required CPU features.
     pub instruction_set: Vec<String>,
-    /// Supported formats, without those that this crate does not know.
+    /// Supported formats, without those that this crate does not know and those that are refused.
     pub formats: Vec<FormatInfo>,
+    /// Formats that the oracle claims but computes wrong. Empty for embedded builds.
+    pub refused: Vec<Refusal>,
+}
+
+/// A format that an oracle claims but computes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The format.
+    pub format: Format,
+    /// The failed check.
+    pub reason: String,
 }
 
 impl Description {
     /// The oracle's information about `format`, if it supports it.
     pub fn format(&self, format: Format) -> Option<&FormatInfo> {
         self.formats.iter().find(|info| info.format == format)
+    }
+
+    /// Moves a format from the supported to the refused ones.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.formats.retain(|info| info.format != refusal.format);
+        self.refused.push(refusal);
     }
 
     /// # Safety
@@ -145,6 +167,7 @@ impl Description {
                     })
                 })
                 .collect(),
+            refused: Vec::new(),
         }
     }
 }

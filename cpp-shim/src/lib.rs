@@ -42,7 +42,7 @@ mod registry;
 mod session;
 mod table;
 
-pub use describe::{Description, Format, FormatInfo};
+pub use describe::{Description, Format, FormatInfo, Refusal};
 pub use error::{OracleError, Status, Unavailable};
 pub use features::{cpu_features, is_cpu_feature};
 pub use node::Node;

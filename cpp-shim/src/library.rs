@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ffi::c_int;
 use std::io;
+use std::path::Path;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW, Symbol};
 
@@ -28,6 +29,22 @@ type Stage = fn(&[u8]) -> io::Result<Staged>;
 pub(crate) unsafe fn load(oracle: &str, image: &[u8]) -> Result<Table, OracleError> {
     // SAFETY: the function has the same contract as this one.
     unsafe { load_by(oracle, image, &[Staged::in_memory, Staged::on_disk]) }
+}
+
+/// Loads the shared object at `path` until the end of the process.
+///
+/// # Safety
+///
+/// The file must meet the requirements of [`Build::in_file`](crate::Build::in_file), and this CPU must have its
+/// features.
+pub(crate) unsafe fn load_file(oracle: &str, path: &Path) -> Result<Table, OracleError> {
+    // SAFETY: this runs the initializers of the file, which are sound on this CPU by this function's contract.
+    let library = unsafe { Library::open(Some(path), FLAGS) };
+    let library = library.map_err(|error| OracleError::Load {
+        oracle: oracle.to_owned(),
+        reason: with_causes(&error),
+    })?;
+    table(oracle, library)
 }
 
 /// Tries each way of staging in order. The error contains the reasons of all failures.
@@ -106,7 +123,7 @@ mod tests {
         let build = testing::require!(runs.ok_or("no oracle is compiled in for this CPU"));
         for stage in [Staged::in_memory as Stage, Staged::on_disk] {
             // SAFETY: the image is that of a build whose features this CPU has.
-            let table = unsafe { load_by(build.id(), build.image(), &[stage]) }.unwrap();
+            let table = unsafe { load_by(build.id(), build.image().unwrap(), &[stage]) }.unwrap();
             assert_eq!(table.describe().unwrap().id, build.id());
         }
     }

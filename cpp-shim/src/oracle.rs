@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::check;
-use crate::describe::{Description, Format};
+use crate::describe::{Description, Format, Refusal};
 use crate::error::OracleError;
 use crate::session::{Session, SessionParams};
 use crate::table::Table;
 
-/// A loaded oracle that has passed its known-answer check. Clones are handles to the same oracle.
+/// A loaded oracle. The supported formats have passed the known-answer check. Clones are handles to the same oracle.
 #[derive(Clone)]
 pub struct Oracle {
     pub(crate) table: Arc<Table>,
@@ -17,13 +17,37 @@ pub struct Oracle {
 }
 
 impl Oracle {
+    /// Checks the known answers of every format.
     pub(crate) fn new(table: Table) -> Result<Self, OracleError> {
         let description = table.describe()?;
-        check::known_answers(&table, &description)?;
-        Ok(Self {
+        for info in &description.formats {
+            check::known_answers(&table, info.format)?;
+        }
+        Ok(Self::of(table, description))
+    }
+
+    /// Checks the known answers of the formats that `refused` does not have, and refuses those that fail.
+    pub(crate) fn refusing(table: Table, refused: &[Refusal]) -> Result<Self, OracleError> {
+        let mut description = table.describe()?;
+        for refusal in refused {
+            description.refuse(refusal.clone());
+        }
+        for info in description.formats.clone() {
+            if let Err(error) = check::known_answers(&table, info.format) {
+                description.refuse(Refusal {
+                    format: info.format,
+                    reason: error.to_string(),
+                });
+            }
+        }
+        Ok(Self::of(table, description))
+    }
+
+    fn of(table: Table, description: Description) -> Self {
+        Self {
             table: Arc::new(table),
             description: Arc::new(description),
-        })
+        }
     }
 
     /// Id of the build, such as `bitnet.cpp/strict`.
