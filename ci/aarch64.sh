@@ -136,7 +136,7 @@ echo "== build"
 within_budget cargo test --quiet --no-run "${PACKAGES[@]}" "${TESTS[@]}" || fail "the build for $TARGET"
 echo "== build: done after $SECONDS s"
 # Not with `cargo run`, which would rebuild the command with other features of its dependencies.
-judge "oracles" ci/emulate.sh "$EMULATED_COMMAND" oracles
+judge "oracles" ci/emulate.sh "$EMULATED_COMMAND" oracle list
 judge "kernels" ci/emulate.sh "$EMULATED_COMMAND" kernels
 judge "levels 1 to 3 on the default model" ci/emulate.sh "$EMULATED_COMMAND" check --level lut,block,tensor
 judge "tests" cargo test --quiet --no-fail-fast "${PACKAGES[@]}" "${TESTS[@]}" -- "${TESTS_LEFT_OUT[@]/#/--skip=}"

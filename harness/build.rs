@@ -5,14 +5,15 @@ use std::process::Command;
 
 /// What is compiled into the harness, from the root of the workspace: where this differs from the commit, the build is
 /// not of that commit. Whatever else changes, documents or tests, changes no receipt.
-const COMPILED: [&str; 14] = [
+const COMPILED: [&str; 15] = [
     "Cargo.toml",
     "Cargo.lock",
     "build.rs",
     "corpus",
     "vendor",
     "cpp-shim/Cargo.toml",
-    "cpp-shim/build",
+    "cpp-shim/builder/Cargo.toml",
+    "cpp-shim/builder/src",
     "cpp-shim/include",
     "cpp-shim/src",
     "harness/Cargo.toml",

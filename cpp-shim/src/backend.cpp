@@ -5,6 +5,9 @@
 #include "llama.h"
 #endif
 
+#include "status.hpp"
+
+#include <cstring>
 #include <mutex>
 
 namespace oracle {
@@ -55,6 +58,41 @@ void start_backend() {
         ggml_cpu_init();
 #endif
     });
+}
+
+void require_own_headers() {
+    // What ggml adds to a tensor: two sizes, a pointer and a type.
+    struct Object {
+        size_t offset;
+        size_t size;
+        void * next;
+        int32_t type;
+    };
+    const size_t tensor = ggml_tensor_overhead() - sizeof(Object);
+    if (tensor != sizeof(ggml_tensor)) {
+        refuse(ORACLE_FAILED,
+               "the headers do not belong to the library: a tensor has %zu bytes in them, %zu in the library",
+               sizeof(ggml_tensor), tensor);
+    }
+    struct Known {
+        ggml_type type;
+        const char * name;
+    };
+    for (const Known & known : {Known{GGML_TYPE_F32, "f32"}, Known{GGML_TYPE_F16, "f16"}, Known{GGML_TYPE_Q6_K, "q6_K"},
+                                Known{GGML_TYPE_Q8_K, "q8_K"}, Known{GGML_TYPE_I32, "i32"}}) {
+        const char * name = ggml_type_name(known.type);
+        if (name == nullptr || std::strcmp(name, known.name) != 0) {
+            refuse(ORACLE_FAILED, "the headers do not belong to the library: type %d is %s in them, %s in the library",
+                   static_cast<int>(known.type), known.name, name == nullptr ? "none" : name);
+        }
+    }
+#if __has_include("llama.h")
+    // The default type of the cache lies in the middle of the structure.
+    const llama_context_params params = llama_context_default_params();
+    if (params.type_k != GGML_TYPE_F16 || params.type_v != GGML_TYPE_F16 || params.cb_eval != nullptr) {
+        refuse(ORACLE_FAILED, "the headers do not belong to the library: it has other context parameters");
+    }
+#endif
 }
 
 void clear_log() {

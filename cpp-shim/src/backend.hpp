@@ -9,6 +9,10 @@ namespace oracle {
 // tables. The backend is never stopped, because other sessions may use it.
 void start_backend();
 
+// Rejects a library to which the headers do not belong that this file was compiled with: it has tensors of another
+// size, other numbers of types, or other parameters of contexts.
+void require_own_headers();
+
 // Clears the log of this thread.
 void clear_log();
 

@@ -43,7 +43,7 @@ Model load_vocabulary(const Gguf & gguf, const BitnetArchitecture & architecture
     params.vocab_only = true;
     params.kv_overrides = overrides.data();
     clear_log();
-    Model model(vintage::load_model(gguf.path(), params, vintage::First{}));
+    Model model(vintage::load_model(gguf.path(), params));
     if (model == nullptr) {
         refuse(ORACLE_FILE, "%s: %s", gguf.path(), last_errors("the vocabulary does not load").c_str());
     }
@@ -63,7 +63,7 @@ class BitnetEngine final : public Engine {
     BitnetEngine(std::unique_ptr<const Gguf> gguf, const BitnetArchitecture & architecture,
                  const oracle_session_params & params, Observer observer)
         : tokenizer(load_vocabulary(*gguf, architecture)),
-          model(std::move(gguf), architecture, static_cast<uint32_t>(vintage::vocabulary_size(tokenizer.get(), vintage::First{}))),
+          model(std::move(gguf), architecture, vintage::vocabulary_size(tokenizer.get())),
           observer(observer) {
         // The same rounding as in upstream.
         n_ctx = GGML_PAD(params.n_ctx, kv_padding);
@@ -72,14 +72,15 @@ class BitnetEngine final : public Engine {
         make_caches(format_of(params.kv_format).type);
 
         const size_t capacity = graph_capacity(model.sizes.layers);
-        graph_memory.resize(capacity * ggml_tensor_overhead() + ggml_graph_overhead_custom(capacity, /* grads */ false));
+        graph_memory.resize(capacity * ggml_tensor_overhead() +
+                            ggml_graph_overhead_custom(capacity, /* grads */ false));
         backend.reset(ggml_backend_cpu_init());
         if (backend == nullptr) {
             refuse(ORACLE_FAILED, "upstream's backend does not start");
         }
         ggml_backend_cpu_set_n_threads(backend.get(), static_cast<int>(params.n_threads));
         ggml_backend_t backends[] = {backend.get()};
-        scheduler.reset(vintage::scheduler(backends, capacity, vintage::First{}));
+        scheduler.reset(vintage::scheduler(backends, capacity));
         ggml_backend_sched_set_eval_callback(scheduler.get(), observer.on_node, observer.user);
     }
 

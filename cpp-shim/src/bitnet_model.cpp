@@ -31,7 +31,9 @@ struct Keys {
         return found;
     }
     uint32_t size(const char * name) const { return positive(name, gguf.required_u32(key(name))); }
-    uint32_t size(const char * name, uint32_t otherwise) const { return positive(name, gguf.u32(key(name), otherwise)); }
+    uint32_t size(const char * name, uint32_t otherwise) const {
+        return positive(name, gguf.u32(key(name), otherwise));
+    }
 };
 
 // The factor of every angle.

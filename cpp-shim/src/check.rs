@@ -67,10 +67,7 @@ fn sample(format: Format) -> Sample {
         Format::I2S => (|| I2_S.matrix(), Some(I2_S)),
         Format::Tq2_0 => (|| TQ2_0.matrix(), Some(TQ2_0)),
         Format::Tq1_0 => (|| TQ1_0.matrix(), Some(TQ1_0)),
-        Format::F16 => (
-            || halves([0x3C00, 0xBC00].map(u16::to_le_bytes)),
-            None,
-        ),
+        Format::F16 => (|| halves([0x3C00, 0xBC00].map(u16::to_le_bytes)), None),
         Format::F32 => (|| halves([1.0f32, -1.0].map(f32::to_le_bytes)), None),
         Format::Q6K => (|| [q6_k_block(33), q6_k_block(31)].concat(), None),
     };
@@ -184,12 +181,7 @@ pub(crate) fn known_answers(table: &Table, format: Format) -> Result<(), OracleE
     compare(table, "matmul", format, &PRODUCTS, got)
 }
 
-fn code_dot(
-    table: &Table,
-    format: Format,
-    dots: &Dots,
-    input: &Runs,
-) -> Result<i64, OracleError> {
+fn code_dot(table: &Table, format: Format, dots: &Dots, input: &Runs) -> Result<i64, OracleError> {
     let tensor = (dots.tensor)(&[(dots.pack)(input.codes)]);
     let mut activations = [input.activations[1]; COLS];
     activations[..dots.first].fill(input.activations[0]);

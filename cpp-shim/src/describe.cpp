@@ -1,6 +1,7 @@
 // The description of this oracle, and the entry point. The file is compiled with the baseline instruction set.
 //
 // The build defines the ORACLE_* strings.
+#include "backend.hpp"
 #include "formats.hpp"
 #include "operations.hpp"
 
@@ -52,6 +53,7 @@ constexpr oracle_api api = {
 oracle_status describe(const oracle_description ** out, oracle_message * message) {
     return guarded(message, [&] {
         require_pointer(out, "description");
+        require_own_headers();
         *out = &build_description();
     });
 }

@@ -92,7 +92,7 @@ pub struct Description {
     pub id: String,
     /// The project of the source.
     pub upstream: String,
-    /// Version of the source; `local` and a commit for a checkout.
+    /// Version of the source: of the package, or the commit of a checkout.
     pub version: String,
     /// sha256 of the source, hexadecimal.
     pub checksum: String,

@@ -29,7 +29,8 @@ class Engine {
 
     virtual oracle_session_info info() const = 0;
 
-    // Tokenizes `bytes` bytes of text. Returns the number of tokens; if it is larger than `capacity`, nothing is written.
+    // Tokenizes `bytes` bytes of text. Returns the number of tokens; if it is larger than `capacity`, nothing is
+    // written.
     // Throws a Refusal if the model has no tokenizer.
     virtual size_t tokenize(const char * text, int32_t bytes, bool add_special, int32_t * tokens,
                             int32_t capacity) const = 0;

@@ -9,7 +9,7 @@
 
 namespace oracle {
 
-// The quantization of activations in the matmul of the weights. `other` is a quantization that the ABI does not describe.
+// The quantization of activations in the matmul of the weights. `other` is one that the ABI does not describe.
 enum class Activations { i8_s, q8_k, none, other };
 
 struct Format {

@@ -23,8 +23,6 @@
 mod check;
 mod describe;
 mod error;
-#[allow(dead_code, reason = "the macro names are for the build script")]
-mod features;
 #[allow(
     clippy::type_complexity,
     dead_code,
@@ -40,12 +38,14 @@ mod node;
 mod oracle;
 mod registry;
 mod session;
+mod sources;
 mod table;
 
 pub use describe::{Description, Format, FormatInfo, Refusal};
 pub use error::{OracleError, Status, Unavailable};
-pub use features::{cpu_features, is_cpu_feature};
 pub use node::Node;
 pub use oracle::{Activations, Oracle};
+pub use oracle_builder::{cpu_features, is_cpu_feature};
 pub use registry::{Build, Provenance, builds};
 pub use session::{Graph, Session, SessionParams};
+pub use sources::{shim_files, spec};

@@ -6,11 +6,7 @@
 
 namespace oracle {
 
-inline void close_model(llama_model * model) {
-    vintage::free_model(model, vintage::First{});
-}
-
-using Model = Handle<llama_model, close_model>;
+using Model = Handle<llama_model, vintage::free_model>;
 using Context = Handle<llama_context, llama_free>;
 
 } // namespace oracle

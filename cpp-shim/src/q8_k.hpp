@@ -19,7 +19,8 @@ class Q8KRow {
   public:
     explicit Q8KRow(size_t n_blocks) : bytes(ggml_type_size(GGML_TYPE_Q8_K)), data(n_blocks * bytes) {
         if (bytes != codes + q8_k_block + sums_bytes && bytes != 2 * codes + q8_k_block + sums_bytes) {
-            refuse(ORACLE_UNSUPPORTED, "a block of q8_K has %zu bytes in this library, which is no known layout", bytes);
+            refuse(ORACLE_UNSUPPORTED, "a block of q8_K has %zu bytes in this library, which is no known layout",
+                   bytes);
         }
     }
 

@@ -7,7 +7,6 @@ use std::sync::Mutex;
 use crate::check;
 use crate::describe::{Format, Refusal};
 use crate::error::{OracleError, Unavailable};
-use crate::features;
 use crate::library;
 use crate::oracle::Oracle;
 use crate::table::Table;
@@ -27,7 +26,7 @@ pub struct Provenance {
     pub id: &'static str,
     /// The project of the source.
     pub upstream: &'static str,
-    /// Version of the source; `local` and a commit for a checkout.
+    /// Version of the source: of the package, or the commit of a checkout.
     pub version: &'static str,
     /// sha256 of the source, hexadecimal: of the registry package, or of the compiled files of a checkout.
     pub checksum: &'static str,
@@ -39,6 +38,8 @@ pub struct Provenance {
     pub flags: &'static [&'static str],
     /// CPU features that the build needs, with the names of `is_x86_feature_detected!` and similar macros.
     pub instruction_set: &'static [&'static str],
+    /// Whether candidates must have the same results, bit for bit.
+    pub identity: bool,
 }
 
 /// A compiled oracle. It is loaded on demand.
@@ -117,7 +118,7 @@ impl Build {
             .instruction_set
             .iter()
             .copied()
-            .filter(|feature| !features::detected(feature))
+            .filter(|feature| !oracle_builder::detected(feature))
             .collect();
         if missing.is_empty() {
             Ok(())
@@ -223,6 +224,7 @@ mod tests {
         compiler: "none",
         flags: &[],
         instruction_set: &["avx9000", "tachyons"],
+        identity: false,
     };
 
     /// A build for a CPU with these features, whose image is not a shared object.

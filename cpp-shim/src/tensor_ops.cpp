@@ -180,8 +180,7 @@ oracle_status quantize(oracle_format id, uint64_t rows, uint64_t cols, const flo
         require_alignment(format, out, "out");
         start_backend();
         std::memset(out, 0, bytes);
-        vintage::quantize(format.type, values, out, static_cast<int64_t>(rows), static_cast<int64_t>(cols),
-                          vintage::First{});
+        vintage::quantize(format.type, values, out, static_cast<int64_t>(rows), static_cast<int64_t>(cols));
         *written = bytes;
     });
 }
@@ -301,7 +300,7 @@ oracle_status matmul(oracle_format id, uint64_t rows, uint64_t cols, const uint8
 
         ggml_cgraph * graph = ggml_new_graph_custom(context.get(), graph_size, false);
         ggml_build_forward_expand(graph, output);
-        ggml_cplan plan = vintage::plan(graph, static_cast<int>(threads), vintage::First{});
+        ggml_cplan plan = vintage::plan(graph, static_cast<int>(threads));
         if (memory.work.size() < plan.work_size) {
             memory.work.resize(plan.work_size);
         }

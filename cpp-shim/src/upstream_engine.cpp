@@ -39,11 +39,11 @@ class UpstreamEngine final : public Engine {
         llama_model_params model_params = llama_model_default_params();
         model_params.n_gpu_layers = 0;
         vintage::plain_model(model_params);
-        model.reset(vintage::load_model(path, model_params, vintage::First{}));
+        model.reset(vintage::load_model(path, model_params));
         if (model == nullptr) {
             refuse(ORACLE_FILE, "%s: %s", path, last_errors("the model does not load").c_str());
         }
-        if (vintage::has_encoder(model.get(), vintage::First{}) || vintage::is_recurrent(model.get(), vintage::First{})) {
+        if (vintage::has_encoder(model.get()) || vintage::is_recurrent(model.get())) {
             refuse(ORACLE_UNSUPPORTED, "%s: only decoder-only transformers can be opened", path);
         }
 
@@ -60,7 +60,7 @@ class UpstreamEngine final : public Engine {
         context_params.cb_eval_user_data = observer.user;
         context_params.abort_callback = observer.stopped;
         context_params.abort_callback_data = observer.user;
-        context.reset(vintage::new_context(model.get(), context_params, vintage::First{}));
+        context.reset(vintage::new_context(model.get(), context_params));
         if (context == nullptr) {
             refuse(ORACLE_FAILED, "%s: %s", path, last_errors("no context could be made").c_str());
         }
@@ -68,11 +68,11 @@ class UpstreamEngine final : public Engine {
 
     oracle_session_info info() const override {
         oracle_session_info info{};
-        info.n_vocab = static_cast<uint32_t>(vintage::vocabulary_size(model.get(), vintage::First{}));
+        info.n_vocab = vintage::vocabulary_size(model.get());
         info.n_ctx = llama_n_ctx(context.get());
         info.n_batch = llama_n_batch(context.get());
-        info.n_layer = static_cast<uint32_t>(vintage::layers(model.get(), vintage::First{}));
-        info.n_embd = static_cast<uint32_t>(vintage::embedding(model.get(), vintage::First{}));
+        info.n_layer = vintage::layers(model.get());
+        info.n_embd = vintage::embedding(model.get());
         info.graph = "llama.cpp";
         return info;
     }
@@ -84,12 +84,12 @@ class UpstreamEngine final : public Engine {
 
     void decode(const int32_t * tokens, size_t n, size_t first, Logits & logits) override {
         clear_log();
-        vintage::forget(context.get(), sequence, static_cast<llama_pos>(first), vintage::First{});
+        vintage::forget(context.get(), sequence, static_cast<llama_pos>(first));
         const int result = decode_batch(context.get(), tokens, n, first);
         if (result != 0) {
             refuse(ORACLE_FAILED, "decode returned %d: %s", result, last_errors("no reason given").c_str());
         }
-        const size_t n_vocab = static_cast<size_t>(vintage::vocabulary_size(model.get(), vintage::First{}));
+        const size_t n_vocab = static_cast<size_t>(vintage::vocabulary_size(model.get()));
         for (size_t i = 0; i < n; ++i) {
             const float * row = llama_get_logits_ith(context.get(), static_cast<int32_t>(i));
             if (row == nullptr) {

@@ -23,6 +23,8 @@ template <int n> struct Choice : Choice<n - 1> {};
 template <> struct Choice<0> {};
 using First = Choice<4>;
 
+namespace choose {
+
 // Type traits. Upstream split them into a table for all backends and one for the CPU.
 template <typename Type>
 auto cpu_traits(Type type, Choice<2>) -> decltype(*ggml_get_type_traits_cpu(type)) {
@@ -33,20 +35,6 @@ template <typename Type> auto cpu_traits(Type type, Choice<1>) -> decltype(*ggml
 }
 template <typename Type> auto cpu_traits(Type type, Choice<0>) -> decltype(ggml_internal_get_type_traits(type)) {
     return ggml_internal_get_type_traits(type);
-}
-
-inline auto dot_kernel(ggml_type type) {
-    return cpu_traits(type, First{}).vec_dot;
-}
-
-// Quantizes activations.
-inline auto activation_quantizer(ggml_type type) {
-    return cpu_traits(type, First{}).from_float;
-}
-
-// The type to which a matmul converts activations.
-inline ggml_type activation_type(ggml_type type) {
-    return cpu_traits(type, First{}).vec_dot_type;
 }
 
 // Quantizes rows without an importance matrix.
@@ -81,6 +69,34 @@ template <typename Backend>
 auto scheduler(Backend * backends, size_t capacity, Choice<0>)
     -> decltype(ggml_backend_sched_new(backends, nullptr, 1, capacity, false)) {
     return ggml_backend_sched_new(backends, nullptr, 1, capacity, false);
+}
+
+} // namespace choose
+
+inline auto dot_kernel(ggml_type type) {
+    return choose::cpu_traits(type, First{}).vec_dot;
+}
+
+// Quantizes activations.
+inline auto activation_quantizer(ggml_type type) {
+    return choose::cpu_traits(type, First{}).from_float;
+}
+
+// The type to which a matmul converts activations.
+inline ggml_type activation_type(ggml_type type) {
+    return choose::cpu_traits(type, First{}).vec_dot_type;
+}
+
+inline size_t quantize(ggml_type type, const float * values, void * out, int64_t rows, int64_t cols) {
+    return choose::quantize(type, values, out, rows, cols, First{});
+}
+
+inline ggml_cplan plan(ggml_cgraph * graph, int threads) {
+    return choose::plan(graph, threads, First{});
+}
+
+inline ggml_backend_sched_t scheduler(ggml_backend_t * backends, size_t capacity) {
+    return choose::scheduler(backends, capacity, First{});
 }
 
 // Whether the callback of the scheduler may stop the computation; it returns bool or int.

@@ -7,6 +7,8 @@
 
 namespace oracle::vintage {
 
+namespace choose {
+
 template <typename Params>
 auto load_model(const char * path, Params params, Choice<1>) -> decltype(llama_model_load_from_file(path, params)) {
     return llama_model_load_from_file(path, params);
@@ -116,6 +118,53 @@ template <typename Model> auto is_recurrent(Model * model, Choice<1>) -> decltyp
 }
 template <typename Model> bool is_recurrent(Model *, Choice<0>) {
     return false;
+}
+
+} // namespace choose
+
+inline llama_model * load_model(const char * path, llama_model_params params) {
+    return choose::load_model(path, params, First{});
+}
+
+inline void free_model(llama_model * model) {
+    choose::free_model(model, First{});
+}
+
+inline llama_context * new_context(llama_model * model, llama_context_params params) {
+    return choose::new_context(model, params, First{});
+}
+
+inline uint32_t vocabulary_size(const llama_model * model) {
+    return static_cast<uint32_t>(choose::vocabulary_size(model, First{}));
+}
+
+inline uint32_t layers(const llama_model * model) {
+    return static_cast<uint32_t>(choose::layers(model, First{}));
+}
+
+inline uint32_t embedding(const llama_model * model) {
+    return static_cast<uint32_t>(choose::embedding(model, First{}));
+}
+
+inline enum llama_vocab_type vocabulary_type(const llama_model * model) {
+    return choose::vocabulary_type(model, First{});
+}
+
+inline int32_t tokenize(const llama_model * model, const char * text, int32_t bytes, llama_token * tokens, int32_t room,
+                        bool special) {
+    return choose::tokenize(model, text, bytes, tokens, room, special, First{});
+}
+
+inline void forget(llama_context * context, llama_seq_id sequence, llama_pos first) {
+    choose::forget(context, sequence, first, First{});
+}
+
+inline bool has_encoder(const llama_model * model) {
+    return choose::has_encoder(model, First{});
+}
+
+inline bool is_recurrent(const llama_model * model) {
+    return choose::is_recurrent(model, First{});
 }
 
 // Model parameters.

@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{ORACLE, TOKENS, oracles, params};
+use common::{ORACLE, TOKENS, models_of, oracles, params};
 use cpp_shim::{Graph, SessionParams, Status};
-use testing::{MODELS, models, test};
+use testing::{MODELS, test};
 
 /// Allowed growth in pages after the first rounds. Leaking a context of the smallest model would use 200 times 100
 /// pages.
@@ -20,7 +20,7 @@ fn resident() -> u64 {
 #[test(needs(ORACLE, MODELS))]
 fn two_hundred_rounds_leave_memory_flat() {
     for oracle in oracles() {
-        for model in models() {
+        for model in models_of(&oracle) {
             for graph in [Graph::Auto, Graph::Ops] {
                 let params = SessionParams { graph, ..params() };
                 let round = || match oracle.open(&model, &params) {

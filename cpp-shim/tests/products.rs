@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ORACLE, bits, oracles, status, ternary};
+use common::{ORACLE, bits, oracles, oracles_with, status, supported, ternary};
 use cpp_shim::{Format, Oracle, Status};
 use testing::test;
 
@@ -33,7 +33,7 @@ fn code_dots_are_the_integers() {
     let activations = ramp(batch * cols);
     let expected = dots(&weights, cols, &activations);
     for oracle in oracles() {
-        for format in TERNARY {
+        for format in supported(&oracle, &TERNARY) {
             let bytes = oracle.quantize(format, rows, cols, &weights).unwrap();
             let stride = if format == Format::I2S {
                 cols / 4
@@ -52,7 +52,7 @@ fn code_dots_are_the_integers() {
 #[test(needs(ORACLE))]
 fn code_dots_pass_pointers_through() {
     for oracle in oracles() {
-        for format in TERNARY {
+        for format in supported(&oracle, &TERNARY) {
             let cols = 256;
             let weights = ternary(cols, 1.0);
             let bytes = oracle.quantize(format, 1, cols, &weights).unwrap();
@@ -72,7 +72,7 @@ fn code_dots_pass_pointers_through() {
 
 #[test(needs(ORACLE))]
 fn code_dots_drop_the_tail_of_i2_s() {
-    for oracle in oracles() {
+    for oracle in oracles_with(Format::I2S) {
         let mut out = [0];
         // Of 129 columns of code 2, upstream computes one group of 128.
         oracle
@@ -84,7 +84,7 @@ fn code_dots_drop_the_tail_of_i2_s() {
 
 #[test(needs(ORACLE))]
 fn code_dots_refuse_what_does_not_fit() {
-    for oracle in oracles() {
+    for oracle in oracles_with(Format::I2S) {
         let refused = |format, cols, weights: &[u8], rows, stride, activations: &[i8], n_out| {
             let mut out = vec![0; n_out];
             status(oracle.code_dots(format, cols, weights, rows, stride, activations, &mut out))
@@ -162,13 +162,8 @@ fn matmul_multiplies() {
         .map(|pairs| pairs.map(|(a, w)| a * w).sum())
         .collect();
     for oracle in oracles() {
-        for format in [
-            Format::I2S,
-            Format::Tq2_0,
-            Format::Tq1_0,
-            Format::F16,
-            Format::F32,
-        ] {
+        let exact = [&TERNARY[..], &[Format::F16, Format::F32]].concat();
+        for format in supported(&oracle, &exact) {
             let out = product(&oracle, format, (rows, cols), &weights, &activations, 1);
             assert_eq!(out, expected, "{} {format}", oracle.id());
         }
@@ -196,7 +191,7 @@ fn matmul_does_not_depend_on_the_threads() {
     let weights = ternary(rows * cols, 0.3);
     let activations: Vec<f32> = (0..batch * cols).map(|i| (i as f32 * 0.7).sin()).collect();
     for oracle in oracles() {
-        for format in TERNARY {
+        for format in supported(&oracle, &TERNARY) {
             let one = product(&oracle, format, (rows, cols), &weights, &activations, 1);
             for threads in 2..=4 {
                 let many = product(
@@ -223,7 +218,7 @@ fn matmul_runs_on_several_threads_of_the_caller() {
     let (rows, cols) = (16, 256);
     let weights = ternary(rows * cols, 0.3);
     let activations: Vec<f32> = (0..cols).map(|i| (i as f32 * 0.7).sin()).collect();
-    for oracle in oracles() {
+    for oracle in oracles_with(Format::I2S) {
         let expected = product(
             &oracle,
             Format::I2S,

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{ORACLE, oracles, params};
+use common::{ORACLE, models_of, oracles, params};
 use cpp_shim::{Graph, Session, SessionParams};
-use testing::{MODELS, models, test};
+use testing::{MODELS, test};
 
 const N_VOCAB: usize = 320;
 /// The token for the beginning of a sequence, in upstream's default numbering.
@@ -94,7 +94,7 @@ fn bytes(text: &str) -> Vec<i32> {
 #[test(needs(ORACLE, MODELS))]
 fn texts_become_tokens() {
     for oracle in oracles() {
-        let model = models().remove(0);
+        let model = models_of(&oracle).remove(0);
         let name = format!(
             "vocabulary-{}-{}.gguf",
             std::process::id(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::inference::InferenceParams;
+use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
 
 /// Number of tokens that are decoded one at a time, after the prefill.
 const SINGLE: usize = 2;
@@ -20,6 +20,8 @@ pub struct Decoding {
     pub model: PathBuf,
     /// All tokens; never empty.
     pub tokens: Vec<u32>,
+    /// Number of tokens of the first decode, at least 1. The others are decoded one at a time.
+    prefill: usize,
     /// Parameters for opening the model.
     pub params: InferenceParams,
 }
@@ -42,13 +44,50 @@ impl Decoding {
                 threads,
             },
             tokens,
+            prefill,
         }
     }
 
     /// The tokens of each decode: the prefill, then one decode for each of the last tokens.
     pub fn decodes(&self) -> Vec<&[u32]> {
-        let (first, single) = self.tokens.split_at(prefill(self.tokens.len()));
+        let (first, single) = self.tokens.split_at(self.prefill);
         std::iter::once(first).chain(single.chunks(1)).collect()
+    }
+
+    /// The same run with every token decoded alone.
+    #[must_use]
+    pub fn in_single_tokens(&self) -> Decoding {
+        Decoding {
+            prefill: 1,
+            ..self.clone()
+        }
+    }
+
+    /// The same run on another number of threads.
+    #[must_use]
+    pub fn on_threads(&self, threads: usize) -> Decoding {
+        let mut other = self.clone();
+        other.params.threads = threads;
+        other
+    }
+
+    /// The logits of all tokens by an engine, `tokens x vocabulary`, row-major.
+    ///
+    /// # Errors
+    ///
+    /// [`InferenceError`] if the model cannot be opened or run.
+    pub fn logits(&self, engine: &dyn Engine) -> Result<Vec<f32>, InferenceError> {
+        let mut result = Ok(Vec::new());
+        let mut work = |inference: &mut dyn Inference| {
+            let decodes = self.decodes();
+            let decoded: Result<Vec<Vec<f32>>, InferenceError> = decodes
+                .iter()
+                .map(|tokens| inference.decode(tokens, None))
+                .collect();
+            result = decoded.map(|decoded| decoded.concat());
+        };
+        engine.with_model(&self.model, &self.params, &mut work)?;
+        result
     }
 }
 

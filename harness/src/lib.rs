@@ -56,6 +56,7 @@ pub mod mutant;
 mod nearest;
 pub mod non_finite;
 pub mod npy;
+pub mod oracles;
 pub mod outcome;
 pub mod participant;
 pub mod printable;

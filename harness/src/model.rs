@@ -85,6 +85,18 @@ impl Model {
         Ok(Model { file })
     }
 
+    /// The model that is already open by this path, even if another file has taken the path, or else opens it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(crate) fn of_run(path: &Path) -> Result<Model, ModelError> {
+        match mapped::opened(path) {
+            Some(file) => Ok(Model { file }),
+            None => Model::open(path),
+        }
+    }
+
     /// The path used for opening it.
     pub fn path(&self) -> &Path {
         self.file.path()

@@ -94,10 +94,10 @@ mod tests {
     #[test]
     fn hints_are_short() {
         let oracles = ["bitnet.cpp/strict", "bitnet.cpp/fma"];
-        let hint_of = |unknown| hint(unknown, oracles, Some("harness oracles"));
+        let hint_of = |unknown| hint(unknown, oracles, Some("harness oracle list"));
         assert_eq!(
             hint_of("strict"),
-            "did you mean `bitnet.cpp/strict`? `harness oracles` lists them"
+            "did you mean `bitnet.cpp/strict`? `harness oracle list` lists them"
         );
         assert_eq!(
             hint_of("xyz"),

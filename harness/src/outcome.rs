@@ -168,7 +168,8 @@ impl Outcome {
     }
 }
 
-/// Whether the measures lie within the noise floor. Pairs without a distance never do.
+/// Whether the measures lie within the noise floor. Pairs without a distance never do. Where a sum overflows, another
+/// order of additions gives infinity in place of NaN.
 pub(crate) fn is_within_noise(measures: &Measures, floor: &Measures) -> bool {
     let within = |distance: Option<f64>, floor: Option<f64>| {
         distance.unwrap_or_default() <= NOISE_FACTOR * floor.unwrap_or_default()
@@ -180,7 +181,8 @@ pub(crate) fn is_within_noise(measures: &Measures, floor: &Measures) -> bool {
         rmse,
         ..
     } = *measures;
-    non_finite == 0 && unmeasured == 0 && within(max_abs, floor.max_abs) && within(rmse, floor.rmse)
+    let is_as_finite = non_finite <= floor.non_finite;
+    is_as_finite && unmeasured == 0 && within(max_abs, floor.max_abs) && within(rmse, floor.rmse)
 }
 
 /// The nodes of one kind in all layers and decodes. Nodes of the same name outside a layer are a kind of their own,
@@ -196,13 +198,21 @@ pub struct NodeSummary {
     pub nodes: u64,
     /// Number of identical nodes.
     pub identical: u64,
-    /// Number of nodes that one of the two lacks.
+    /// Number of nodes that one of the two lacks, which is a difference.
     pub lacking: u64,
+    /// Number of nodes that one of the two lacks, which is none: another node includes the operation, or graphs of
+    /// different vintages are compared.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unmatched: u64,
     /// Measures of the values.
     pub measures: Measures,
     /// A summary of each layer in ascending order. Empty if the nodes belong to no layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerSummary>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The nodes of one kind in one layer and all decodes, with the [`Measures`] that show where a difference begins and

@@ -82,6 +82,12 @@ pub enum Attribution {
     BothDiffer,
     /// The file holds a NaN or infinity, for example as a scale. No result can be right.
     InputWrong,
+    /// The candidate gives other bits for a column in a batch than for the column alone.
+    BatchVariant,
+    /// The candidate gives other bits on another number of threads.
+    ThreadVariant,
+    /// The candidate gives other bits when the same call is repeated.
+    Nondeterministic,
     /// Unknown: the reference model does not define this computation.
     Unjudged,
 }
@@ -105,6 +111,9 @@ impl Attribution {
             Attribution::BothWrong => "both_wrong",
             Attribution::BothDiffer => "both_differ",
             Attribution::InputWrong => "input_wrong",
+            Attribution::BatchVariant => "batch_variant",
+            Attribution::ThreadVariant => "thread_variant",
+            Attribution::Nondeterministic => "nondeterministic",
             Attribution::Unjudged => "unjudged",
         }
     }

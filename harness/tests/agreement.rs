@@ -6,13 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::draft::Edit;
-use common::{FOLLOWED, ORACLE, assert_code, generate, harness, harness_in, stdout};
+use common::{IDENTITY, ORACLE, assert_code, generate, harness, harness_in, stdout};
 use harness::check::{self, CheckReport};
 use harness::decoding::Decoding;
 use harness::inference::{Engine, Inference, InferenceError, InferenceParams};
 use harness::levels::Level;
 use harness::outcome::Outcome;
-use harness::participant::{Forward, Participants, Reference, ReferenceModel};
+use harness::participant::{BuildKind, Forward, Participants, Reference, ReferenceModel};
 use harness::probe::Luts;
 use harness::progress::Progress;
 use harness::rewrite::ModelDraft;
@@ -52,7 +52,7 @@ fn second() -> &'static str {
     cpp_shim::builds()[1].id()
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_nan_in_the_file_is_attributed_to_the_file() {
     let folder = tempdir().unwrap();
     let cases: [(_, _, isize, &[u8], _); 2] = [
@@ -95,7 +95,7 @@ fn a_nan_in_the_file_is_attributed_to_the_file() {
 /// An edit of a model, and a part of the reason why it is not run.
 type Unsupported = (&'static str, fn(&mut ModelDraft<'_>), &'static str);
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn unsupported_models_name_the_missing_feature() {
     let cases: [Unsupported; 6] = [
         (
@@ -184,7 +184,7 @@ fn unsupported_models_name_the_missing_feature() {
     }
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_head_count_for_each_layer_is_unsupported() {
     let folder = tempdir().unwrap();
     let original = generate("tiny-llama-tq2_0", folder.path());
@@ -198,7 +198,7 @@ fn a_head_count_for_each_layer_is_unsupported() {
     assert!(!text.contains("candidate_wrong"), "{text}");
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_level_has_the_worst_verdict_of_its_pairs_and_counts_all_of_them() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-tq1_0", folder.path());
@@ -220,7 +220,10 @@ fn a_level_has_the_worst_verdict_of_its_pairs_and_counts_all_of_them() {
     assert!(text.ends_with("verdict: within_noise_floor\n"), "{text}");
     let both = [&[model.to_str().unwrap()], &levels[..]].concat();
     let text = checked(folder.path(), &both, 0);
-    assert!(text.contains("; exact with bitnet.cpp/strict)"), "{text}");
+    assert!(
+        text.contains("; exact with bitnet.cpp/strict, llama.cpp/strict)"),
+        "{text}"
+    );
 }
 
 #[test(needs(ORACLE))]
@@ -281,20 +284,22 @@ fn check_without(lost: &str) -> CheckReport {
         let engine = Some(engine).filter(|_| id != lost);
         Box::new(Stand { id, engine }) as Box<dyn Engine>
     };
-    let reference = |id, engine| Reference {
+    let reference = |id, build, engine| Reference {
         implementation: Box::new(ReferenceModel),
         compared: true,
         description: None,
+        build,
         engine: Some(stand(id, engine)),
         luts: Luts::default(),
     };
     let participants = Participants {
         references: vec![
-            reference("first", Forward::new(Vec::new())),
-            reference("second", differing()),
+            reference("first", BuildKind::Identity, Forward::new(Vec::new())),
+            reference("second", BuildKind::Embedded, differing()),
         ],
         candidates: Vec::new(),
         engines: vec![stand("candidate", differing())],
+        upstream: None,
     };
     let task = Task {
         model: model.display().to_string(),

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{FOLLOWED, ORACLE, assert_code, generate, harness, harness_in, stderr, stdout};
+use common::{IDENTITY, ORACLE, assert_code, generate, harness, harness_in, stderr, stdout};
 use harness::levels::Level;
 use harness::verdict::Verdict;
 use qk256::gguf::{Builder, GgmlType};
@@ -12,7 +12,7 @@ use testing::{MODELS, models, test};
 
 /// The levels that can be compared on this machine. The others are skipped and do not affect the verdict.
 fn comparable() -> &'static [Level] {
-    if FOLLOWED.is_met() {
+    if IDENTITY.is_met() {
         &Level::ALL
     } else {
         &Level::OF_KERNELS
@@ -223,7 +223,7 @@ fn help_documents_the_exit_codes_and_listings_are_plain_text_in_a_pipe() {
     ] {
         assert!(help.contains(line), "{line} in\n{help}");
     }
-    for args in [&["kernels"], &["oracles"]] {
+    for args in [&["kernels"][..], &["oracle", "list"]] {
         let output = harness(args);
         assert_code(&output, 0);
         assert!(!stdout(&output).contains('\x1b'), "colour in a pipe");
@@ -232,7 +232,7 @@ fn help_documents_the_exit_codes_and_listings_are_plain_text_in_a_pipe() {
     for kernel in qk256::kernel::all() {
         assert!(kernels.contains(kernel.id()), "{}", kernel.id());
     }
-    let oracles = stdout(&harness(&["oracles"]));
+    let oracles = stdout(&harness(&["oracle", "list"]));
     for build in cpp_shim::builds() {
         assert!(oracles.contains(build.id()) && oracles.contains(build.provenance().checksum));
     }

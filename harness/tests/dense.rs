@@ -5,7 +5,7 @@ mod common;
 
 use common::draft::Edit;
 use common::forward::{Run, compare, strict, tokens};
-use common::{FOLLOWED, generate};
+use common::{IDENTITY, generate};
 use cpp_shim::{Format, Oracle};
 use harness::rewrite::ModelDraft;
 use qk256::gguf::{GgmlType, GgufFile, Value};
@@ -48,7 +48,7 @@ fn convert(oracle: &Oracle, draft: &mut ModelDraft<'_>, conversions: &[(&str, Fo
 }
 
 /// Every layer has one matrix of each type. The embedding is Q6_K and the output matrix F16.
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn matrices_that_are_not_ternary() {
     use Format::{F16, F32, Q6K};
     const DENSE: [(&str, Format); 7] = [
@@ -134,7 +134,7 @@ fn resized<'a>(
     draft
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn dense_matrices_of_any_width() {
     let build = strict();
     let oracle = build.load().unwrap();

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::FOLLOWED;
+use common::IDENTITY;
 use common::oracles::references;
 use harness::case::{Case, Input};
 use harness::cause::{Cause, Fault};
@@ -496,12 +496,13 @@ fn dots_case(rows: usize, cols: usize) -> Case {
 }
 
 /// The known defect of the oracle is named where the oracle is wrong.
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_wrong_oracle_is_diagnosed() {
     let participants = Participants {
         references: references(),
         candidates: Candidate::kernels(|kernel| kernel.id() == "i2_s.group128.scalar"),
         engines: Vec::new(),
+        upstream: None,
     };
     let strict = participants.references[0].implementation.id().to_owned();
     let finding = Finding {

@@ -36,6 +36,7 @@ fn findings_are_kept_small_and_replay() {
         references: references(),
         candidates: mutants.flat_map(|m| m.candidates().take(1)).collect(),
         engines: Vec::new(),
+        upstream: None,
     };
     let task = Task {
         model: String::new(),

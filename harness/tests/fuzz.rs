@@ -131,6 +131,7 @@ fn fuzzing_finds_and_shrinks_mutants() {
             references: references(),
             candidates: mutant.candidates().take(1).collect(),
             engines: Vec::new(),
+            upstream: None,
         };
         let campaign = Campaign {
             participants: &participants,
@@ -182,6 +183,7 @@ fn fuzzing_reaches_the_known_divergence() {
         references: references(),
         candidates: Candidate::kernels(|kernel| kernel.id() == "i2_s.group128.scalar"),
         engines: Vec::new(),
+        upstream: None,
     };
     let campaign = Campaign {
         participants: &participants,

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{FOLLOWED, assert_code, followed, generate, harness, stderr, stdout, with_metadata};
+use common::{IDENTITY, assert_code, generate, harness, stderr, stdout, with_metadata};
 use harness::inference::{Engine, InferenceParams};
 use harness::participant::{Forward, OracleImplementation};
 use qk256::gguf::{ArrayBuf, Value};
@@ -75,9 +75,9 @@ fn logits_of_the_rust_forward_pass_equal_the_stored_ones() {
     assert_logits_are_the_stored_ones("rust");
 }
 
-#[test(needs(MODELS, FOLLOWED))]
+#[test(needs(MODELS, IDENTITY))]
 fn logits_of_the_oracle_equal_the_stored_ones() {
-    assert_logits_are_the_stored_ones(Forward::FOLLOWS);
+    assert_logits_are_the_stored_ones(common::identity().unwrap().id());
 }
 
 /// The file with the logits of a text longer than what is decoded at once.
@@ -104,9 +104,9 @@ fn a_long_text_does_not_depend_on_threads() {
     assert!(long_logits("rust", "1") == long_logits("rust", "2"));
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_long_text_is_decoded_as_the_oracle_decodes_it() {
-    assert!(long_logits("rust", "1") == long_logits(Forward::FOLLOWS, "1"));
+    assert!(long_logits("rust", "1") == long_logits(common::identity().unwrap().id(), "1"));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_failed_run_reports_the_reason_and_leaves_no_file() {
     assert_eq!(left, 2, "a run left something behind");
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_receipt_names_the_graph_of_the_oracle() {
     let folder = tempdir().unwrap();
     let graphs = [
@@ -174,7 +174,7 @@ fn a_receipt_names_the_graph_of_the_oracle() {
     }
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_receipt_records_how_the_model_was_run() {
     let folder = tempdir().unwrap();
     let model = generate("tail-llama-tq1_0", folder.path());
@@ -189,7 +189,7 @@ fn a_receipt_records_how_the_model_was_run() {
     let options = [&options[..], &["--kernel", "tq1_0.scalar"]].concat();
     let receipt = receipt(0, folder.path(), &model, &options);
     let inference = &receipt["harness"]["check"]["inference"];
-    assert_eq!(inference["arithmetic"], "bitnet.cpp/strict avx2");
+    assert_eq!(inference["arithmetic"], "avx2");
     assert_eq!(
         inference["decoding"]["tokens"],
         serde_json::json!([9, 8, 7, 6, 5])
@@ -225,7 +225,7 @@ fn a_receipt_records_how_the_model_was_run() {
     assert!(logits[0]["logits"]["noise_floor"].is_null());
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn models_that_cannot_run_are_unsupported_with_a_reason() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
@@ -260,7 +260,7 @@ fn models_that_cannot_run_are_unsupported_with_a_reason() {
     );
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn invalid_tokens_are_refused() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-llama-tq2_0", folder.path());
@@ -273,7 +273,7 @@ fn invalid_tokens_are_refused() {
     }
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_prompt_is_tokenized_with_the_models_own_vocabulary() {
     let folder = tempdir().unwrap();
     let original = generate("tiny-bitnet-i2_s", folder.path());
@@ -304,12 +304,12 @@ fn a_prompt_is_tokenized_with_the_models_own_vocabulary() {
     assert_eq!(*tokens, serde_json::json!([1, 259]));
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn two_models_are_open_in_both_implementations_at_once() {
     let folder = tempdir().unwrap();
     let first = generate("tiny-bitnet-i2_s", folder.path());
     let second = generate("tiny-llama-tq2_0", folder.path());
-    let oracle = OracleImplementation::new(followed().unwrap().load().unwrap());
+    let oracle = OracleImplementation::new(common::identity().unwrap().load().unwrap());
     let rust = Forward::new(Vec::new());
     let alone = |engine: &dyn Engine, model: &Path| {
         let mut logits = Vec::new();
@@ -337,11 +337,16 @@ fn two_models_are_open_in_both_implementations_at_once() {
     }
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn the_report_of_a_models_levels() {
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-i2_s", folder.path());
-    let options = ["--level", "node,logits", "--oracle", Forward::FOLLOWS];
+    let options = [
+        "--level",
+        "node,logits",
+        "--oracle",
+        common::identity().unwrap().id(),
+    ];
     let output = harness(&[&["check", text(&model)], &options[..]].concat());
     assert_code(&output, 0);
     insta::assert_snapshot!("model_levels", stdout(&output));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use common::draft::Edit;
 use common::forward::{Run, compare, same_bits, strict, tokens};
-use common::{FOLLOWED, generate};
+use common::{IDENTITY, generate};
 use harness::rewrite::ModelDraft;
 use harness::synth;
 use qk256::gguf::GgufFile;
@@ -66,27 +66,27 @@ fn two_threads() -> Run {
     }
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn every_node_of_a_prompt_equals_the_oracles() {
     compare_all(&prompt());
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_prompt_and_then_one_token_at_a_time() {
     compare_all(&token_by_token());
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn prompts_longer_than_a_ubatch_and_than_a_run_of_the_cache() {
     compare_all(&long_prompts());
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn two_threads_give_the_same_results() {
     compare_all(&two_threads());
 }
 
-#[test(needs(FOLLOWED, MODELS))]
+#[test(needs(IDENTITY, MODELS))]
 fn models_that_bitnet_cpp_wrote_in_all_these_ways() {
     for path in models() {
         for run in [prompt(), token_by_token(), long_prompts(), two_threads()] {
@@ -95,7 +95,7 @@ fn models_that_bitnet_cpp_wrote_in_all_these_ways() {
     }
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn relu_squared_under_the_older_name_with_scale_tensors() {
     let build = strict();
     let folder = tempdir().unwrap();
@@ -107,7 +107,7 @@ fn relu_squared_under_the_older_name_with_scale_tensors() {
     compare(build, &path, &Run::of(&[&all[..19], &all[19..]]));
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_context_that_is_no_multiple_of_a_run_and_full() {
     let build = strict();
     let folder = tempdir().unwrap();

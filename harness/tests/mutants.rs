@@ -3,7 +3,7 @@
 mod common;
 
 use common::oracles::references;
-use common::{FOLLOWED, ORACLE, generate, harness, stdout};
+use common::{IDENTITY, ORACLE, generate, harness, stdout};
 use harness::check::{self, CheckReport};
 use harness::decoding::{Decoding, default_tokens};
 use harness::finding::Agreement;
@@ -48,6 +48,7 @@ fn check_unchanged() -> CheckReport {
         references: references(),
         candidates: candidates.into(),
         engines: Vec::new(),
+        upstream: None,
     };
     on_default_model(|task| check::run(&Level::OF_KERNELS, &participants, task))
 }
@@ -57,8 +58,11 @@ fn check_unchanged() -> CheckReport {
 #[test(needs(ORACLE))]
 fn without_a_mutant_the_evaluator_is_exact() {
     let check = check_unchanged();
-    // The lowest level compares every weight of a block of the three formats with each available oracle.
-    let least = (3 * QK256 * references().len()) as u64;
+    // The lowest level compares every weight of a block of each format with each available oracle that has its type.
+    let formats: [&Format; 3] = [&I2_S_GROUP128, &TQ2_0, &TQ1_0];
+    let having = |format| references().iter().filter(|r| r.has(format)).count();
+    let pairs: usize = formats.into_iter().map(having).sum();
+    let least = (QK256 * pairs) as u64;
     for outcome in check.levels.iter().flat_map(|report| &report.outcomes) {
         assert_ne!(outcome.verdict, Verdict::Divergent, "{outcome:#?}");
     }
@@ -86,7 +90,7 @@ fn every_mutant_is_detected_and_attributed_to_the_candidate() {
     }
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn every_mutant_of_the_forward_pass_is_detected_and_located() {
     let matrix = ModelMutationMatrix::measure(references(), 1, &Progress::silent()).unwrap();
     assert_eq!(matrix.rows.len(), MODEL_MUTANTS.len());
@@ -107,7 +111,7 @@ fn every_mutant_of_the_forward_pass_is_detected_and_located() {
     assert_eq!(matrix.misnamed(), [""; 0]);
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_mutant_in_a_layer_shows_from_that_layer_on() {
     let name = "scale-of-one-layer-doubled";
     let mutant = MODEL_MUTANTS.iter().find(|mutant| mutant.name == name);
@@ -125,6 +129,7 @@ fn a_mutant_in_a_layer_shows_from_that_layer_on() {
         references: references(),
         candidates: Vec::new(),
         engines: vec![mutant.engine()],
+        upstream: None,
     };
     let task = Task {
         model: String::new(),
@@ -179,7 +184,7 @@ fn names_are_unique_and_every_mutant_has_a_description_and_a_format() {
     );
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn the_command_prints_the_mutation_matrix() {
     let output = harness(&["mutants"]);
     common::assert_code(&output, 0);

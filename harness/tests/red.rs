@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use common::draft::Edit;
-use common::{FOLLOWED, assert_code, harness_in, harness_unread, stdout};
+use common::{IDENTITY, assert_code, harness_in, harness_unread, stdout};
 use harness::receipt::Receipt;
 use harness::rewrite::ModelDraft;
 use qk256::gguf::{GgmlType, GgufFile};
@@ -73,7 +73,7 @@ fn assert_red(folder: &Path, args: &[&str]) -> String {
     stdout(&output)
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_check_of_what_an_oracle_computes_wrongly() {
     let folder = folder();
     let printed = assert_red(
@@ -91,7 +91,7 @@ fn a_check_of_what_an_oracle_computes_wrongly() {
     assert!(!printed.contains("(in rust"), "{printed}");
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_bench_of_what_an_oracle_computes_wrongly() {
     let folder = folder();
     let args = ["bench", "--quick", "--threads=1", "--model=wraps.gguf"];
@@ -99,7 +99,7 @@ fn a_bench_of_what_an_oracle_computes_wrongly() {
     assert!(printed.contains("differs: "), "{printed}");
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn mutants_without_the_oracle_that_locates_them() {
     let folder = tempdir().unwrap();
     let args = ["mutants", "--oracle=bitnet.cpp/fma"];

@@ -4,7 +4,9 @@ mod common;
 
 use common::oracles::oracles;
 use common::{ORACLE, generate};
-use cpp_shim::SessionParams;
+use cpp_shim::{Oracle, SessionParams};
+use harness::model::Model;
+use harness::participant::missing_types;
 use tempfile::tempdir;
 use testing::test;
 
@@ -23,7 +25,9 @@ fn a_generated_model_decodes_the_same_in_every_build() {
     let folder = tempdir().unwrap();
     for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
         let model = generate(recipe, folder.path());
-        for oracle in oracles() {
+        let opened = Model::open(&model).unwrap();
+        let has_types = |oracle: &Oracle| missing_types(oracle.description(), &opened).is_empty();
+        for oracle in oracles().into_iter().filter(has_types) {
             let mut session = oracle.open(&model, &params()).unwrap();
             session.decode(&[1, 5, 7]).unwrap();
             let logits = session.logits(2).unwrap();

@@ -4,7 +4,9 @@
 
 mod needs;
 
-use cpp_shim::{Oracle, OracleError, Session, SessionParams, Status, builds};
+use std::path::PathBuf;
+
+use cpp_shim::{Format, Oracle, OracleError, Session, SessionParams, Status, builds};
 
 pub(crate) use needs::ORACLE;
 
@@ -30,6 +32,38 @@ pub(crate) fn oracles() -> Vec<Oracle> {
         "the test needs an oracle but does not declare it"
     );
     oracles
+}
+
+/// All oracles that have a type; see [`oracles`].
+pub(crate) fn oracles_with(format: Format) -> Vec<Oracle> {
+    let has = |oracle: &Oracle| oracle.description().format(format).is_some();
+    oracles().into_iter().filter(has).collect()
+}
+
+/// Those of the formats that an oracle has.
+pub(crate) fn supported<'a>(
+    oracle: &'a Oracle,
+    formats: &'a [Format],
+) -> impl Iterator<Item = Format> + 'a {
+    let formats = formats.iter().copied();
+    formats.filter(|&format| oracle.description().format(format).is_some())
+}
+
+/// The models written by upstream whose type an oracle has. Their names end with it.
+///
+/// # Panics
+///
+/// If there are none.
+pub(crate) fn models_of(oracle: &Oracle) -> Vec<PathBuf> {
+    let has = |model: &PathBuf| {
+        let name = model.file_stem().unwrap().to_string_lossy();
+        let (_, format) = name.rsplit_once('-').unwrap();
+        let format = Format::named(format).unwrap_or_else(|| panic!("a type in {name}"));
+        oracle.description().format(format).is_some()
+    };
+    let models: Vec<PathBuf> = testing::models().into_iter().filter(has).collect();
+    assert!(!models.is_empty(), "no model for {}", oracle.id());
+    models
 }
 
 /// Parameters of a small context on one thread.

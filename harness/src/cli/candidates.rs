@@ -68,6 +68,7 @@ impl CandidateCheck {
             references: oracles.references,
             candidates,
             engines: Vec::new(),
+            upstream: None,
         };
         let task = Task {
             model: open.argument.clone(),

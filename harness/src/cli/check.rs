@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-
+use cpp_shim::Build;
 use qk256::format::Format;
 
 use super::decoding::DecodingSelection;
+use super::oracle;
 use super::recording::ReceiptOption;
 use super::select::{
     ALL_LEVELS, KernelSelection, OracleSelection, open_model, open_named, oracle_ids, oracle_infos,
@@ -17,16 +18,20 @@ use crate::check::{self, CheckReport, levels_of};
 use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::fuzz;
+use crate::inference::Engine;
 use crate::interrupt;
 use crate::levels::Level;
 use crate::model::TernaryTensor;
 use crate::non_finite;
 use crate::outcome::Outcome;
-use crate::participant::{Candidate, Forward, Participants, reference_format, reference_layout};
+use crate::participant::worker::Workers;
+use crate::participant::{
+    Candidate, Forward, OracleImplementation, Participants, reference_format, reference_layout,
+};
 use crate::probe::{Lut, ProbeError};
 use crate::receipt::{
-    CheckParameters, CheckSection, DECLARED, FormatLut, InferenceInfo, ModelInfo, Receipt,
-    Recorder, Section, Work,
+    CheckParameters, CheckSection, DECLARED, FormatLut, InferenceInfo, ModelInfo, OracleInfo,
+    Receipt, Recorder, Section, Work,
 };
 use crate::shard::Shard;
 use crate::task::Task;
@@ -46,7 +51,8 @@ Examples:
   harness check model.gguf --level node,logits --tokens 1,5,7,9 --threads 2
   harness check model.gguf --level logits --prompt \"The capital of France is\"
   harness check model.gguf --shard 1/4 --receipt part-1.json
-  harness check model.gguf --level block,tensor --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict")]
+  harness check model.gguf --level block,tensor --kernel i2_s.group128.scalar --oracle bitnet.cpp/strict
+  harness check model.gguf --candidate llama.cpp/strict --oracle bitnet.cpp/strict")]
 pub(super) struct CheckArgs {
     /// GGUF file with I2_S, TQ2_0 or TQ1_0 tensors, or a recipe (see `harness synth --list`) whose model is written to
     /// a temporary file
@@ -58,6 +64,9 @@ pub(super) struct CheckArgs {
     oracles: OracleSelection,
     #[command(flatten)]
     kernels: KernelSelection,
+    /// Check this oracle in place of the kernels and the forward pass in Rust (see `harness oracle list`)
+    #[arg(long, value_name = "ID", conflicts_with = "kernel_ids")]
+    candidate: Option<String>,
     #[command(flatten)]
     decoding: DecodingSelection,
     #[command(flatten)]
@@ -116,8 +125,8 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
 /// [`CliError`] if there is no model, no participant or no work.
 pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, CliError> {
     let recorder = Recorder::start();
-    let candidates = args.kernels.candidates()?;
-    let mut oracles = args.oracles.load()?;
+    let judged = args.candidate.as_deref().map(oracle::named).transpose()?;
+    let mut oracles = args.oracles.load_for(judged)?;
     oracles.references = args.decoding.isolate(oracles.references);
     let open = match &args.model {
         Some(model) => open_named(model)?,
@@ -127,10 +136,33 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     let is_of = |tensor: &TernaryTensor<'_>, format: &Format| {
         reference_format(tensor.weights.format()) == reference_format(format)
     };
-    let candidates: Vec<Candidate> = candidates
-        .into_iter()
-        .filter(|candidate| tensors.iter().any(|tensor| is_of(tensor, candidate.format)))
-        .collect();
+    let formats = reference_formats(&tensors);
+    let judged_info = match judged {
+        Some(build) => Some(OracleInfo::from(build.load()?.description())),
+        None => None,
+    };
+    let judged = judged
+        .map(|build| judged_oracle(build, &formats, args))
+        .transpose()?;
+    let (candidates, engine, upstream): Judged = match judged {
+        Some(judged) => judged,
+        None => {
+            let is_read = |candidate: &Candidate| {
+                tensors.iter().any(|tensor| is_of(tensor, candidate.format))
+            };
+            let kernels = args.kernels.candidates()?.into_iter().filter(is_read);
+            let forward = Box::new(Forward::new(args.kernels.named()?));
+            (kernels.collect(), forward, None)
+        }
+    };
+    // The receipt names all oracles that were asked, also those without the type.
+    let asked = oracle_ids(&oracles.references);
+    let mut infos = oracle_infos(&oracles.references);
+    infos.extend(judged_info);
+    oracles.note_missing_types(&open.model);
+    oracles.keep_if_any(|reference| {
+        formats.is_empty() || formats.iter().any(|format| reference.has(format))
+    });
     let unread = candidates.is_empty().then(|| {
         let types: BTreeSet<&str> = tensors
             .iter()
@@ -155,7 +187,8 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     let participants = Participants {
         references: oracles.references,
         candidates,
-        engines: vec![Box::new(Forward::new(args.kernels.named()?))],
+        engines: vec![engine],
+        upstream,
     };
     let task = Task {
         model: open.argument.clone(),
@@ -182,7 +215,7 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
             Section::Check,
             args.shard,
             Some(task.model.clone()),
-            oracle_ids(&participants.references),
+            asked,
             check.timings.clone(),
         );
         let section = CheckSection {
@@ -204,9 +237,8 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
             not_available: oracles.skipped.clone(),
         };
         let model = ModelInfo::of(&open.model, &task)?;
-        let oracles = oracle_infos(&participants.references);
-        let work = Work::Check(section);
-        receipt = Some(Receipt::new(run, work, Some(model), oracles)?);
+        let work = Work::Check(Box::new(section));
+        receipt = Some(Receipt::new(run, work, Some(model), infos)?);
     }
     Ok(Checked {
         check,
@@ -214,6 +246,40 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
         unread,
         receipt,
     })
+}
+
+/// The formats of the tensors, in the layout of the oracles.
+fn reference_formats(tensors: &[TernaryTensor<'_>]) -> Vec<&'static Format> {
+    let mut formats: Vec<&'static Format> = Vec::new();
+    for tensor in tensors {
+        let format = reference_format(tensor.weights.format());
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    formats
+}
+
+/// The candidates of the kernel levels, that of the levels that run a model, and its upstream if it is an oracle.
+type Judged = (Vec<Candidate>, Box<dyn Engine>, Option<String>);
+
+/// An oracle as the candidate of every level.
+fn judged_oracle(
+    build: &Build,
+    formats: &[&'static Format],
+    args: &CheckArgs,
+) -> Result<Judged, CliError> {
+    build
+        .availability()
+        .map_err(|missing| CliError::Setup(format!("oracle {}: {missing}", build.id())))?;
+    let implementation = OracleImplementation::new(build.load()?);
+    let engine = Workers::new(build.id(), args.decoding.workers());
+    let upstream = build.provenance().upstream.to_owned();
+    Ok((
+        Candidate::oracle(&implementation, formats),
+        Box::new(engine),
+        Some(upstream),
+    ))
 }
 
 /// Shrinks the cases of all findings and writes them to the folder, if one is given.
@@ -295,6 +361,7 @@ impl CheckArgs {
             levels: parameters.levels.clone(),
             oracles: OracleSelection::of(&parameters.oracles),
             kernels: KernelSelection::of(&parameters.kernels),
+            candidate: parameters.candidate.clone(),
             decoding: DecodingSelection::recorded(parameters)?,
             receipt: ReceiptOption::default(),
             findings: None,
@@ -308,6 +375,7 @@ impl CheckArgs {
             levels: self.levels(),
             oracles: self.oracles.ids(),
             kernels: self.kernels.ids(),
+            candidate: self.candidate.clone(),
             tokens: self.decoding.tokens(),
             prompt: self.decoding.prompt(),
             threads: self.decoding.threads(),

@@ -11,6 +11,7 @@ use crate::inference::{Inference, InferenceParams};
 use crate::levels::Level;
 use crate::model::Model;
 use crate::participant::Reference;
+use crate::participant::worker::WorkerParams;
 use crate::receipt::CheckParameters;
 
 /// The tokens that a model decodes and the number of threads.
@@ -64,6 +65,11 @@ impl DecodingSelection {
     /// Number of threads of each implementation.
     pub(super) fn threads(&self) -> usize {
         self.threads.get()
+    }
+
+    /// How worker processes are started.
+    pub(super) fn workers(&self) -> WorkerParams {
+        self.isolation.workers()
     }
 
     /// Wraps the oracles so that they run models in worker processes. The run survives a crash of a worker.

@@ -153,6 +153,7 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
         references: oracles.references,
         candidates: can_run,
         engines: Vec::new(),
+        upstream: None,
     };
     let campaign = Campaign {
         participants: &participants,

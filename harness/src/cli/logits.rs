@@ -42,7 +42,7 @@ pub(super) struct LogitsArgs {
         required = true
     )]
     tokens: Vec<u32>,
-    /// Backend that computes: `rust`, or the id of an oracle (see `harness oracles`)
+    /// Backend that computes: `rust`, or the id of an oracle (see `harness oracle list`)
     #[arg(long, value_name = "ID", default_value = Forward::ID)]
     backend: String,
     /// File to write

@@ -19,9 +19,10 @@ mod logits;
 mod merge;
 mod mutants;
 mod nightly;
-mod oracles;
+mod oracle;
 mod outcomes;
 mod output;
+mod probe_oracle;
 mod receipts;
 mod recording;
 mod repeat;
@@ -55,6 +56,7 @@ use crate::implementation::ImplementationError;
 use crate::inference::InferenceError;
 use crate::interrupt;
 use crate::model::ModelError;
+use crate::oracles::StoreError;
 use crate::probe::ProbeError;
 use crate::receipt::ReceiptError;
 use crate::report::ReportError;
@@ -76,7 +78,7 @@ enum Command {
     Logits(logits::LogitsArgs),
     DumpLut(dump_lut::DumpLutArgs),
     Synth(synth::SynthArgs),
-    Oracles(oracles::OraclesArgs),
+    Oracle(oracle::OracleArgs),
     Kernels(kernels::KernelsArgs),
     Mutants(mutants::MutantsArgs),
     Fuzz(fuzz::FuzzArgs),
@@ -93,6 +95,8 @@ enum Command {
     Man(completions::ManArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    #[command(hide = true)]
+    ProbeOracle(probe_oracle::ProbeOracleArgs),
 }
 
 /// Why a command ended without a verdict.
@@ -148,6 +152,9 @@ pub enum CliError {
     /// A report cannot be made.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// An added oracle cannot be read, added or removed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Receipts cannot be merged, or some are missing.
     #[error("{0}")]
     Merge(String),
@@ -166,7 +173,7 @@ impl CliError {
     /// The exit code of the error.
     pub fn exit(&self) -> Exit {
         match self {
-            CliError::Usage(_) => Exit::Usage,
+            CliError::Usage(_) | CliError::Store(StoreError::Name { .. }) => Exit::Usage,
             CliError::Destination(
                 DestinationError::IsInput { .. } | DestinationError::Twice { .. },
             ) => Exit::Usage,
@@ -243,7 +250,9 @@ impl Cli {
     /// process that started it supervises it.
     pub fn conclude(&self) -> Exit {
         match self.command {
-            Command::Worker(_) => output::conclude_here(&self.output, |out| self.run(out)),
+            Command::Worker(_) | Command::ProbeOracle(_) => {
+                output::conclude_here(&self.output, |out| self.run(out))
+            }
             _ => conclude(&self.output, |out| self.run(out)),
         }
     }
@@ -262,7 +271,7 @@ impl Cli {
             Command::Logits(args) => logits::run(args, out),
             Command::DumpLut(args) => dump_lut::run(args, out),
             Command::Synth(args) => synth::run(args, out),
-            Command::Oracles(args) => oracles::run(args, out),
+            Command::Oracle(args) => oracle::run(args, out),
             Command::Kernels(args) => kernels::run(args, out),
             Command::Mutants(args) => mutants::run(args, out),
             Command::Fuzz(args) => fuzz::run(args, out),
@@ -277,6 +286,7 @@ impl Cli {
             Command::Completions(args) => completions::run(args, out),
             Command::Man(args) => completions::man(args, out),
             Command::Worker(args) => worker::run(args),
+            Command::ProbeOracle(args) => probe_oracle::run(args, out),
         }
     }
 }

@@ -61,6 +61,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
         references: oracles.references,
         candidates,
         engines: Vec::new(),
+        upstream: None,
     };
     let command = format!("harness replay {}", args.file.display());
     let mut diagnosis = Diagnosis::new(&participants);

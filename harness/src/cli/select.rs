@@ -1,19 +1,22 @@
 //! Options that several commands share: the selection of model, oracles and kernels.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use cpp_shim::Build;
 use qk256::kernel::{self, Kernel};
 
-use super::{CliError, style};
+use super::{CliError, oracle, style};
 use crate::inference::Engine;
 use crate::levels::Level;
 use crate::model::Model;
 use crate::nearest;
+use crate::oracles;
 use crate::participant::worker::{WorkerParams, Workers};
-use crate::participant::{Candidate, Forward, OracleImplementation, Reference};
+use crate::participant::{BuildKind, Candidate, Forward, OracleImplementation, Reference};
 use crate::printable;
 use crate::receipt::OracleInfo;
 use crate::synth::{self, SynthError, TemporaryModel};
@@ -45,14 +48,14 @@ impl ValueEnum for Level {
 /// The selection of oracles.
 #[derive(Debug, Args)]
 pub(super) struct OracleSelection {
-    /// Compare only with this oracle (see `harness oracles`); may be given several times
+    /// Compare only with this oracle (see `harness oracle list`); may be given several times
     #[arg(long = "oracle", value_name = "ID")]
     oracle_ids: Vec<String>,
 }
 
 /// Loaded oracles and those that this machine cannot run.
 pub(super) struct LoadedOracles {
-    /// Loaded oracles. The first available oracle is always included for the noise floor, even if it is not selected.
+    /// Loaded oracles. Those that only the noise floor needs are included, even if they are not selected.
     pub(super) references: Vec<Reference>,
     /// One line for each oracle that cannot run.
     pub(super) skipped: Vec<String>,
@@ -71,50 +74,87 @@ impl OracleSelection {
         self.oracle_ids.clone()
     }
 
-    /// Loads the selected oracles, or all available ones if no ids were given.
+    /// Loads the selected oracles, or all embedded ones that can run if no ids were given.
     ///
     /// # Errors
     ///
-    /// [`CliError::Usage`] for an unknown id. [`CliError::Setup`] if a selected oracle cannot run or no oracle can.
-    /// [`CliError::Oracle`] if an oracle exists but fails its checks.
+    /// As [`load_for`](Self::load_for).
     pub(super) fn load(&self) -> Result<LoadedOracles, CliError> {
-        let builds = cpp_shim::builds();
-        if let Some(unknown) = self
+        self.load_for(None)
+    }
+
+    /// Loads the selected oracles, or all embedded ones that can run if no ids were given, for a candidate that may be
+    /// an oracle.
+    ///
+    /// # Errors
+    ///
+    /// [`CliError::Usage`] for an unknown id and for the candidate. [`CliError::Setup`] if a selected oracle cannot run
+    /// or no oracle can. [`CliError::Oracle`] if an oracle exists but fails its checks.
+    pub(super) fn load_for(&self, candidate: Option<&Build>) -> Result<LoadedOracles, CliError> {
+        let named: Vec<&Build> = self
             .oracle_ids
             .iter()
-            .find(|id| builds.iter().all(|b| b.id() != **id))
+            .map(|id| oracle::named(id))
+            .collect::<Result<_, _>>()?;
+        let is = |a: &Build, b: &Build| a.id() == b.id();
+        if let Some(candidate) =
+            candidate.filter(|candidate| named.iter().any(|o| is(o, candidate)))
         {
-            let ids = builds.iter().map(|build| build.id());
-            let hint = nearest::hint(unknown, ids, Some("harness oracles"));
-            return Err(CliError::Usage(format!("no oracle `{unknown}`: {hint}")));
+            return Err(CliError::Usage(format!(
+                "{} is the candidate and cannot be compared with itself",
+                candidate.id()
+            )));
         }
-        if builds.is_empty() {
+        if cpp_shim::builds().is_empty() && named.is_empty() {
             return Err(CliError::Setup(
-                "this build has no oracle to compare with; build again with `--features oracle`"
+                "this build has no oracle to compare with; build again with `--features oracle`, or add one with \
+                 `harness oracle add`"
                     .into(),
             ));
         }
+        let added = named
+            .iter()
+            .filter(|named| oracles::record(named.id()).is_some());
+        let added: Vec<&Build> = added.copied().collect();
+        let any_added = !added.is_empty();
+        let builds = cpp_shim::builds().iter().chain(added);
+        let builds = builds.filter(|build| candidate.is_none_or(|candidate| !is(build, candidate)));
+        let upstreams: Vec<&str> = named
+            .iter()
+            .map(|build| build.provenance().upstream)
+            .collect();
         let mut loaded = LoadedOracles {
             references: Vec::new(),
             skipped: Vec::new(),
         };
         for build in builds {
-            let named = self.oracle_ids.iter().any(|id| id == build.id());
+            let is_named = named.iter().any(|named| is(named, build));
+            let compared = named.is_empty() || is_named;
+            let provenance = build.provenance();
+            // The noise floor needs other builds.
+            let of_floor = any_added
+                || upstreams.contains(&provenance.upstream)
+                    && (provenance.identity || candidate.is_some());
+            if !compared && !of_floor {
+                continue;
+            }
             match build.availability() {
-                Err(missing) if named => {
+                Err(missing) if is_named => {
                     return Err(CliError::Setup(format!("oracle {}: {missing}", build.id())));
                 }
                 Err(missing) => loaded
                     .skipped
                     .push(format!("oracle {}: {missing}", build.id())),
                 Ok(()) => {
-                    let compared = self.oracle_ids.is_empty() || named;
-                    if compared || loaded.references.is_empty() {
-                        let implementation = OracleImplementation::new(build.load()?);
-                        loaded
-                            .references
-                            .push(Reference::oracle(implementation, compared));
-                    }
+                    let implementation = OracleImplementation::new(build.load()?);
+                    let kind = match (provenance.identity, oracles::record(build.id())) {
+                        (true, _) => BuildKind::Identity,
+                        (false, None) => BuildKind::Embedded,
+                        (false, Some(_)) => BuildKind::Added,
+                    };
+                    loaded
+                        .references
+                        .push(Reference::oracle(implementation, compared, kind));
                 }
             }
         }
@@ -125,6 +165,32 @@ impl OracleSelection {
             )));
         }
         Ok(loaded)
+    }
+}
+
+impl LoadedOracles {
+    /// Adds one line for all compared oracles that lack the same types of a model.
+    pub(super) fn note_missing_types(&mut self, model: &Model) {
+        let mut lacking: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for reference in self.references.iter().filter(|r| r.compared) {
+            let missing = reference.missing_types(model);
+            if !missing.is_empty() {
+                let ids = lacking.entry(missing.join(", ")).or_default();
+                ids.push(reference.implementation.id());
+            }
+        }
+        let line = |(missing, ids): (String, Vec<&str>)| {
+            format!("oracle {}: no type {missing}", ids.join(", "))
+        };
+        self.skipped.extend(lacking.into_iter().map(line));
+    }
+
+    /// Keeps the oracles that serve, or all if none of those to compare with does, so that each says what is missing.
+    pub(super) fn keep_if_any(&mut self, serves: impl Fn(&Reference) -> bool) {
+        let mut compared = self.references.iter().filter(|r| r.compared);
+        if compared.any(&serves) {
+            self.references.retain(serves);
+        }
     }
 }
 
@@ -151,10 +217,9 @@ pub(super) fn engine(name: &str, workers: WorkerParams) -> Result<Box<dyn Engine
     if name == Forward::ID {
         return Ok(Box::new(Forward::new(Vec::new())));
     }
-    let builds = cpp_shim::builds();
-    let Some(build) = builds.iter().find(|build| build.id() == name) else {
-        let oracles = builds.iter().map(|build| build.id());
-        let ids = std::iter::once(Forward::ID).chain(oracles);
+    let found = oracles::find(name).map_err(|error| CliError::Setup(error.to_string()))?;
+    let Some(build) = found else {
+        let ids = std::iter::once(Forward::ID).chain(oracles::all().map(Build::id));
         let hint = nearest::hint(name, ids, None);
         return Err(CliError::Usage(format!("no backend `{name}`: {hint}")));
     };

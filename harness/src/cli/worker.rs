@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use clap::Args;
+use cpp_shim::Oracle;
 
 use super::CliError;
 use crate::exit::Exit;
 use crate::inference::{Inference, InferenceError, InferenceParams};
-use crate::participant::OracleImplementation;
+use crate::model::Model;
+use crate::oracles;
 use crate::participant::worker::serve;
+use crate::participant::{OracleImplementation, missing_types};
 
 /// Open a model for another harness process, which communicates through standard input and output
 #[derive(Debug, Args)]
@@ -32,8 +35,30 @@ fn open(
         implementation: oracle.to_owned(),
         reason,
     };
-    let build = cpp_shim::builds().iter().find(|build| build.id() == oracle);
-    let build = build.ok_or_else(|| refused("no such oracle is compiled in".into()))?;
+    let build = oracles::find(oracle).map_err(|error| refused(error.to_string()))?;
+    let build = build.ok_or_else(|| refused("there is no such oracle".into()))?;
     let loaded = build.load().map_err(|error| refused(error.to_string()))?;
+    if let Some(reason) = refused_type(&loaded, model) {
+        return Err(InferenceError::Unsupported {
+            implementation: oracle.to_owned(),
+            reason,
+        });
+    }
     OracleImplementation::new(loaded).open_inference(model, params)
+}
+
+/// The reason why the oracle must not run a model: a type that it does not have, on which old vintages abort, or whose
+/// known answer was wrong. A model that cannot be read is left to the oracle.
+fn refused_type(oracle: &Oracle, path: &Path) -> Option<String> {
+    let model = Model::open(path).ok()?;
+    let gguf = model.gguf();
+    let refused = gguf.tensors().find_map(|tensor| {
+        let name = tensor.ggml_type().to_string();
+        let reason = oracles::refused_model(oracle.id(), &name)?;
+        Some(format!("type {name} is refused: {reason}"))
+    });
+    refused.or_else(|| {
+        let missing = missing_types(oracle.description(), &model);
+        (!missing.is_empty()).then(|| format!("it has no type {}", missing.join(", ")))
+    })
 }

@@ -149,7 +149,12 @@ impl<'a> Diagnosis<'a> {
             Attribution::ReferenceWrong => {
                 of_reference(reference).or_else(|| of_reference(candidate))
             }
-            Attribution::BothDiffer | Attribution::InputWrong | Attribution::Unjudged => None,
+            Attribution::BothDiffer
+            | Attribution::InputWrong
+            | Attribution::BatchVariant
+            | Attribution::ThreadVariant
+            | Attribution::Nondeterministic
+            | Attribution::Unjudged => None,
         }
     }
 

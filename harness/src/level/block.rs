@@ -79,12 +79,20 @@ fn compare_one(
             reference.id(),
         )
     };
-    let compared = participants.references.iter().filter(|r| r.compared);
+    let compared = participants.compared_on(candidate.format).into_iter();
     let mut oracles: Vec<Pair<'_>> = compared
-        .map(|r| Pair {
-            reference: r.implementation.as_ref(),
-            accumulator: accumulator(r.implementation.as_ref()),
-            known: Seen::nothing(r, candidate.format),
+        .map(|index| {
+            let reference = &participants.references[index];
+            let mut pair = Pair {
+                reference: reference.implementation.as_ref(),
+                accumulator: accumulator(reference.implementation.as_ref()),
+                known: Seen::nothing(reference, candidate.format),
+            };
+            if !reference.has(candidate.format) {
+                let lacks = format!("has no type {}", candidate.format.type_name);
+                pair.accumulator.omit(Omission::unsupported(lacks));
+            }
+            pair
         })
         .collect();
     let mut reference_model = Pair {

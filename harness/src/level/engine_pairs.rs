@@ -1,5 +1,7 @@
 //! The engines that run a model on a level, and the handling of their failures.
 
+use std::path::Path;
+
 use super::stream::EngineRun;
 use crate::decoding::Decoding;
 use crate::finding::{Finding, Observed};
@@ -24,6 +26,11 @@ pub(super) struct EnginePairs<'a> {
 pub(super) struct Pair {
     pub(super) reference: usize,
     pub(super) candidate: usize,
+    /// The engines whose distance is the noise floor; none if the candidate must have the oracle's bits.
+    pub(super) floor: Option<(usize, usize)>,
+    /// Whether both must have the same nodes: the forward pass has those of the identity builds. Other graphs may be of
+    /// another vintage.
+    pub(super) same_graph: bool,
     pub(super) accumulator: PairAccumulator,
 }
 
@@ -38,40 +45,54 @@ impl<'a> EnginePairs<'a> {
         participants: &'a Participants,
         task: &'a Task<'_>,
     ) -> Result<EnginePairs<'a>, Vec<Outcome>> {
-        let running: Vec<(&dyn Engine, bool)> = participants
-            .references
-            .iter()
-            .filter_map(|reference| Some((reference.engine.as_deref()?, reference.compared)))
+        // The index of each engine's oracle among the references.
+        let running: Vec<(usize, &dyn Engine)> = running(participants, task)
+            .into_iter()
+            .filter_map(|index| Some((index, participants.references[index].engine.as_deref()?)))
             .collect();
-        let references = running.len();
-        let mut engines: Vec<&dyn Engine> = running.iter().map(|&(engine, _)| engine).collect();
+        let at = |reference: usize| running.iter().position(|(index, _)| *index == reference);
+        let mut engines: Vec<&dyn Engine> = running.iter().map(|&(_, engine)| engine).collect();
         engines.extend(participants.engines.iter().map(Box::as_ref));
-        let pairs = (references..engines.len()).flat_map(|candidate| {
-            let compared = (0..references).filter(|&reference| running[reference].1);
-            let engines = &engines;
-            compared.map(move |reference| Pair {
-                reference,
-                candidate,
-                accumulator: PairAccumulator::new(
-                    level,
-                    engines[candidate].id(),
-                    engines[reference].id(),
-                ),
-            })
-        });
-        let pairs: Vec<Pair> = pairs.collect();
-        let ready = comparable(participants).and(task.decoding.as_ref().map_err(Clone::clone));
-        match ready {
-            Ok(decoding) => Ok(EnginePairs {
+        let mut pairs = Vec::new();
+        for candidate in running.len()..engines.len() {
+            for (reference, (index, _)) in running.iter().enumerate() {
+                if !participants.references[*index].compared {
+                    continue;
+                }
+                let floor = comparable(participants, *index);
+                let mut pair = Pair {
+                    reference,
+                    candidate,
+                    same_graph: participants.upstream.is_none()
+                        && participants.references[*index].is_identity(),
+                    floor: None,
+                    accumulator: PairAccumulator::new(
+                        level,
+                        engines[candidate].id(),
+                        engines[reference].id(),
+                    ),
+                };
+                match floor {
+                    Ok(floor) => pair.floor = floor.and_then(|(a, b)| Some((at(a)?, at(b)?))),
+                    Err(reason) => pair.accumulator.omit(Omission::skipped(reason)),
+                }
+                pairs.push(pair);
+            }
+        }
+        let is_omitted = |pair: &Pair| pair.accumulator.outcome.omitted.is_some();
+        match &task.decoding {
+            Ok(decoding) if !pairs.iter().all(is_omitted) => Ok(EnginePairs {
                 engines,
                 pairs,
                 decoding,
                 reproduce: task.rerun(level),
             }),
-            Err(reason) => Err(pairs
+            decoding => Err(pairs
                 .into_iter()
                 .map(|mut pair| {
-                    pair.accumulator.omit(Omission::skipped(reason.clone()));
+                    if let Err(reason) = decoding {
+                        pair.accumulator.omit(Omission::skipped(reason.clone()));
+                    }
                     pair.accumulator.finish()
                 })
                 .collect()),
@@ -79,34 +100,57 @@ impl<'a> EnginePairs<'a> {
     }
 }
 
-/// Checks that identical results can be expected. On other CPU architectures the oracle itself computes other results.
-fn comparable(participants: &Participants) -> Result<(), String> {
-    let first = participants.references.iter().find(|r| r.engine.is_some());
-    let Some(description) = first.and_then(|reference| reference.description.as_ref()) else {
-        return Ok(());
+/// The oracles, by their indices, that run the task's model.
+pub(super) fn running(participants: &Participants, task: &Task<'_>) -> Vec<usize> {
+    let model = task.decoding.as_ref().map(|decoding| &*decoding.model);
+    participants.running(model.unwrap_or(Path::new("")))
+}
+
+/// The noise floor of comparisons with an oracle, as [`Participants::noise_floor`]. Checks that the forward pass can have
+/// the oracle's results, up to the noise floor: its arithmetic is that of the identity builds for one CPU architecture.
+/// On others the oracle itself computes other results.
+fn comparable(
+    participants: &Participants,
+    reference: usize,
+) -> Result<Option<(usize, usize)>, String> {
+    let floor = participants.noise_floor(reference)?;
+    if participants.upstream.is_some() {
+        return Ok(floor);
+    }
+    let base = floor.map_or(reference, |(base, _)| base);
+    let Some(description) = &participants.references[base].description else {
+        return Ok(floor);
     };
     let compiled_for = &description.instruction_set;
-    let (followed, feature) = (Forward::FOLLOWS, Forward::FEATURE);
-    if description.id == followed && compiled_for.iter().any(|name| name == feature) {
-        return Ok(());
+    let feature = Forward::FEATURE;
+    if compiled_for.is_empty() || compiled_for.iter().any(|name| name == feature) {
+        return Ok(floor);
     }
     Err(format!(
-        "the forward pass follows {followed} as {feature} code; here the first oracle is {}, compiled for {}",
+        "the forward pass has the arithmetic of {feature} code; here {} is compiled for {}",
         description.id,
         compiled_for.join(" ")
     ))
 }
 
 impl Pair {
+    /// The engines that the candidate is compared with: those of the noise floor and the oracle.
+    pub(super) fn judged_by(&self) -> impl Iterator<Item = usize> + use<> {
+        let floor = self.floor.map(|(a, b)| [a, b]).into_iter().flatten();
+        let reference = self.reference;
+        floor
+            .filter(move |&engine| engine != reference)
+            .chain([reference])
+    }
+
     /// Records the oracle's graph and the failures of both engines.
     ///
     /// A model that an engine refuses is `unsupported`, because only numbers can be wrong. An engine that dies or stops
-    /// answering is a divergence. This includes the first oracle, without which another build has no noise floor.
+    /// answering is a divergence. This includes the oracles of the noise floor.
     pub(super) fn record_failures(&mut self, ran: &[EngineRun], reproduce: &Rerun) {
         let (reference, candidate) = (&ran[self.reference], &ran[self.candidate]);
         self.accumulator.outcome.graph.clone_from(&reference.graph);
-        let judged_by = [&ran[0], reference];
-        let judged_by = &judged_by[usize::from(self.reference == 0)..];
+        let judged_by: Vec<&EngineRun> = self.judged_by().map(|engine| &ran[engine]).collect();
         let failures = || {
             judged_by
                 .iter()
@@ -116,7 +160,15 @@ impl Pair {
         let lost = failures().filter_map(InferenceError::lost_participant);
         let lost: Vec<String> = lost.map(String::from).collect();
         if lost.is_empty() {
-            let reasons: Vec<String> = failures().map(ToString::to_string).collect();
+            // The reasons of other oracles matter only if the pair itself has none.
+            let of_pair = [reference, candidate].into_iter();
+            let of_pair: Vec<&InferenceError> =
+                of_pair.filter_map(|ran| ran.failure.as_ref()).collect();
+            let reasons = match of_pair.is_empty() {
+                true => failures().collect(),
+                false => of_pair,
+            };
+            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
             if !reasons.is_empty() {
                 self.accumulator
                     .omit(Omission::unsupported(reasons.join("; ")));
@@ -161,7 +213,7 @@ mod tests {
 
     use super::*;
     use crate::inference::{Inference, InferenceParams};
-    use crate::participant::{Reference, ReferenceModel};
+    use crate::participant::{BuildKind, Reference, ReferenceModel};
     use crate::probe::Luts;
     use crate::progress::Progress;
     use crate::verdict::Verdict;
@@ -183,9 +235,9 @@ mod tests {
         }
     }
 
-    fn participants(id: &str, instruction_set: &[&str]) -> Participants {
+    fn participants(instruction_set: &[&str]) -> Participants {
         let description = Description {
-            id: id.into(),
+            id: "oracle".into(),
             upstream: String::new(),
             version: String::new(),
             checksum: String::new(),
@@ -193,17 +245,20 @@ mod tests {
             flags: Vec::new(),
             instruction_set: instruction_set.iter().map(ToString::to_string).collect(),
             formats: Vec::new(),
+            refused: Vec::new(),
         };
         Participants {
             references: vec![Reference {
                 implementation: Box::new(ReferenceModel),
                 compared: true,
                 description: Some(description),
+                build: BuildKind::Identity,
                 engine: Some(Box::new(Idle)),
                 luts: Luts::default(),
             }],
             candidates: Vec::new(),
             engines: vec![Box::new(Idle)],
+            upstream: None,
         }
     }
 
@@ -229,20 +284,21 @@ mod tests {
     #[test]
     fn only_the_reproduced_arithmetic_is_compared() {
         let task = task(Ok(Decoding::new(PathBuf::new(), vec![1], 1)));
-        assert_eq!(
-            skipped(&participants(Forward::FOLLOWS, &["avx2", "fma"]), &task),
-            None
-        );
-        let reason = skipped(&participants(Forward::FOLLOWS, &["neon"]), &task).unwrap();
-        assert!(reason.ends_with("compiled for neon"), "{reason}");
-        let reason = skipped(&participants("llama.cpp/strict", &["avx2"]), &task).unwrap();
-        assert!(reason.contains("llama.cpp/strict"), "{reason}");
+        assert_eq!(skipped(&participants(&["avx2", "fma"]), &task), None);
+        let reason = skipped(&participants(&["neon"]), &task).unwrap();
+        assert!(reason.ends_with("oracle is compiled for neon"), "{reason}");
+        let of_oracle = Participants {
+            upstream: Some("llama.cpp".into()),
+            ..participants(&["neon"])
+        };
+        let reason = skipped(&of_oracle, &task).unwrap();
+        assert!(reason.starts_with("no noise floor for "), "{reason}");
     }
 
     #[test]
     fn without_tokens_nothing_is_run() {
         let task = task(Err("no tokenizer".into()));
-        let reason = skipped(&participants(Forward::FOLLOWS, &["avx2"]), &task);
+        let reason = skipped(&participants(&["avx2"]), &task);
         assert_eq!(reason.as_deref(), Some("no tokenizer"));
     }
 
@@ -293,6 +349,8 @@ mod tests {
             let mut pair = Pair {
                 reference: 0,
                 candidate: 1,
+                floor: None,
+                same_graph: true,
                 accumulator: PairAccumulator::new(Level::Node, "candidate", "reference"),
             };
             let ran = [reference, candidate].map(|failure| EngineRun {

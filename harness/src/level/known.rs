@@ -102,6 +102,7 @@ mod tests {
     use crate::implementation::Implementation;
     use crate::known;
     use crate::mutant::{Evaluator, Hooks, MUTANTS};
+    use crate::participant::BuildKind;
     use crate::probe::Luts;
 
     fn outcome(implementation: impl Implementation + 'static) -> Outcome {
@@ -109,6 +110,7 @@ mod tests {
             implementation: Box::new(implementation),
             compared: true,
             description: None,
+            build: BuildKind::Identity,
             engine: None,
             luts: Luts::default(),
         };

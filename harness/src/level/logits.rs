@@ -1,28 +1,25 @@
 //! Level `logits`: compares the logits of every position.
 //!
 //! The model decodes most tokens at once and the last ones one at a time, without recording nodes. Candidates must have
-//! the bits of the first oracle. Against another build they may differ by the noise floor. Measures of logits
+//! the bits of an identity build. Against another build they may differ by the noise floor. Measures of logits
 //! (divergence of the distributions, the likeliest tokens) are reported with their noise floor.
 
-use super::engine_pairs::EnginePairs;
+use super::engine_pairs::{EnginePairs, running};
+use super::invariance::{self, ITSELF};
 use super::stream::EngineRun;
 use crate::decoding::Decoding;
 use crate::finding::{Finding, Observed};
 use crate::inference::{Engine, InferenceError};
 use crate::levels::Level;
 use crate::measure::{LogitCounter, LogitMeasures};
-use crate::outcome::{LogitComparison, Outcome};
+use crate::outcome::{LogitComparison, Outcome, PairAccumulator};
 use crate::participant::Participants;
 use crate::rerun::Rerun;
 use crate::task::Task;
 
 pub(super) fn steps(participants: &Participants, task: &Task<'_>) -> u64 {
-    let references = participants
-        .references
-        .iter()
-        .filter(|r| r.engine.is_some());
     match task.decoding {
-        Ok(_) => (references.count() + participants.engines.len()) as u64,
+        Ok(_) => (running(participants, task).len() + participants.engines.len()) as u64,
         Err(_) => 0,
     }
 }
@@ -46,13 +43,14 @@ pub(super) fn run(participants: &Participants, task: &Task<'_>) -> Vec<Outcome> 
     }
     for pair in &mut engine_pairs.pairs {
         pair.record_failures(&ran, &engine_pairs.reproduce);
-        // Against another build than the first, the verdict requires the noise floor.
-        let (Some(first), Some(expected), Some(actual)) = (
-            &computed[0],
-            &computed[pair.reference],
-            &computed[pair.candidate],
-        ) else {
+        let (Some(expected), Some(actual)) = (&computed[pair.reference], &computed[pair.candidate])
+        else {
             continue;
+        };
+        let builds = match pair.floor.map(|(a, b)| (&computed[a], &computed[b])) {
+            None => None,
+            Some((Some(first), Some(second))) => Some((first, second)),
+            Some(_) => continue,
         };
         if expected.vocabulary != actual.vocabulary {
             pair.accumulator.counter.add_same(false);
@@ -66,25 +64,37 @@ pub(super) fn run(participants: &Participants, task: &Task<'_>) -> Vec<Outcome> 
         pair.accumulator
             .counter
             .add(&expected.values, &actual.values);
-        let has_floor = pair.reference > 0 && first.vocabulary == expected.vocabulary;
-        let first = Some(first).filter(|_| has_floor);
-        if let Some(first) = first {
+        let builds = builds.filter(|(first, second)| first.vocabulary == second.vocabulary);
+        if let Some((first, second)) = builds {
             let floor = pair.accumulator.floor.get_or_insert_default();
-            floor.add(&first.values, &expected.values);
+            floor.add(&first.values, &second.values);
         }
         pair.accumulator.outcome.logits = Some(LogitComparison {
             measures: expected.against(actual),
-            noise_floor: first.map(|first| first.against(expected)),
+            noise_floor: builds.map(|(first, second)| first.against(second)),
         });
         if let Some(finding) = first_difference(expected, actual, &engine_pairs.reproduce) {
             pair.accumulator.find(finding);
         }
     }
-    engine_pairs
-        .pairs
-        .into_iter()
-        .map(|pair| pair.accumulator.finish())
-        .collect()
+    let mut outcomes = Vec::new();
+    for pair in engine_pairs.pairs {
+        outcomes.push(pair.accumulator.finish());
+    }
+    if participants.upstream.is_some() {
+        for engine in &participants.engines {
+            let mut accumulator = PairAccumulator::new(Level::Logits, engine.id(), ITSELF);
+            let reproduce = &engine_pairs.reproduce;
+            invariance::of_model(
+                engine.as_ref(),
+                engine_pairs.decoding,
+                &mut accumulator,
+                reproduce,
+            );
+            outcomes.push(accumulator.finish());
+        }
+    }
+    outcomes
 }
 
 /// The logits of an engine.

@@ -3,6 +3,7 @@
 
 mod block;
 mod engine_pairs;
+mod invariance;
 mod known;
 mod logits;
 mod lut;

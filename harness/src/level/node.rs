@@ -29,24 +29,21 @@ pub(super) fn run(participants: &Participants, task: &Task<'_>) -> Vec<Outcome> 
     let mut node_counters: Vec<NodeCounter> = engine_pairs
         .pairs
         .iter()
-        .map(|_| NodeCounter::default())
+        .map(|pair| NodeCounter::new(pair.same_graph))
         .collect();
     let mut recent = Recent::of(task);
     let on_join = |join: Join| {
         for (pair, node_counter) in engine_pairs.pairs.iter_mut().zip(&mut node_counters) {
-            // Against another build than the first, the verdict of a node requires the noise floor.
-            let engines = [0, pair.reference, pair.candidate];
-            let engines = &engines[usize::from(pair.reference == 0)..];
-            let slots = engines.iter().map(|&engine| &join.slots[engine]);
-            if slots.clone().any(|slot| matches!(slot, Slot::Stopped)) {
+            let engines = pair.judged_by().chain([pair.candidate]);
+            let mut slots = engines.map(|engine| &join.slots[engine]);
+            if slots.any(|slot| matches!(slot, Slot::Stopped)) {
                 continue;
             }
-            let nodes: Vec<Option<&Arrived>> = slots.map(Slot::present).collect();
-            let [floor @ .., reference, candidate] = nodes.as_slice() else {
-                unreachable!("a pair has a reference and a candidate");
-            };
-            let floor = match (floor, reference) {
-                ([Some(first)], Some(reference)) => Some(distance(first, reference)),
+            let node = |engine: usize| join.slots[engine].present();
+            let (reference, candidate) = (&node(pair.reference), &node(pair.candidate));
+            let builds = pair.floor.map(|(a, b)| (node(a), node(b)));
+            let floor = match builds {
+                Some((Some(first), Some(second))) => Some(distance(first, second)),
                 _ => None,
             };
             let judge = |at| judge(&recent, task, (*reference)?, (*candidate)?, at);

@@ -6,7 +6,7 @@ use super::stream::{Arrived, NodeKey};
 use crate::finding::{Agreement, Finding, NodeFinding, NodeInput, Observed};
 use crate::measure::{Counter, Measures};
 use crate::outcome::{LayerSummary, MAX_FINDINGS, NodeSummary, is_within_noise};
-use crate::participant::Judged;
+use crate::participant::{Judged, is_fused, kind_and_layer};
 use crate::rerun::Rerun;
 use crate::verdict::Attribution;
 
@@ -16,6 +16,19 @@ pub(super) struct NodeCounter {
     agreed: HashMap<(usize, NodeKey), bool>,
     divergences: Vec<Divergence>,
     kinds: Vec<Kind>,
+    /// Whether both must have the same nodes. Otherwise a node that one lacks is counted, but is no difference.
+    same_graph: bool,
+}
+
+/// A node in both graphs.
+#[derive(Clone, Copy)]
+enum Presence {
+    Identical,
+    Different,
+    /// One lacks it, which is a difference.
+    Lacking,
+    /// One lacks it, which is none.
+    Unmatched,
 }
 
 struct Kind {
@@ -49,6 +62,14 @@ struct Difference {
 }
 
 impl NodeCounter {
+    /// A counter without nodes. If `same_graph`, a node that one lacks is a difference.
+    pub(super) fn new(same_graph: bool) -> NodeCounter {
+        NodeCounter {
+            same_graph,
+            ..NodeCounter::default()
+        }
+    }
+
     /// Compares a node of both implementations, one of which may lack it, and returns the counter. `floor` is the
     /// difference between two builds of the oracle in this node. `judge` attributes the difference of an element if the
     /// reference model defines it.
@@ -65,8 +86,13 @@ impl NodeCounter {
         let Some(printed) = reference.or(candidate) else {
             return counter;
         };
+        let is_fused = is_fused(kind_and_layer(&printed.node.name).0);
         let difference = match (reference, candidate) {
             (Some(reference), Some(candidate)) => difference(&mut counter, reference, candidate),
+            _ if is_fused || !self.same_graph => {
+                self.count(printed, Presence::Unmatched, &counter);
+                return counter;
+            }
             _ => {
                 counter.add_same(false);
                 let words = |there: bool| if there { "a node" } else { "no such node" };
@@ -81,7 +107,12 @@ impl NodeCounter {
         let lacking = reference.is_none() || candidate.is_none();
         let key = (printed.node.name.clone(), printed.node.occurrence);
         self.agreed.insert((decode, key), difference.is_none());
-        self.count(printed, difference.is_none(), lacking, &counter);
+        let presence = match (&difference, lacking) {
+            (_, true) => Presence::Lacking,
+            (None, _) => Presence::Identical,
+            (Some(_), _) => Presence::Different,
+        };
+        self.count(printed, presence, &counter);
         if let Some(difference) = difference {
             self.divergences.push(Divergence {
                 at: (decode, printed.order),
@@ -100,7 +131,7 @@ impl NodeCounter {
         counter
     }
 
-    fn count(&mut self, printed: &Arrived, identical: bool, lacking: bool, counter: &Counter) {
+    fn count(&mut self, printed: &Arrived, presence: Presence, counter: &Counter) {
         let (name, layer) = kind_and_layer(&printed.node.name);
         let is_of_it = |kind: &Kind| {
             kind.summary.kind == name && kind.counters.contains_key(&None) == layer.is_none()
@@ -114,6 +145,7 @@ impl NodeCounter {
                     nodes: 0,
                     identical: 0,
                     lacking: 0,
+                    unmatched: 0,
                     measures: Measures::default(),
                     layers: Vec::new(),
                 },
@@ -123,8 +155,12 @@ impl NodeCounter {
         });
         let kind = &mut self.kinds[at];
         kind.summary.nodes += 1;
-        kind.summary.identical += u64::from(identical);
-        kind.summary.lacking += u64::from(lacking);
+        match presence {
+            Presence::Identical => kind.summary.identical += 1,
+            Presence::Different => {}
+            Presence::Lacking => kind.summary.lacking += 1,
+            Presence::Unmatched => kind.summary.unmatched += 1,
+        }
         kind.counters.entry(layer).or_default().merge(counter);
     }
 
@@ -257,15 +293,6 @@ fn index(mut at: usize, ne: [usize; 4]) -> [usize; 4] {
     })
 }
 
-/// Splits a name such as `attn_norm-3` into `attn_norm` and layer 3.
-fn kind_and_layer(name: &str) -> (&str, Option<usize>) {
-    let layered = name.rsplit_once('-');
-    match layered.and_then(|(kind, layer)| Some((kind, layer.parse().ok()?))) {
-        Some((kind, layer)) => (kind, Some(layer)),
-        None => (name, None),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,7 +321,7 @@ mod tests {
     fn node_counter<'a>(
         nodes: impl IntoIterator<Item = (usize, &'a str, Inputs<'a>, bool)>,
     ) -> NodeCounter {
-        let mut node_counter = NodeCounter::default();
+        let mut node_counter = NodeCounter::new(true);
         for (order, name, inputs, differs) in nodes {
             let reference = arrived(order, name, inputs, &[1.0, 2.0]);
             let candidate = arrived(order, name, &[], &[1.0, if differs { 2.5 } else { 2.0 }]);
@@ -342,7 +369,7 @@ mod tests {
         let mut floor = Counter::default();
         floor.add(&[1.0], &[1.5]);
         let noted = |values: &[(usize, &str, f32)]| {
-            let mut node_counter = NodeCounter::default();
+            let mut node_counter = NodeCounter::new(true);
             for &(order, name, value) in values {
                 let (reference, candidate) = (node(order, name, 1.0), node(order, name, value));
                 node_counter.note(0, Some(&reference), Some(&candidate), Some(&floor), |_| {
@@ -364,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_node_that_one_implementation_lacks_is_a_finding() {
-        let mut node_counter = NodeCounter::default();
+        let mut node_counter = NodeCounter::new(true);
         let node = arrived(0, "a-4", &[("w", None)], &[1.0]);
         let counter = node_counter.note(0, Some(&node), None, None, |_| None);
         assert_eq!(counter.measures().mismatches, 1);
@@ -413,7 +440,7 @@ mod tests {
 
     #[test]
     fn shapes_are_part_of_a_node() {
-        let mut node_counter = NodeCounter::default();
+        let mut node_counter = NodeCounter::new(true);
         let mut turned = arrived(0, "a", &[], &[1.0, 2.0]);
         turned.node.ne = [1, 2, 1, 1];
         let upright = arrived(0, "a", &[], &[1.0, 2.0]);
@@ -426,7 +453,7 @@ mod tests {
 
     #[test]
     fn the_first_difference_has_its_index() {
-        let mut node_counter = NodeCounter::default();
+        let mut node_counter = NodeCounter::new(true);
         let shaped = |values: [f32; 6]| {
             let mut arrived = arrived(0, "a", &[], &values);
             arrived.node.ne = [3, 2, 1, 1];

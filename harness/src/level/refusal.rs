@@ -23,7 +23,7 @@ const NOT_FINITE: [(f32, usize); 3] = [
 pub(super) fn check(
     implementation: &dyn Implementation,
     format: &Format,
-    accumulators: &mut [PairAccumulator],
+    accumulators: &mut [&mut PairAccumulator],
     task: &Task<'_>,
 ) {
     for (value, col) in NOT_FINITE {

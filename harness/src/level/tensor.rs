@@ -13,6 +13,7 @@ use std::cell::LazyCell;
 
 use qk256::format::{Format, ScaleRule, ShapeError, Storage, Weights, pack};
 
+use super::invariance::{self, ITSELF, Variant};
 use super::refusal;
 use crate::case::{Case, Input};
 use crate::finding::{Finding, Observed};
@@ -25,6 +26,7 @@ use crate::participant::{Candidate, Participants, Reference, ReferenceModel, ref
 use crate::probe::Random;
 use crate::rerun::Rerun;
 use crate::task::Task;
+use crate::verdict::Attribution;
 
 /// Approximate number of weights in an excerpt.
 const EXCERPT_WEIGHTS: usize = 1 << 18;
@@ -64,11 +66,18 @@ pub(super) fn run(participants: &Participants, task: &Task<'_>) -> Vec<Outcome> 
         let is_of = |tensor: &TernaryTensor<'_>| {
             reference_format(tensor.weights.format()) == reference_format(candidate.format)
         };
-        if task.tensors.iter().any(is_of) {
+        // Oracles convert activations that are not finite to numbers.
+        if participants.upstream.is_none() && task.tensors.iter().any(is_of) {
+            let references = participants.compared_on(candidate.format).into_iter();
+            let asked = references
+                .zip(accumulators)
+                .filter(|(index, _)| participants.references[*index].has(candidate.format));
             refusal::check(
                 candidate.implementation.as_ref(),
                 candidate.format,
-                accumulators,
+                &mut asked
+                    .map(|(_, accumulator)| accumulator)
+                    .collect::<Vec<_>>(),
                 task,
             );
         }
@@ -77,8 +86,81 @@ pub(super) fn run(participants: &Participants, task: &Task<'_>) -> Vec<Outcome> 
     let asked = total
         .into_iter()
         .flatten()
+        .chain(variances(participants, task))
         .filter(|accumulator| !accumulator.is_untouched());
     asked.map(PairAccumulator::finish).collect()
+}
+
+/// For each candidate that is an oracle, whether its products depend on batch, threads and repetition.
+fn variances(participants: &Participants, task: &Task<'_>) -> Vec<PairAccumulator> {
+    let candidates = participants.candidates.iter();
+    let of = |candidate: &Candidate| {
+        let implementation = candidate.implementation.as_ref();
+        let mut accumulator =
+            PairAccumulator::of_kernel(Level::Tensor, candidate.format, implementation, ITSELF);
+        for tensor in task.shard.part(&task.tensors) {
+            let format = reference_format(tensor.weights.format());
+            if format != candidate.format || interrupt::asked() {
+                continue;
+            }
+            match Excerpt::of(&tensor.weights).pack(format) {
+                Ok(matrix) => vary(implementation, tensor.name, &matrix, &mut accumulator, task),
+                Err(error) => accumulator.omit(Omission::unsupported(error.to_string())),
+            }
+        }
+        accumulator
+    };
+    candidates
+        .filter(|_| participants.upstream.is_some())
+        .map(of)
+        .collect()
+}
+
+/// Multiplies a matrix with a batch, and again in other ways.
+fn vary(
+    implementation: &dyn Implementation,
+    name: &str,
+    matrix: &Matrix<'_>,
+    accumulator: &mut PairAccumulator,
+    task: &Task<'_>,
+) {
+    const BATCH: usize = 6;
+    let cols = matrix.storage.cols();
+    let activations = activations(name, BATCH, cols, task.seed);
+    let of = |activations: &[f32], threads| products(implementation, matrix, activations, threads);
+    let alone = || {
+        let rows = activations.chunks_exact(cols).map(|row| of(row, 1));
+        Ok(rows
+            .collect::<Result<Vec<_>, ImplementationError>>()?
+            .concat())
+    };
+    let reproduce = task.rerun(Level::Tensor);
+    let computed = of(&activations, 1).and_then(|first| {
+        let variants = [
+            (
+                "repeated",
+                Attribution::Nondeterministic,
+                of(&activations, 1)?,
+            ),
+            (
+                "threads 2",
+                Attribution::ThreadVariant,
+                of(&activations, 2)?,
+            ),
+            ("batch 1", Attribution::BatchVariant, alone()?),
+        ];
+        Ok((first, variants))
+    });
+    match computed {
+        Ok((first, variants)) => {
+            for (how, kind, values) in variants {
+                let how = format!("{how} in place of batch {BATCH}, threads 1");
+                let variant = Variant { how, kind, values };
+                invariance::compare(name, &first, &variant, accumulator, &reproduce);
+            }
+        }
+        Err(error) => accumulator.refuse(&error, name, &reproduce),
+    }
 }
 
 /// For each candidate, an accumulator for each oracle that it is compared with.
@@ -93,11 +175,9 @@ fn accumulators(participants: &Participants) -> Vec<Vec<PairAccumulator>> {
                 r.implementation.id(),
             )
         };
-        participants
-            .references
-            .iter()
-            .filter(|reference| reference.compared)
-            .map(accumulator)
+        let compared = participants.compared_on(candidate.format).into_iter();
+        compared
+            .map(|index| accumulator(&participants.references[index]))
             .collect()
     };
     participants.candidates.iter().map(of).collect()
@@ -293,26 +373,25 @@ impl<'a> Work<'a> {
                 &run.activations,
                 run.threads,
             );
-            let compared = participants
-                .references
-                .iter()
-                .zip(&run.expected)
-                .enumerate();
-            let compared = compared.filter(|(_, (reference, _))| reference.compared);
-            for ((index, (_, expected)), accumulator) in compared.zip(accumulators.iter_mut()) {
-                // Against another build than the first, the verdict requires the noise floor.
-                let first = if index > 0 {
-                    &run.expected[0]
-                } else {
-                    expected
+            let compared = participants.compared_on(candidate.format).into_iter();
+            for (index, accumulator) in compared.zip(accumulators.iter_mut()) {
+                let expected = &run.expected[index];
+                let floor = match participants.noise_floor(index) {
+                    Ok(floor) => floor,
+                    Err(reason) => {
+                        accumulator.omit(Omission::skipped(reason));
+                        continue;
+                    }
                 };
-                if let (Ok(expected), Ok(actual), Ok(first)) = (expected, &actual, first) {
+                let builds = floor.map(|(a, b)| (&run.expected[a], &run.expected[b]));
+                let (first, second) = builds.unwrap_or((expected, expected));
+                if let (Ok(expected), Ok(actual), Ok(first), Ok(second)) =
+                    (expected, &actual, first, second)
+                {
                     self.note(run, matrix, expected, actual, accumulator);
-                    if index > 0 {
-                        accumulator
-                            .floor
-                            .get_or_insert_default()
-                            .add(first, expected);
+                    if floor.is_some() {
+                        let floor = accumulator.floor.get_or_insert_default();
+                        floor.add(first, second);
                     }
                     continue;
                 }
@@ -320,6 +399,7 @@ impl<'a> Work<'a> {
                     expected.as_ref().err(),
                     actual.as_ref().err(),
                     first.as_ref().err(),
+                    second.as_ref().err(),
                 ];
                 for (i, error) in errors.iter().flatten().enumerate() {
                     if errors.iter().flatten().position(|other| other == error) == Some(i) {

@@ -116,6 +116,7 @@ impl MutationMatrix {
             references,
             candidates,
             engines: Vec::new(),
+            upstream: None,
         };
         let check = check::run(&Level::OF_KERNELS, &participants, task);
         let outcomes = by_candidate(&check);

@@ -99,6 +99,7 @@ impl ModelMutationMatrix {
             references,
             candidates: Vec::new(),
             engines: Vec::new(),
+            upstream: None,
         };
         let mut outcomes = Vec::new();
         for recipe in recipes {

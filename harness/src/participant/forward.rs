@@ -25,10 +25,8 @@ impl Forward {
     /// Id of the unchanged forward pass, which is also its backend name on the command line.
     pub const ID: &str = "rust";
 
-    /// Id of the oracle with bit-identical results, if that was compiled for [`Forward::FEATURE`].
-    pub const FOLLOWS: &str = "bitnet.cpp/strict";
-
-    /// The CPU feature whose arithmetic the forward pass reproduces on every CPU.
+    /// The CPU feature whose arithmetic the forward pass reproduces on every CPU: that of the identity builds compiled
+    /// for it.
     pub const FEATURE: &str = "avx2";
 
     /// Creates the unchanged forward pass. It multiplies with the fastest of `kernels`, or of all kernels if `kernels`

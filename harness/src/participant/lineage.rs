@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use cpp_shim::Node;
 
 /// Operations without a computation: the result is their first input with another shape or in another place.
-const SEEN_THROUGH: [&str; 5] = ["VIEW", "RESHAPE", "PERMUTE", "TRANSPOSE", COPY];
+const SEEN_THROUGH: [&str; 4] = ["VIEW", "RESHAPE", "PERMUTE", "TRANSPOSE"];
 
-/// Copies its first input into its second.
-const COPY: &str = "CPY";
+/// Operations that copy their first input into their last one.
+const COPIES: [&str; 2] = ["CPY", "SET_ROWS"];
 
 /// Prefix of ggml's names for unnamed tensors.
 const UNNAMED: &str = "node_";
@@ -27,16 +27,18 @@ impl Lineage {
     /// Records the next node. Returns the names of the nodes and leaves that it was computed from, or none if it has no
     /// name or no f32 values of its own.
     pub(super) fn follow(&mut self, node: &Node<'_>) -> Option<Vec<String>> {
-        if !SEEN_THROUGH.contains(&node.op) && !node.name.starts_with(UNNAMED) {
+        let copies = COPIES.contains(&node.op);
+        let is_seen_through = copies || SEEN_THROUGH.contains(&node.op);
+        if !is_seen_through && !node.name.starts_with(UNNAMED) {
             return (node.element == "f32").then(|| self.sources(node.inputs));
         }
-        let from = if node.op == COPY {
+        let from = if copies {
             &node.inputs[..node.inputs.len().min(1)]
         } else {
             node.inputs
         };
         let original: Vec<String> = from.iter().flat_map(|name| self.original(name)).collect();
-        if let (COPY, Some(place)) = (node.op, node.inputs.get(1)) {
+        if let (true, Some(place)) = (copies, node.inputs.last()) {
             for place in self.original(place) {
                 self.holds.insert(place, original.clone());
             }

@@ -2,12 +2,31 @@
 
 use std::path::Path;
 
-use cpp_shim::{Oracle, OracleError};
+use cpp_shim::{Description, Oracle, OracleError};
 use qk256::format::{Format, Storage, StorageVariant, Weights};
 
 use super::SessionImplementation;
 use crate::implementation::{Implementation, ImplementationError};
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
+use crate::model::Model;
+
+/// The types of a model's tensors that an oracle lacks, each with its number in the file, since forks use the same
+/// numbers for other types.
+pub fn missing_types(description: &Description, model: &Model) -> Vec<String> {
+    let mut missing = Vec::new();
+    for tensor in model.gguf().tensors() {
+        let (number, name) = (tensor.ggml_type().0, tensor.ggml_type().to_string());
+        let mut known = cpp_shim::Format::ALL.into_iter();
+        let format = known.find(|format| format.name().eq_ignore_ascii_case(&name));
+        if let Some(format) = format.filter(|&format| description.format(format).is_none()) {
+            let text = format!("{} (id {number} in the file)", format.name());
+            if !missing.contains(&text) {
+                missing.push(text);
+            }
+        }
+    }
+    missing
+}
 
 /// A loaded oracle. Clones refer to the same oracle.
 #[derive(Debug, Clone)]

@@ -1,23 +1,28 @@
 //! The participants of a run.
 
+use std::path::Path;
+
 use cpp_shim::Description;
 use qk256::format::Format;
 use qk256::kernel::{self, Isa};
 
 use super::worker::{WorkerParams, Workers};
-use super::{KernelImplementation, OracleImplementation};
+use super::{KernelImplementation, OracleImplementation, missing_types};
 use crate::implementation::Implementation;
 use crate::inference::Engine;
+use crate::model::Model;
 use crate::probe::{DerivedLut, Luts};
 
 /// The participants of a run.
 pub struct Participants {
-    /// Oracles. The distance between the first and each other one is the noise floor.
+    /// Oracles.
     pub references: Vec<Reference>,
     /// Candidates of the kernel levels.
     pub candidates: Vec<Candidate>,
     /// Candidates of the levels that run a model.
     pub engines: Vec<Box<dyn Engine>>,
+    /// The upstream of the candidates, if they are those of an oracle.
+    pub upstream: Option<String>,
 }
 
 /// An implementation that candidates are compared with, usually an oracle.
@@ -28,10 +33,23 @@ pub struct Reference {
     pub compared: bool,
     /// Provenance, if it is an oracle.
     pub description: Option<Description>,
+    /// What candidates must have in common with it.
+    pub build: BuildKind,
     /// The engine that runs models, if there is one.
     pub engine: Option<Box<dyn Engine>>,
     /// Tables derived from it so far.
     pub luts: Luts,
+}
+
+/// The kinds of oracles, which differ in what candidates must have in common with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuildKind {
+    /// The kernels and the forward pass must have its bits.
+    Identity,
+    /// Another embedded build of the same source.
+    Embedded,
+    /// Added by the user.
+    Added,
 }
 
 /// An implementation under test.
@@ -44,7 +62,101 @@ pub struct Candidate {
     pub slow: bool,
 }
 
+impl Participants {
+    /// Two oracles, by their indices, whose distance is the noise floor of comparisons with oracle `reference`; none if
+    /// candidates must have its bits.
+    ///
+    /// The kernels and the forward pass promise the arithmetic of the identity builds. Against another embedded build,
+    /// its distance to the identity build of its upstream is allowed. Against an oracle that the user added, and if the
+    /// candidate is an oracle, which promises nothing, the distance of two embedded builds is allowed.
+    ///
+    /// # Errors
+    ///
+    /// The reason why there is no noise floor: too few of these builds take part.
+    pub fn noise_floor(&self, reference: usize) -> Result<Option<(usize, usize)>, String> {
+        let of = &self.references[reference];
+        let pair = match (of.build, &self.upstream) {
+            (BuildKind::Identity, None) => return Ok(None),
+            (BuildKind::Embedded, None) => {
+                let base = self.identity_of(of.upstream());
+                base.map(|base| (base, reference))
+            }
+            (BuildKind::Identity | BuildKind::Embedded, Some(_)) => self.pair_with(reference),
+            (BuildKind::Added, _) => {
+                let first = || self.references.iter().position(Reference::is_identity);
+                let base = self.identity_of(of.upstream()).or_else(first);
+                base.and_then(|base| self.pair_with(base))
+            }
+        };
+        pair.map(Some).ok_or_else(|| {
+            format!(
+                "no noise floor for {}: it is the distance between two embedded builds, and too few of them can be used \
+                 here",
+                of.implementation.id()
+            )
+        })
+    }
+
+    /// The oracles, by their indices, that a candidate for weights of a format is compared with: those that have its
+    /// type, or all if none has it.
+    pub(crate) fn compared_on(&self, format: &'static Format) -> Vec<usize> {
+        let compared = |(_, reference): &(usize, &Reference)| reference.compared;
+        let of = self.references.iter().enumerate().filter(compared);
+        let having = of.clone().filter(|(_, reference)| reference.has(format));
+        let having: Vec<usize> = having.map(|(index, _)| index).collect();
+        if having.is_empty() {
+            return of.map(|(index, _)| index).collect();
+        }
+        having
+    }
+
+    /// The oracles, by their indices, that run a model: those that have all of its types, or all if none that is
+    /// compared does. A model that cannot be read is left to all of them.
+    pub(crate) fn running(&self, model: &Path) -> Vec<usize> {
+        let of = self.references.iter().enumerate();
+        let of = of.filter(|(_, reference)| reference.engine.is_some());
+        if let Ok(model) = Model::of_run(model) {
+            let able = of
+                .clone()
+                .filter(|(_, r)| r.missing_types(&model).is_empty());
+            if able.clone().any(|(_, reference)| reference.compared) {
+                return able.map(|(index, _)| index).collect();
+            }
+        }
+        of.map(|(index, _)| index).collect()
+    }
+
+    /// The identity build of an upstream.
+    fn identity_of(&self, upstream: Option<&str>) -> Option<usize> {
+        let mut references = self.references.iter();
+        references.position(|other| other.is_identity() && other.upstream() == upstream)
+    }
+
+    /// An embedded build, and another one of the same upstream.
+    fn pair_with(&self, base: usize) -> Option<(usize, usize)> {
+        let upstream = self.references[base].upstream();
+        let is_sibling = |(index, other): &(usize, &Reference)| {
+            *index != base && other.is_embedded() && other.upstream() == upstream
+        };
+        let sibling = self.references.iter().enumerate().find(is_sibling)?;
+        Some((base, sibling.0))
+    }
+}
+
 impl Candidate {
+    /// An oracle as a candidate for the weights of each format.
+    pub fn oracle(
+        implementation: &OracleImplementation,
+        formats: &[&'static Format],
+    ) -> Vec<Candidate> {
+        let candidate = |&format: &&'static Format| Candidate {
+            implementation: Box::new(implementation.clone()),
+            format,
+            slow: false,
+        };
+        formats.iter().map(candidate).collect()
+    }
+
     /// The kernels of the registry that `wanted` selects.
     pub fn kernels(wanted: impl Fn(&kernel::Kernel) -> bool) -> Vec<Candidate> {
         kernel::all()
@@ -61,15 +173,51 @@ impl Candidate {
 
 impl Reference {
     /// Wraps a loaded oracle.
-    pub fn oracle(implementation: OracleImplementation, compared: bool) -> Reference {
+    pub fn oracle(
+        implementation: OracleImplementation,
+        compared: bool,
+        build: BuildKind,
+    ) -> Reference {
         let description = Some(implementation.oracle().description().clone());
         Reference {
             engine: Some(Box::new(implementation.clone())),
             implementation: Box::new(implementation),
             compared,
             description,
+            build,
             luts: Luts::default(),
         }
+    }
+
+    /// Whether candidates must have its bits.
+    pub fn is_identity(&self) -> bool {
+        self.build == BuildKind::Identity
+    }
+
+    fn is_embedded(&self) -> bool {
+        self.build != BuildKind::Added
+    }
+
+    /// The upstream of an oracle.
+    pub fn upstream(&self) -> Option<&str> {
+        self.description
+            .as_ref()
+            .map(|description| description.upstream.as_str())
+    }
+
+    /// Whether the implementation has the type of a format.
+    pub fn has(&self, format: &Format) -> bool {
+        self.description.as_ref().is_none_or(|description| {
+            let mut infos = description.formats.iter();
+            infos.any(|info| info.name == format.type_name)
+        })
+    }
+
+    /// The types of a model's tensors that the oracle lacks, as [`missing_types`].
+    pub(crate) fn missing_types(&self, model: &Model) -> Vec<String> {
+        self.description
+            .as_ref()
+            .map_or_else(Vec::new, |description| missing_types(description, model))
     }
 
     /// The table of a format, derived from the implementation.

@@ -6,13 +6,19 @@ use std::path::Path;
 use cpp_shim::{Node, Oracle, OracleError, Session, SessionParams, Status};
 
 use super::lineage::Lineage;
+use super::names;
 use crate::inference::{Inference, InferenceError, InferenceParams, TracedNode};
+use crate::mapped;
 
 /// A model that an oracle has opened.
 pub struct SessionImplementation {
     id: String,
     session: Session,
     lineage: Lineage,
+    /// `general.architecture` of the model; empty if the file does not name it.
+    architecture: String,
+    /// Maximal number of tokens computed at once.
+    n_ubatch: usize,
 }
 
 impl SessionImplementation {
@@ -31,10 +37,11 @@ impl SessionImplementation {
         // Numbers that are too large are refused by the oracle.
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let n_ctx = size(params.n_ctx);
+        let n_ubatch = size(params.n_ubatch).min(n_ctx);
         let params = SessionParams {
             n_ctx,
             n_batch: n_ctx,
-            n_ubatch: size(params.n_ubatch).min(n_ctx),
+            n_ubatch,
             threads: size(params.threads),
             ..SessionParams::default()
         };
@@ -45,6 +52,8 @@ impl SessionImplementation {
             id,
             session,
             lineage: Lineage::default(),
+            architecture: architecture(path),
+            n_ubatch: n_ubatch as usize,
         })
     }
 }
@@ -93,6 +102,8 @@ impl Inference for SessionImplementation {
             id,
             session,
             lineage,
+            architecture,
+            n_ubatch,
         } = self;
         let first = session.decoded();
         // A token beyond i32 is outside every vocabulary. So is the largest i32.
@@ -103,9 +114,17 @@ impl Inference for SessionImplementation {
         let decoded = match sink {
             None => session.decode(&ids),
             Some(sink) => {
-                let mut seen = HashMap::new();
+                let mut tracer = Tracer {
+                    architecture,
+                    lineage,
+                    renamed: HashMap::new(),
+                    seen: HashMap::new(),
+                    first,
+                    tokens: ids.len(),
+                    n_ubatch: *n_ubatch,
+                };
                 session.decode_traced(&ids, &mut |node| {
-                    if let Some(node) = traced(&node, lineage, &mut seen) {
+                    if let Some(node) = tracer.traced(&node) {
                         sink(node);
                     }
                 })
@@ -135,27 +154,74 @@ impl Inference for SessionImplementation {
     }
 }
 
-/// Converts a node, if it has a name and f32 values of its own. `seen` counts names.
-fn traced(
-    node: &Node<'_>,
-    lineage: &mut Lineage,
-    seen: &mut HashMap<String, usize>,
-) -> Option<TracedNode> {
-    let inputs = lineage.follow(node)?;
-    let mut ne = [0; 4];
-    for (ne, extent) in ne.iter_mut().zip(node.ne) {
-        *ne = usize::try_from(extent).ok()?;
+/// The architecture that a model names. A file that cannot be read has none; the oracle has read it.
+fn architecture(path: &Path) -> String {
+    let file = mapped::opened(path).or_else(|| mapped::open(path).ok());
+    let name = |file: &mapped::Mapped| {
+        file.view()
+            .str("general.architecture")
+            .ok()
+            .map(String::from)
+    };
+    file.and_then(|file| name(&file)).unwrap_or_default()
+}
+
+/// Converts the nodes of one decode.
+struct Tracer<'a> {
+    architecture: &'a str,
+    lineage: &'a mut Lineage,
+    /// Canonical names of nodes that have another one.
+    renamed: HashMap<String, String>,
+    /// Number of nodes of each canonical name.
+    seen: HashMap<String, usize>,
+    /// The first position of the decode, and the number of its tokens.
+    first: usize,
+    tokens: usize,
+    n_ubatch: usize,
+}
+
+impl Tracer<'_> {
+    /// Converts a node, if it has a name and f32 values of its own.
+    fn traced(&mut self, node: &Node<'_>) -> Option<TracedNode> {
+        let mut inputs = self.lineage.follow(node)?;
+        for input in &mut inputs {
+            if let Some(name) = self.renamed.get(input) {
+                input.clone_from(name);
+            }
+        }
+        let mut ne = [0; 4];
+        for (ne, extent) in ne.iter_mut().zip(node.ne) {
+            *ne = usize::try_from(extent).ok()?;
+        }
+        let mut values = node.f32_values()?;
+        let name = match names::canonical(self.architecture, node.name, node.op) {
+            Some(name) => {
+                self.renamed.insert(node.name.to_owned(), name.clone());
+                name
+            }
+            None => node.name.to_owned(),
+        };
+        let count = self.seen.entry(name.clone()).or_default();
+        let occurrence = *count;
+        *count += 1;
+        // Each occurrence is of another ubatch.
+        let done = ((occurrence + 1) * self.n_ubatch).min(self.tokens);
+        let kind = names::kind_and_layer(&name).0;
+        if let Some(kept) = names::padded(kind, self.first + done).filter(|&kept| kept < ne[0]) {
+            values = values
+                .chunks_exact(ne[0])
+                .flat_map(|row| &row[..kept])
+                .copied()
+                .collect();
+            ne[0] = kept;
+        }
+        Some(TracedNode {
+            name,
+            occurrence,
+            op: Some(node.op.to_owned()),
+            inputs,
+            ne,
+            values,
+        })
     }
-    let values = node.f32_values()?;
-    let count = seen.entry(node.name.to_owned()).or_default();
-    let occurrence = *count;
-    *count += 1;
-    Some(TracedNode {
-        name: node.name.to_owned(),
-        occurrence,
-        op: Some(node.op.to_owned()),
-        inputs,
-        ne,
-        values,
-    })
 }

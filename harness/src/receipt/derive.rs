@@ -41,7 +41,7 @@ pub(super) fn receipt_of(
         digest: String::new(),
     };
     match work {
-        Work::Check(section) => harness.check = Some(section),
+        Work::Check(section) => harness.check = Some(*section),
         Work::Fuzz(section) => harness.fuzz = Some(section),
         Work::Mutants(section) => harness.mutants = Some(section),
         Work::Bench(section) => harness.bench = Some(section),

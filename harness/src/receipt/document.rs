@@ -115,7 +115,7 @@ pub struct Skip {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
     /// A check.
-    Check(CheckSection),
+    Check(Box<CheckSection>),
     /// A fuzz campaign.
     Fuzz(FuzzSection),
     /// The mutation matrix.

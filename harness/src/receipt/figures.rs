@@ -227,7 +227,8 @@ fn of_measures(measures: &Measures, at: &str) -> Result<(), ValidationError> {
 
 fn of_nodes(node: &NodeSummary, at: &str) -> Result<(), ValidationError> {
     of_measures(&node.measures, &format!("{at}.measures"))?;
-    let differing = node.nodes.checked_sub(node.identical);
+    let matched = node.nodes.checked_sub(node.unmatched);
+    let differing = matched.and_then(|matched| matched.checked_sub(node.identical));
     let possible = differing.is_some_and(|differing| {
         let mismatches = node.measures.mismatches;
         node.lacking <= differing && differing <= mismatches && (differing > 0) == (mismatches > 0)
@@ -235,7 +236,7 @@ fn of_nodes(node: &NodeSummary, at: &str) -> Result<(), ValidationError> {
     require(
         possible,
         &format!("{at}.identical"),
-        "does not match nodes, lacking and mismatches",
+        "does not match nodes, lacking, unmatched and mismatches",
     )?;
     of_layers(&node.layers, &node.measures, &format!("{at}.layers"))
 }

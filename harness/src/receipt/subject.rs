@@ -52,7 +52,7 @@ pub struct OracleInfo {
     pub id: String,
     /// Project of the source.
     pub upstream: String,
-    /// Version of the source, or `local` and a commit for a checkout.
+    /// Version of the source: of the package, or the commit of a checkout.
     pub version: String,
     /// SHA-256 of the source.
     pub checksum: String,
@@ -68,7 +68,7 @@ pub struct OracleInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InferenceInfo {
-    /// The build whose arithmetic the forward pass reproduces to the bit on every CPU.
+    /// The CPU feature for which the oracles were compiled whose bits the forward pass has on every CPU.
     pub arithmetic: String,
     /// The decoded tokens and the parameters, if the model was run.
     pub decoding: Option<DecodingInfo>,
@@ -123,7 +123,7 @@ impl InferenceInfo {
     pub fn of(task: &Task<'_>) -> InferenceInfo {
         let decoding = task.decoding.as_ref();
         InferenceInfo {
-            arithmetic: format!("{} {}", Forward::FOLLOWS, Forward::FEATURE),
+            arithmetic: Forward::FEATURE.into(),
             decoding: decoding.ok().map(|decoding| DecodingInfo {
                 tokens: decoding.tokens.clone(),
                 decodes: decoding.decodes().iter().map(|d| d.len()).collect(),

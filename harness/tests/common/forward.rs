@@ -7,9 +7,9 @@ use cpp_shim::{Build, SessionParams};
 use qk256::gguf::GgufFile;
 use qk256::model::{Architecture, Context, ContextParams, LoadParams, Model, Node};
 
-/// The build whose arithmetic the forward pass reproduces, for tests that need [`FOLLOWED`](super::FOLLOWED).
+/// The build whose arithmetic the forward pass reproduces, for tests that need [`IDENTITY`](super::IDENTITY).
 pub(crate) fn strict() -> &'static Build {
-    super::followed().expect("the test says that it needs the followed oracle")
+    super::identity().expect("the test says that it needs an identity build")
 }
 
 /// The tokens to decode and the parameters.

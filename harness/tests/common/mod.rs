@@ -24,23 +24,23 @@ use testing::Need;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub(crate) use needs::ORACLE;
 
-/// The oracle whose arithmetic the forward pass reproduces, compiled for the CPU feature that determines it.
-pub(crate) const FOLLOWED: Need = Need {
-    name: "followed-oracle",
+/// An oracle whose bits the forward pass has: an identity build, compiled for the CPU feature that determines them.
+pub(crate) const IDENTITY: Need = Need {
+    name: "identity-oracle",
     check: || {
-        let build = followed()
-            .ok_or_else(|| format!("no {} of {} code", Forward::FOLLOWS, Forward::FEATURE))?;
+        let build =
+            identity().ok_or_else(|| format!("no identity build of {} code", Forward::FEATURE))?;
         build
             .availability()
             .map_err(|missing| format!("{} {missing}", build.id()))
     },
 };
 
-/// The build of [`FOLLOWED`], whether this CPU can run it or not.
-pub(crate) fn followed() -> Option<&'static Build> {
+/// The first build of [`IDENTITY`], whether this CPU can run it or not.
+pub(crate) fn identity() -> Option<&'static Build> {
     cpp_shim::builds().iter().find(|build| {
-        let features = build.provenance().instruction_set;
-        build.id() == Forward::FOLLOWS && features.contains(&Forward::FEATURE)
+        let provenance = build.provenance();
+        provenance.identity && provenance.instruction_set.contains(&Forward::FEATURE)
     })
 }
 

@@ -1,7 +1,7 @@
 //! The oracles that run on this machine. Tests that use them need an oracle.
 
 use cpp_shim::{Build, Oracle};
-use harness::participant::{OracleImplementation, Reference};
+use harness::participant::{BuildKind, OracleImplementation, Reference};
 
 /// The builds whose CPU features this machine has.
 pub(crate) fn builds() -> impl Iterator<Item = &'static Build> {
@@ -23,6 +23,15 @@ pub(crate) fn oracles() -> Vec<Oracle> {
 
 /// All of them as references that candidates are compared with.
 pub(crate) fn references() -> Vec<Reference> {
-    let reference = |oracle| Reference::oracle(OracleImplementation::new(oracle), true);
-    oracles().into_iter().map(reference).collect()
+    let reference = |build: &Build| {
+        let oracle = build.load().expect("an available oracle loads");
+        let implementation = OracleImplementation::new(oracle);
+        let kind = if build.provenance().identity {
+            BuildKind::Identity
+        } else {
+            BuildKind::Embedded
+        };
+        Reference::oracle(implementation, true, kind)
+    };
+    builds().map(reference).collect()
 }

@@ -37,6 +37,7 @@ fn checked(name: &'static str, hooks: Hooks) -> Receipt {
             slow: true,
         }],
         engines: Vec::new(),
+        upstream: None,
     };
     let task = Task {
         model: String::new(),
@@ -68,7 +69,7 @@ fn checked(name: &'static str, hooks: Hooks) -> Receipt {
     let (shard, model_name) = (Shard::WHOLE, Some(String::new()));
     let run = recorder.finish(Section::Check, shard, model_name, ids, check.timings);
     let info = ModelInfo::of(&model, &task).unwrap();
-    let receipt = Receipt::new(run, Work::Check(section), Some(info), oracles).unwrap();
+    let receipt = Receipt::new(run, Work::Check(Box::new(section)), Some(info), oracles).unwrap();
     receipt.verify().expect("the receipt of a real run");
     receipt
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use common::oracles::build;
-use common::{FOLLOWED, ORACLE, assert_code, generate, harness, stderr, stdout};
+use common::{IDENTITY, ORACLE, assert_code, generate, harness, stderr, stdout};
 use harness::inference::{Inference, InferenceError, InferenceParams};
 use harness::participant::worker::{Worker, WorkerParams};
 use qk256::gguf::{GgufFile, Value};
@@ -94,7 +94,7 @@ const NOT_READ: [&str; 6] = [
 
 /// Whether the forward pass reproduces this oracle's arithmetic on this machine.
 fn follows(id: &str) -> bool {
-    id == "bitnet.cpp/strict" && FOLLOWED.is_met()
+    id == "bitnet.cpp/strict" && IDENTITY.is_met()
 }
 
 /// The first logit that differs between both implementations. All NaN count as equal.
@@ -216,7 +216,7 @@ fn contexts_of_one_and_parameters_of_none() {
     }
 }
 
-#[test(needs(FOLLOWED))]
+#[test(needs(IDENTITY))]
 fn a_check_continues_when_its_oracles_die() {
     let folder = tempdir().unwrap();
     let file = GgufFile::open(&generate("tiny-bitnet-i2_s", folder.path())).unwrap();

@@ -155,6 +155,7 @@ pub(crate) fn parameters(levels: Vec<Level>) -> CheckParameters {
         levels,
         oracles: Vec::new(),
         kernels: Vec::new(),
+        candidate: None,
         tokens: None,
         prompt: None,
         threads: 1,
@@ -216,7 +217,7 @@ fn checked(shard: Shard, levels: Vec<LevelReport>) -> Receipt {
         }],
         not_available: vec!["oracle third/build: no AVX-512".into()],
     };
-    let work = Work::Check(section);
+    let work = Work::Check(Box::new(section));
     Receipt::new(run(Section::Check, shard), work, Some(model()), oracles())
         .expect("tests are built in the repository, or with HARNESS_COMMIT set")
 }
@@ -237,6 +238,7 @@ pub(crate) fn rich_check() -> Receipt {
         nodes: 4,
         identical: 2,
         lacking: 0,
+        unmatched: 0,
         measures: off,
         layers: vec![
             LayerSummary::new(0, &measures(&before)),

@@ -16,6 +16,7 @@ use crate::cli::terminal::bad;
 use crate::cli::{CliError, Output, style};
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::oracles;
 use crate::receipt::{
     Environment, ModelBenchParameters, ModelBenchSection, OracleInfo, Receipt, Recorder, Section,
     Work,
@@ -50,23 +51,25 @@ pub(super) fn time(
     wants_receipt: bool,
 ) -> Result<Timed<ModelReport>, CliError> {
     let recorder = Recorder::start();
+    let mut loaded = args.oracles.load()?;
+    let opened = open_named(Path::new(name))?;
+    loaded.note_missing_types(&opened.model);
+    loaded.keep_if_any(|reference| reference.missing_types(&opened.model).is_empty());
     let LoadedOracles {
         references,
         skipped,
-    } = args.oracles.load()?;
+    } = loaded;
     let compared: Vec<String> = references
         .into_iter()
         .filter(|reference| reference.compared)
         .map(|reference| reference.implementation.id().to_owned())
         .collect();
-    let oracles: Vec<Oracle> = cpp_shim::builds()
-        .iter()
+    let oracles: Vec<Oracle> = oracles::all()
         .filter(|build| compared.iter().any(|id| id == build.id()))
         .map(cpp_shim::Build::load)
         .collect::<Result<_, _>>()?;
     let of_oracle = |oracle: &Oracle| OracleInfo::from(oracle.description());
     let infos: Vec<OracleInfo> = oracles.iter().map(of_oracle).collect();
-    let opened = open_named(Path::new(name))?;
     let bench = ModelBench {
         model: &opened.model,
         name: name.into(),

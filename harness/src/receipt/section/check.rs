@@ -54,6 +54,9 @@ pub struct CheckParameters {
     pub oracles: Vec<String>,
     /// Requested kernels. If empty, all for the types of the model.
     pub kernels: Vec<String>,
+    /// The oracle that was checked in place of kernels and the forward pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
     /// Requested tokens.
     pub tokens: Option<Vec<u32>>,
     /// Requested text.

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::Environment;
 use crate::cache::Key;
-use crate::error::{BuildError, tail};
+use crate::error::{BuildError, first_error, tail};
 use crate::features;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,10 +41,14 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
-    /// Finds a compiler with the `cc` crate. It respects CC, CXX, CFLAGS and CXXFLAGS with their target-specific forms,
-    /// and registers them with cargo.
-    pub(crate) fn find(language: Language) -> Result<Self, BuildError> {
+    /// Finds a compiler with the `cc` crate. It respects CC, CXX, CFLAGS and CXXFLAGS with their target-specific forms.
+    /// In a build script, it registers them with cargo.
+    pub(crate) fn find(language: Language, environment: &Environment) -> Result<Self, BuildError> {
         let tool = cc::Build::new()
+            .target(&environment.target)
+            .host(&environment.host)
+            .opt_level(0)
+            .cargo_metadata(std::env::var_os("OUT_DIR").is_some())
             .cpp(language == Language::Cxx)
             .no_default_flags(true)
             .inherit_rustflags(false)
@@ -134,11 +139,17 @@ impl Compiler {
     pub(crate) fn link(
         &self,
         objects: &[PathBuf],
+        libraries: &[OsString],
         flags: &[OsString],
         shared: &Path,
     ) -> Result<(), BuildError> {
         let mut command = self.tool.to_command();
-        command.args(objects).args(flags).arg("-o").arg(shared);
+        command
+            .args(objects)
+            .args(libraries)
+            .args(flags)
+            .arg("-o")
+            .arg(shared);
         run(&mut command, || format!("linking {}", shared.display())).map(drop)
     }
 }
@@ -165,28 +176,43 @@ impl Macros {
 fn run(command: &mut Command, what: impl Fn() -> String) -> Result<Vec<u8>, BuildError> {
     // Errors quote the messages of the compiler, so their language should not vary.
     let outcome = command.env("LC_ALL", "C").stdin(Stdio::null()).output();
-    let failed = |status: String, output: String| BuildError::Compiler {
+    let failed = |status: String, first: Option<String>, output: String| BuildError::Compiler {
         what: what(),
         status,
+        first,
         command: in_shell(command),
         output,
     };
     match outcome {
         Ok(output) if output.status.success() => Ok(output.stdout),
-        Ok(output) => Err(failed(output.status.to_string(), tail(&output.stderr))),
-        Err(error) => Err(failed("it did not start".into(), format!("    {error}"))),
+        Ok(output) => Err(failed(
+            output.status.to_string(),
+            first_error(&output.stderr),
+            tail(&output.stderr),
+        )),
+        Err(error) => Err(failed(
+            "it did not start".into(),
+            None,
+            format!("    {error}"),
+        )),
     }
 }
 
-/// The command, quoted for a shell.
+/// Number of objects of a link command that are shown.
+const SHOWN_OBJECTS: usize = 3;
+
+/// The command, quoted for a shell. Most objects of a link command are left out.
 fn in_shell(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    let mut objects = 0usize;
     for argument in command.get_args() {
         let word = argument.to_string_lossy();
-        if word.contains(['"', ' ', '\'']) {
-            words.push(format!("'{word}'"));
-        } else {
-            words.push(word.into_owned());
+        objects = if word.ends_with(".o") { objects + 1 } else { 0 };
+        match objects.checked_sub(SHOWN_OBJECTS + 1) {
+            Some(0) => words.push("...".into()),
+            Some(_) => {}
+            None if word.contains(['"', ' ', '\'']) => words.push(format!("'{word}'")),
+            None => words.push(word.into_owned()),
         }
     }
     words.join(" ")

@@ -4,12 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::Environment;
-use crate::cache::{Cache, Key};
+use crate::cache::{Cache, Key, write_whole};
 use crate::compiler::{Compiler, Language, Macros};
 use crate::error::BuildError;
 use crate::oracle::Provenance;
-use crate::source::Source;
-use crate::spec::{Build, Spec, Upstream};
+use crate::source::{Files, Source};
+use crate::spec::{Spec, Upstream};
+
+/// The standard of C++ that the shim needs.
+const MIN_CXX: u32 = 17;
 
 /// One file to compile with one set of flags.
 #[derive(Clone)]
@@ -28,10 +31,10 @@ pub(crate) struct Toolchain {
 }
 
 impl Toolchain {
-    pub(crate) fn find() -> Result<Self, BuildError> {
+    pub(crate) fn find(environment: &Environment) -> Result<Self, BuildError> {
         Ok(Self {
-            c: Compiler::find(Language::C)?,
-            cxx: Compiler::find(Language::Cxx)?,
+            c: Compiler::find(Language::C, environment)?,
+            cxx: Compiler::find(Language::Cxx, environment)?,
         })
     }
 
@@ -100,10 +103,22 @@ pub(crate) struct Planner<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) upstream: &'a Upstream,
     pub(crate) source: &'a Source,
+    /// Folders of upstream's headers, relative to the root of the source.
+    pub(crate) include: &'a [String],
+    /// The folder of generated headers and their hash.
+    pub(crate) generated: &'a (PathBuf, String),
+    /// Macros of the files with arithmetic that only this build has.
+    pub(crate) defines: &'a [String],
     pub(crate) toolchain: &'a Toolchain,
     pub(crate) cache: &'a Cache,
     /// Hash of the shim's headers.
     pub(crate) headers: &'a str,
+}
+
+/// The objects of a build share labels: the build for its own files, the upstream for files of all its builds.
+pub(crate) struct Labels<'a> {
+    pub(crate) build: &'a str,
+    pub(crate) upstream: &'a str,
 }
 
 impl Planner<'_> {
@@ -111,10 +126,43 @@ impl Planner<'_> {
         &self,
         file: &str,
         flags: &FlagSet<'_>,
+        defines: &[String],
         label: &str,
     ) -> Result<Object, BuildError> {
-        let identity = Key::default().with(&self.source.checksum).with(file);
-        Ok(self.object(self.source.root.join(file), identity, flags, &[], label))
+        let path = self.source.root.join(file);
+        let identity = Key::default()
+            .with(&self.source.common)
+            .with(file)
+            .with_file(&path)?;
+        let defines: Vec<OsString> = defines.iter().map(|name| define(name)).collect();
+        Ok(self.object(path, identity, flags, &defines, label))
+    }
+
+    /// Several files, compiled as one.
+    fn group_object(
+        &self,
+        files: &[String],
+        flags: &FlagSet<'_>,
+        label: &str,
+    ) -> Result<Object, BuildError> {
+        let mut identity = Key::default().with(&self.source.common).with_all(files);
+        for file in files {
+            identity = identity.with_file(&self.source.root.join(file))?;
+        }
+        let first = files.first().map(String::as_str).unwrap_or_default();
+        let name = format!("{}-files-from-{}", files.len(), first.replace('/', "-"));
+        let path = self.cache.path(&identity.clone().hex()[..16], &name);
+        let lines: Vec<String> = files
+            .iter()
+            .map(|file| format!("#include \"{file}\"\n"))
+            .collect();
+        write_whole(&path, |path| {
+            std::fs::write(path, lines.concat()).map_err(BuildError::io("write", path))
+        })?;
+        let mut object = self.object(path, identity, flags, &[], label);
+        // The files are included by their path from the root, and include headers beside them.
+        object.arguments.push(include(&self.source.root, ""));
+        Ok(object)
     }
 
     fn shim_object(
@@ -126,7 +174,7 @@ impl Planner<'_> {
     ) -> Result<Object, BuildError> {
         let path = self.environment.shim.join(file);
         let identity = Key::default()
-            .with(&self.source.checksum)
+            .with(&self.source.common)
             .with(file)
             .with(self.headers)
             .with_file(&path)?;
@@ -158,19 +206,20 @@ impl Planner<'_> {
         if language == Language::Cxx && compiler.is_gnu() {
             arguments.extend(common.gnu_cxx.iter().map(OsString::from));
         }
-        arguments.extend(
-            self.upstream
-                .defines
-                .iter()
-                .map(|define| format!("-D{define}").into()),
-        );
+        if let (Language::Cxx, Some(standard)) = (language, self.source.cxx_standard()) {
+            arguments.push(format!("-std=gnu++{}", standard.max(MIN_CXX)).into());
+        }
+        let of_layout = self.source.defines(&self.spec.layout);
+        let defined = of_layout.iter().chain(&self.upstream.defines);
+        arguments.extend(defined.map(|name| define(name)));
         arguments.extend(flags.flags.iter().map(OsString::from));
         arguments.extend_from_slice(defines);
         let key = compiler
             .key(flags.macros(language))
             .with(identity.hex())
             .with(&self.environment.target)
-            .with_all(&self.upstream.include)
+            .with_all(self.include)
+            .with(&self.generated.1)
             .with_all(arguments.iter().map(|argument| argument.as_encoded_bytes()))
             .hex();
         // Paths of folders are not part of the key. They must not be in the object either; messages of assertions
@@ -183,13 +232,13 @@ impl Planner<'_> {
                 .iter()
                 .map(|folder| include(shim, folder)),
         );
+        arguments.push(joined("-I", &self.generated.0));
         arguments.extend(
-            self.upstream
-                .include
+            self.include
                 .iter()
                 .map(|folder| include(&self.source.root, folder)),
         );
-        arguments.push(prefix_map(&self.source.root, &self.upstream.package));
+        arguments.push(prefix_map(&self.source.root, &self.source.name));
         arguments.push(prefix_map(shim, "cpp-shim"));
         Object {
             label: label.to_owned(),
@@ -201,29 +250,51 @@ impl Planner<'_> {
         }
     }
 
-    /// The objects of a build, in link order.
-    pub(crate) fn objects(
+    /// The objects of upstream, in link order.
+    pub(crate) fn upstream_objects(
         &self,
-        build: &Build,
+        files: &Files,
         flags: &FlagSet<'_>,
         baseline: &FlagSet<'_>,
-        provenance: &Provenance,
+        labels: &Labels<'_>,
     ) -> Result<Vec<Object>, BuildError> {
         let mut objects = Vec::new();
-        for file in &self.upstream.arithmetic {
-            objects.push(self.upstream_object(file, flags, &build.id)?);
+        for file in &files.arithmetic {
+            objects.push(self.upstream_object(file, flags, self.defines, labels.build)?);
         }
-        for file in &self.upstream.neutral {
-            objects.push(self.upstream_object(file, baseline, &build.upstream)?);
+        for file in &files.inactive {
+            objects.push(self.upstream_object(file, baseline, self.defines, labels.build)?);
         }
-        for file in &self.spec.shim.neutral {
-            objects.push(self.shim_object(file, baseline, &[], &build.upstream)?);
+        for file in &files.neutral {
+            objects.push(self.upstream_object(file, baseline, &[], labels.upstream)?);
+        }
+        for group in &files.together {
+            objects.push(self.group_object(group, baseline, labels.upstream)?);
+        }
+        Ok(objects)
+    }
+
+    /// The objects of these parts of the shim, in link order.
+    pub(crate) fn shim_objects(
+        &self,
+        parts: &[String],
+        baseline: &FlagSet<'_>,
+        provenance: &Provenance,
+        labels: &Labels<'_>,
+    ) -> Result<Vec<Object>, BuildError> {
+        let mut objects = Vec::new();
+        for file in self.spec.shim.parts(parts)? {
+            objects.push(self.shim_object(file, baseline, &[], labels.upstream)?);
         }
         let defines = identity_defines(provenance);
         let identity = &self.spec.shim.identity;
-        objects.push(self.shim_object(identity, baseline, &defines, &build.id)?);
+        objects.push(self.shim_object(identity, baseline, &defines, labels.build)?);
         Ok(objects)
     }
+}
+
+fn define(name: &str) -> OsString {
+    format!("-D{name}").into()
 }
 
 fn include(root: &Path, folder: &str) -> OsString {

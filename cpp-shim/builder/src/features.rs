@@ -1,6 +1,6 @@
 //! CPU features: the macro that a C compiler predefines for each, and its detection in Rust.
 //!
-//! The build script uses the names and the crate uses the detection. One table contains both. Instruction sets that
+//! Compiling uses the names and loading uses the detection. One table contains both. Instruction sets that
 //! compilers have a macro for but never select automatically (`__CLZERO__`, `__PKU__`, ...) are not in the table.
 
 macro_rules! features {
@@ -9,7 +9,7 @@ macro_rules! features {
 
         /// Whether the CPU has the feature; false for a name that is not in the table of the architecture.
         #[cfg(target_arch = $architecture)]
-        pub(crate) fn detected(feature: &str) -> bool {
+        pub fn detected(feature: &str) -> bool {
             match feature {
                 $($feature => std::arch::$detect!($feature),)*
                 _ => false,
@@ -87,12 +87,11 @@ features! { AARCH64, is_aarch64_feature_detected, "aarch64",
 
 /// Always false: no oracle is built for other architectures.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub(crate) fn detected(_feature: &str) -> bool {
+pub fn detected(_feature: &str) -> bool {
     false
 }
 
 /// The features of this CPU for which compilers select instructions.
-#[allow(unreachable_pub, reason = "the build script has no use for it")]
 pub fn cpu_features() -> impl Iterator<Item = &'static str> {
     of(std::env::consts::ARCH)
         .iter()
@@ -101,7 +100,6 @@ pub fn cpu_features() -> impl Iterator<Item = &'static str> {
 }
 
 /// Whether [`cpu_features`] can contain this name, on any architecture.
-#[allow(unreachable_pub, reason = "as above")]
 pub fn is_cpu_feature(name: &str) -> bool {
     [X86_64, AARCH64]
         .iter()

@@ -1,4 +1,4 @@
-//! A cache of compiled objects, indexed by keys. All cargo profiles of a target folder share it.
+//! A cache of compiled objects, indexed by keys.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -7,11 +7,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::BuildError;
-use crate::progress::Progress;
+use crate::progress::{Event, Report};
 use crate::prune::prune;
-
-/// Files that cargo creates at the top of a target folder. It creates the first only in a folder that it has created.
-const MARKS: [&str; 2] = ["CACHEDIR.TAG", ".rustc_info.json"];
 
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -20,18 +17,14 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Opens `<target dir>/oracles`, or `<out_dir>/oracles` if no target folder is found above `out_dir`.
-    pub(crate) fn open(out_dir: &Path, progress: &Progress) -> Result<Self, BuildError> {
-        let folder = out_dir
-            .ancestors()
-            .find(|ancestor| MARKS.iter().any(|mark| ancestor.join(mark).is_file()))
-            .unwrap_or(out_dir)
-            .join("oracles");
+    /// Opens the cache in a folder, which is created if it does not exist.
+    pub(crate) fn open(folder: &Path, report: &Report<'_>) -> Result<Self, BuildError> {
+        let folder = folder.to_path_buf();
         fs::create_dir_all(&folder).map_err(BuildError::io("create", &folder))?;
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(BuildError::io("create", &path))?;
         if lock.try_lock().is_err() {
-            progress.print("oracles: waiting for another build to finish");
+            report(&Event::Waiting);
             lock.lock().map_err(BuildError::io("lock", &path))?;
         }
         Ok(Self {
@@ -51,13 +44,15 @@ impl Cache {
         &self,
         target: &str,
         needed: impl Iterator<Item = &'a PathBuf>,
-        progress: &Progress,
+        report: &Report<'_>,
     ) {
         let names: BTreeSet<String> = needed
             .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
             .collect();
         if let Err(error) = prune(&self.folder, target, &names) {
-            progress.print(&format!("oracles: the cache is not pruned: {error}"));
+            report(&Event::NotPruned {
+                reason: error.to_string(),
+            });
         }
     }
 }

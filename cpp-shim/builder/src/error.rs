@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 /// Maximum number of lines of another program's output in an error.
 const SHOWN_LINES: usize = 15;
 
+/// Why an oracle could not be compiled. The messages say what to do.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BuildError {
-    #[error("{name} is not set: this program is a build script, run it through cargo")]
-    NotUnderCargo { name: &'static str },
-
+#[non_exhaustive]
+#[allow(missing_docs, reason = "a message documents its variant")]
+pub enum BuildError {
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         action: &'static str,
@@ -32,8 +32,7 @@ pub(crate) enum BuildError {
     #[error(
         "the source of {package} is not available and could not be fetched\n\
          the first build downloads it, so it needs the network once; later builds work offline\n\
-         without network: LLAMA_CPP_DIR=/path/to/a/bitnet.cpp/checkout, or no oracles at all:\n\
-         --no-default-features\n\
+         to build without the oracles: --no-default-features\n\
          cargo output:\n{output}"
     )]
     Fetch { package: String, output: String },
@@ -50,19 +49,34 @@ pub(crate) enum BuildError {
     },
 
     #[error(
-        "LLAMA_CPP_DIR={} is not a bitnet.cpp checkout: {missing} is not there\n\
-         expected: the root of a checkout of the vintage of {package}, with its submodules\n\
-         (git submodule update --init), or no LLAMA_CPP_DIR at all for the pinned source",
-        root.display()
+        "vendor/oracles.toml has a build of `{upstream}`, which has no [upstream.\"{upstream}\".pin]"
     )]
-    LocalSource {
-        root: PathBuf,
-        missing: String,
-        package: String,
-    },
+    NotPinned { upstream: String },
 
-    #[error("LLAMA_CPP_DIR={} must be an absolute path", root.display())]
-    LocalRelative { root: PathBuf },
+    #[error("vendor/oracles.toml names the part `{part}` of the shim but has no such list")]
+    UnknownPart { part: String },
+
+    #[error(
+        "{} cannot be compiled as an oracle: {reason}\n\
+         expected: a checkout of llama.cpp since August 2024 or of a fork, with its submodules; \
+         or with --lib, a folder with the headers of its libraries",
+        folder.display()
+    )]
+    Checkout { folder: PathBuf, reason: String },
+
+    #[error(
+        "{} has no {missing}.so and no {missing}.a, nor have its folders bin, lib, lib64, src and ggml/src\n\
+         expected: the folder of a cmake build, or of an installation",
+        folder.display()
+    )]
+    Library { folder: PathBuf, missing: String },
+
+    #[error(
+        "{} has headers but no sources\n\
+         give the folder of its compiled libraries with --lib",
+        folder.display()
+    )]
+    HeadersOnly { folder: PathBuf },
 
     #[error(
         "{} is missing from the source of {package}\n\
@@ -87,12 +101,28 @@ pub(crate) enum BuildError {
         variable: &'static str,
     },
 
-    #[error("{what} failed ({status})\ncommand: {command}\ncompiler output:\n{output}")]
+    #[error(
+        "{what} failed ({status})\n{}command: {command}\ncompiler output:\n{output}",
+        line_of(first)
+    )]
     Compiler {
         what: String,
         status: String,
+        /// The first error with its place.
+        first: Option<String>,
         command: String,
         output: String,
+    },
+
+    #[error(
+        "the shim does not compile against {}: this vintage lacks a declaration that the shim needs, or has it \
+         with another name or other parameters\n\
+         cpp-shim/src/vintage.hpp and vintage_llama.hpp have the names of other vintages\n{cause}",
+        folder.display()
+    )]
+    Shim {
+        folder: PathBuf,
+        cause: Box<BuildError>,
     },
 }
 
@@ -108,6 +138,25 @@ impl BuildError {
             source,
         }
     }
+}
+
+fn line_of(first: &Option<String>) -> String {
+    first
+        .as_ref()
+        .map(|first| format!("{first}\n"))
+        .unwrap_or_default()
+}
+
+/// The first line of a compiler's output that is an error, with file and line.
+pub(crate) fn first_error(output: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(output);
+    let mut lines = text.lines();
+    let line = lines.find(|line| {
+        [": error: ", ": fatal error: ", "undefined reference"]
+            .iter()
+            .any(|sign| line.contains(sign))
+    })?;
+    Some(line.trim().to_owned())
 }
 
 /// The last lines of a program's output, indented. A note replaces the lines before them.
@@ -129,4 +178,24 @@ pub(crate) fn tail(output: &[u8]) -> String {
         shown.push("    (nothing)".into());
     }
     shown.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_is_shown_with_its_place() {
+        let output = b"In file included from a.c:1:\na.h:3:1: warning: w\na.h:7:9: error: unknown type\nb.c:1: error: x\n";
+        assert_eq!(
+            first_error(output).as_deref(),
+            Some("a.h:7:9: error: unknown type")
+        );
+        let linker = b"ld: x.o: in function f:\nx.c:9: undefined reference to `g'\n";
+        assert_eq!(
+            first_error(linker).as_deref(),
+            Some("x.c:9: undefined reference to `g'")
+        );
+        assert_eq!(first_error(b"fine\n"), None);
+    }
 }

@@ -1,13 +1,6 @@
-//! The cache of compiled oracles keeps what some target needs, and nothing else.
-
-#[path = "../build/prune.rs"]
-mod prune;
-
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
-
 use tempfile::tempdir;
+
+use super::*;
 
 fn names(folder: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).unwrap();
@@ -28,13 +21,13 @@ fn only_files_that_no_target_needs_are_removed() {
         .into_iter()
         .for_each(write);
 
-    prune::prune(folder.path(), "x", &set(["a.o", "c.so"])).unwrap();
+    prune(folder.path(), "x", &set(["a.o", "c.so"])).unwrap();
     let kept = set(["a.o", "c.so", "exports.map", "lock", "x.needed"]);
     assert_eq!(names(folder.path()), kept);
 
     // Another target has its own list. What the first one needs stays.
     write("e.o");
-    prune::prune(folder.path(), "y", &set(["e.o"])).unwrap();
+    prune(folder.path(), "y", &set(["e.o"])).unwrap();
     let kept = set([
         "a.o",
         "c.so",
@@ -47,7 +40,7 @@ fn only_files_that_no_target_needs_are_removed() {
     assert_eq!(names(folder.path()), kept);
 
     // A new list replaces that of the same target.
-    prune::prune(folder.path(), "x", &set(["c.so"])).unwrap();
+    prune(folder.path(), "x", &set(["c.so"])).unwrap();
     assert!(!names(folder.path()).contains("a.o"));
     assert!(names(folder.path()).contains("e.o"));
 }

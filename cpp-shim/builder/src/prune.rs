@@ -12,7 +12,7 @@ use std::path::Path;
 const LIST: &str = "needed";
 
 /// Extensions of files that are removed if no list contains them. `partial` files are left by interrupted builds.
-const PRUNED: [&str; 3] = ["o", "so", "partial"];
+const PRUNED: [&str; 4] = ["o", "so", "cpp", "partial"];
 
 /// Records the files in `folder` that the build for `target` needs, and removes those that no target needs. The caller
 /// must hold the lock of the cache.
@@ -41,3 +41,7 @@ pub(crate) fn prune(folder: &Path, target: &str, needed: &BTreeSet<String>) -> i
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "prune/tests.rs"]
+mod tests;
