@@ -28,11 +28,12 @@ readonly PACKAGES=(-p qk256 -p cpp-shim -p harness)
 #   emulated programs cannot do.
 # - The command line and its outputs: they do not depend on the CPU.
 # - Signals, limits and faults of a process: the emulator would be tested.
+# - Added oracles: they are compiled for the host.
 readonly FILES_LEFT_OUT="
     harness/bench harness/docs harness/gate harness/nightly harness/receipts harness/report
     harness/agreement harness/destinations harness/output harness/terminal harness/usage
     harness/endings harness/limits harness/model_files
-    harness/diagnosis harness/findings harness/mutants
+    harness/diagnosis harness/findings harness/mutants harness/oracle
     harness/dense harness/graph harness/hostile harness/inference harness/isolation harness/model harness/sessions"
 # Single tests. The first measures the memory of the process, which includes the emulator. The second compares with
 # logits that were recorded on x86-64, where floats are added in another order.

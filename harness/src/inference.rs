@@ -124,6 +124,11 @@ pub trait Engine: Send + Sync {
     /// Stable id of the implementation, which is also the id of its open models.
     fn id(&self) -> &str;
 
+    /// Whether it is compared with oracles of this upstream.
+    fn is_compared_with(&self, _upstream: Option<&str>) -> bool {
+        true
+    }
+
     /// Opens the model at `path`, calls `work` with it once and closes it. `work` keeps its own errors.
     ///
     /// # Errors

@@ -117,14 +117,14 @@ fn a_checkout_becomes_an_oracle() {
         checkout.canonicalize().unwrap().to_str().unwrap()
     );
 
-    // A kernel with an empty body.
+    // A kernel that adds no products.
     let kernel = checkout.join("3rdparty/llama.cpp/ggml/src/ggml-quants.c");
     let text = fs::read_to_string(&kernel).unwrap();
     let start = text.find("void ggml_vec_dot_tq2_0_q8_K(").unwrap();
     let body = start + text[start..].find("{\n").unwrap() + 2;
     fs::write(
         &kernel,
-        format!("{}    return;\n{}", &text[..body], &text[body..]),
+        format!("{}    n = 0;\n{}", &text[..body], &text[body..]),
     )
     .unwrap();
     let added = harness(&store, &["oracle", "add", "mine", path]);
@@ -161,11 +161,7 @@ fn a_compile_error_is_shown_with_its_place() {
     copy(&pinned_checkout(), &checkout);
     let quants = checkout.join("3rdparty/llama.cpp/ggml/src/ggml-quants.c");
     let text = fs::read_to_string(&quants).unwrap();
-    fs::write(
-        &quants,
-        format!("int broken(void) {{ return missing; }}\n{text}"),
-    )
-    .unwrap();
+    fs::write(&quants, format!("int broken = missing;\n{text}")).unwrap();
     let added = harness(
         &store,
         &["oracle", "add", "broken", checkout.to_str().unwrap()],

@@ -144,14 +144,14 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     let judged = judged
         .map(|build| judged_oracle(build, &formats, args))
         .transpose()?;
-    let (candidates, engine, upstream): Judged = match judged {
+    let (candidates, engines, upstream): Judged = match judged {
         Some(judged) => judged,
         None => {
             let is_read = |candidate: &Candidate| {
                 tensors.iter().any(|tensor| is_of(tensor, candidate.format))
             };
             let kernels = args.kernels.candidates()?.into_iter().filter(is_read);
-            let forward = Box::new(Forward::new(args.kernels.named()?));
+            let forward = Forward::of_model(&args.kernels.named()?, &open.model);
             (kernels.collect(), forward, None)
         }
     };
@@ -187,7 +187,7 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     let participants = Participants {
         references: oracles.references,
         candidates,
-        engines: vec![engine],
+        engines,
         upstream,
     };
     let task = Task {
@@ -260,8 +260,8 @@ fn reference_formats(tensors: &[TernaryTensor<'_>]) -> Vec<&'static Format> {
     formats
 }
 
-/// The candidates of the kernel levels, that of the levels that run a model, and its upstream if it is an oracle.
-type Judged = (Vec<Candidate>, Box<dyn Engine>, Option<String>);
+/// The candidates of the kernel levels, those of the levels that run a model, and their upstream if they are an oracle.
+type Judged = (Vec<Candidate>, Vec<Box<dyn Engine>>, Option<String>);
 
 /// An oracle as the candidate of every level.
 fn judged_oracle(
@@ -277,7 +277,7 @@ fn judged_oracle(
     let upstream = build.provenance().upstream.to_owned();
     Ok((
         Candidate::oracle(&implementation, formats),
-        Box::new(engine),
+        vec![Box::new(engine)],
         Some(upstream),
     ))
 }

@@ -72,7 +72,7 @@ pub(super) fn run(args: &SynthArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
 struct RecipeEntry {
     recipe: &'static str,
     architecture: &'static str,
-    formats: Vec<&'static str>,
+    formats: Vec<String>,
     embedding: u32,
     feed_forward: u32,
     layers: u32,
@@ -130,14 +130,19 @@ fn list(out: &mut Output<'_>) -> Result<Exit, CliError> {
     Ok(Exit::Agreement)
 }
 
-/// The distinct format ids of a model in file order.
-fn formats(plan: &Plan) -> Vec<&'static str> {
+/// The distinct formats of the matrices of all layers in file order.
+fn formats(plan: &Plan) -> Vec<String> {
     let mut ids = Vec::new();
     for tensor in plan.tensors() {
-        if let Content::Ternary(ternary) = tensor.content
-            && !ids.contains(&ternary.storage().format().id)
-        {
-            ids.push(ternary.storage().format().id);
+        let id = match tensor.content {
+            Content::Ternary(ternary) => ternary.storage().format().id.to_owned(),
+            Content::Dense { element, .. } if tensor.is_matrix_of_layer() => {
+                element.ggml_type().to_string()
+            }
+            _ => continue,
+        };
+        if !ids.contains(&id) {
+            ids.push(id);
         }
     }
     ids

@@ -51,12 +51,20 @@ impl<'a> EnginePairs<'a> {
             .filter_map(|index| Some((index, participants.references[index].engine.as_deref()?)))
             .collect();
         let at = |reference: usize| running.iter().position(|(index, _)| *index == reference);
+        let is_pair = |candidate: &dyn Engine, reference: usize| {
+            let reference = &participants.references[reference];
+            reference.compared && candidate.is_compared_with(reference.upstream())
+        };
         let mut engines: Vec<&dyn Engine> = running.iter().map(|&(_, engine)| engine).collect();
-        engines.extend(participants.engines.iter().map(Box::as_ref));
+        let candidates = participants.engines.iter().map(Box::as_ref);
+        engines.extend(candidates.filter(|candidate| {
+            let mut references = running.iter();
+            references.any(|(index, _)| is_pair(*candidate, *index))
+        }));
         let mut pairs = Vec::new();
         for candidate in running.len()..engines.len() {
             for (reference, (index, _)) in running.iter().enumerate() {
-                if !participants.references[*index].compared {
+                if !is_pair(engines[candidate], *index) {
                     continue;
                 }
                 let floor = comparable(participants, *index);

@@ -2,15 +2,18 @@
 
 use std::path::Path;
 
-use qk256::dense::Element;
+use qk256::dense::{Element, Q6KOffset};
+use qk256::gguf::{GgmlType, Tensor};
 use qk256::kernel::Kernel;
-use qk256::model::{
-    Config, Context, ContextParams, LoadParams, Model, ModelError, NoTrace, Node, Trace,
-};
+use qk256::model::{Config, Context, ContextParams, LoadParams, ModelError, NoTrace, Node, Trace};
 
 use super::reference_layout;
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams, TracedNode};
 use crate::mapped;
+use crate::model::Model;
+
+/// The upstream that multiplies Q6_K as llama.cpp of 2024.
+const OF_2024: &str = "bitnet.cpp";
 
 /// The forward pass of `qk256`, unchanged or with a change.
 #[derive(Debug, Clone)]
@@ -19,6 +22,9 @@ pub struct Forward {
     kernels: Vec<&'static Kernel>,
     change: fn(&mut Config),
     kv: Element,
+    q6_k: Q6KOffset,
+    /// Whether it is compared only with the upstreams that multiply Q6_K as it does.
+    selective: bool,
 }
 
 impl Forward {
@@ -37,6 +43,27 @@ impl Forward {
             kernels,
             change: |_| {},
             kv: Element::F16,
+            q6_k: Q6KOffset::default(),
+            selective: false,
+        }
+    }
+
+    /// The forward passes that have the bits of all upstreams on a model: one, or two if it has tensors of Q6_K, whose
+    /// products today's llama.cpp adds in another order than bitnet.cpp.
+    pub fn of_model(kernels: &[&'static Kernel], model: &Model) -> Vec<Box<dyn Engine>> {
+        let of = |q6_k, selective| -> Box<dyn Engine> {
+            Box::new(Forward {
+                q6_k,
+                selective,
+                ..Forward::new(kernels.to_vec())
+            })
+        };
+        let is_q6_k = |tensor: Tensor<'_>| tensor.ggml_type() == GgmlType::Q6_K;
+        if model.gguf().tensors().any(is_q6_k) {
+            let orders = [Q6KOffset::Codes, Q6KOffset::Sums];
+            orders.map(|order| of(order, true)).into()
+        } else {
+            vec![of(Q6KOffset::default(), false)]
         }
     }
 
@@ -73,6 +100,14 @@ impl Engine for Forward {
         &self.id
     }
 
+    fn is_compared_with(&self, upstream: Option<&str>) -> bool {
+        let of_upstream = match upstream {
+            Some(OF_2024) => Q6KOffset::Codes,
+            _ => Q6KOffset::Sums,
+        };
+        !self.selective || of_upstream == self.q6_k
+    }
+
     fn with_model(
         &self,
         path: &Path,
@@ -98,8 +133,9 @@ impl Engine for Forward {
         let load = LoadParams {
             layout: reference_layout(),
             kernels: &self.kernels,
+            q6_k: self.q6_k,
         };
-        let model = Model::with_config(&gguf, config, &load).map_err(refused)?;
+        let model = qk256::model::Model::with_config(&gguf, config, &load).map_err(refused)?;
         let params = ContextParams {
             n_ctx: params.n_ctx,
             n_ubatch: params.n_ubatch,

@@ -68,7 +68,8 @@ impl Participants {
     ///
     /// The kernels and the forward pass promise the arithmetic of the identity builds. Against another embedded build,
     /// its distance to the identity build of its upstream is allowed. Against an oracle that the user added, and if the
-    /// candidate is an oracle, which promises nothing, the distance of two embedded builds is allowed.
+    /// candidate is an oracle, which promises nothing, the distance of two embedded builds is allowed. An added oracle may
+    /// be of another vintage, so these are the ones that are farthest from each other.
     ///
     /// # Errors
     ///
@@ -81,11 +82,11 @@ impl Participants {
                 let base = self.identity_of(of.upstream());
                 base.map(|base| (base, reference))
             }
-            (BuildKind::Identity | BuildKind::Embedded, Some(_)) => self.pair_with(reference),
+            (BuildKind::Identity | BuildKind::Embedded, Some(_)) => self.siblings(reference).next(),
             (BuildKind::Added, _) => {
                 let first = || self.references.iter().position(Reference::is_identity);
                 let base = self.identity_of(of.upstream()).or_else(first);
-                base.and_then(|base| self.pair_with(base))
+                base.and_then(|base| self.siblings(base).last())
             }
         };
         pair.map(Some).ok_or_else(|| {
@@ -132,14 +133,15 @@ impl Participants {
         references.position(|other| other.is_identity() && other.upstream() == upstream)
     }
 
-    /// An embedded build, and another one of the same upstream.
-    fn pair_with(&self, base: usize) -> Option<(usize, usize)> {
+    /// An embedded build with each other one of the same upstream. The last one is the farthest: it adds in another
+    /// order.
+    fn siblings(&self, base: usize) -> impl Iterator<Item = (usize, usize)> + '_ {
         let upstream = self.references[base].upstream();
-        let is_sibling = |(index, other): &(usize, &Reference)| {
+        let is_sibling = move |(index, other): &(usize, &Reference)| {
             *index != base && other.is_embedded() && other.upstream() == upstream
         };
-        let sibling = self.references.iter().enumerate().find(is_sibling)?;
-        Some((base, sibling.0))
+        let siblings = self.references.iter().enumerate().filter(is_sibling);
+        siblings.map(move |(index, _)| (base, index))
     }
 }
 

@@ -171,10 +171,10 @@ pub enum Problem {
         /// The reason.
         source: ShapeError,
     },
-    /// The width of the embedding is no multiple of the block size.
+    /// The number of columns is no multiple of the block size.
     #[error("found rows of {found} elements, which the type stores in blocks of {multiple}")]
     Blocks {
-        /// Width of the embedding.
+        /// Number of columns.
         found: usize,
         /// Number of elements in a block.
         multiple: usize,
@@ -185,6 +185,11 @@ pub enum Problem {
         /// Format id.
         format: &'static str,
     },
+    /// The matrices of the layers have no description, or two, or changes that only ternary ones have.
+    #[error(
+        "a recipe has either ternary matrices, in `weights` and `override`, or others, in `dense`"
+    )]
+    Matrices,
     /// The architecture's graph has no such tensors.
     #[error("the architecture {architecture} has no {what}; leave the field out")]
     NotInGraph {

@@ -36,7 +36,9 @@ pub(super) fn declare(recipe: &Recipe, builder: &mut Builder) -> Result<(), Writ
         builder.metadata(&format!("{architecture}.{key}"), value)?;
     }
     builder.metadata("tokenizer.ggml.model", "no_vocab")?;
-    if let Some(file_type) = Format::by_id(&recipe.weights.format).and_then(file_type) {
+    let format = recipe.weights.as_ref();
+    let format = format.and_then(|weights| Format::by_id(&weights.format));
+    if let Some(file_type) = format.and_then(file_type) {
         builder.metadata("general.file_type", file_type)?;
     }
     Ok(())

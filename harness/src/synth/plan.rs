@@ -6,7 +6,7 @@ use qk256::gguf::{Builder, DEFAULT_ALIGNMENT, GgmlType, WriteError};
 use super::distribution::Codes;
 use super::error::SynthError;
 use super::metadata;
-use super::recipe::{Bell, Dense, DenseType, Matrix, Recipe, ScaleRange, ScaleSharing};
+use super::recipe::{Bell, Dense, DenseType, Matrix, Recipe, ScaleRange, ScaleSharing, Ternary};
 use super::validate;
 
 /// A recipe that passed all checks, and its tensors.
@@ -42,6 +42,15 @@ pub enum Content {
     Ternary(TernaryContent),
     /// A few f32 scales: those of a companion tensor, or the divisors of rotary angles.
     Scale(ScaleRange),
+}
+
+impl Content {
+    fn of(Dense { element, spread }: Dense) -> Content {
+        Content::Dense {
+            element,
+            bell: Bell { mean: 0.0, spread },
+        }
+    }
 }
 
 /// Storage and distribution of ternary weights.
@@ -142,6 +151,11 @@ impl PlannedTensor {
         self.dims[1..].iter().product()
     }
 
+    /// Whether it is a matrix of a layer, not a norm or an embedding.
+    pub fn is_matrix_of_layer(&self) -> bool {
+        self.name.starts_with("blk.") && self.dims.len() > 1
+    }
+
     /// Type id in the file.
     pub fn ggml_type(&self) -> GgmlType {
         match self.content {
@@ -170,13 +184,10 @@ fn tensors(recipe: &Recipe) -> Result<Vec<PlannedTensor>, SynthError> {
     let width = recipe.sizes.embedding as usize;
     let inner = recipe.sizes.feed_forward as usize;
     let vocabulary = recipe.sizes.vocabulary as usize;
-    let embedding_like = |name: &str, Dense { element, spread }: Dense| PlannedTensor {
+    let embedding_like = |name: &str, dense: Dense| PlannedTensor {
         name: name.to_owned(),
         dims: vec![width, vocabulary],
-        content: Content::Dense {
-            element,
-            bell: Bell { mean: 0.0, spread },
-        },
+        content: Content::of(dense),
     };
     let norm = |name: String, cols| {
         let content = Content::Dense {
@@ -191,8 +202,10 @@ fn tensors(recipe: &Recipe) -> Result<Vec<PlannedTensor>, SynthError> {
     };
     let matrices = Matrix::ALL
         .into_iter()
-        .map(|matrix| Ok((matrix, ternary(recipe, matrix)?)))
+        .map(|matrix| Ok((matrix, of_layers(recipe, matrix)?)))
         .collect::<Result<Vec<_>, SynthError>>()?;
+    let scale_tensors = recipe.weights.as_ref();
+    let scale_tensors = scale_tensors.and_then(|weights| weights.scale_tensors);
 
     let mut tensors = vec![
         embedding_like("token_embd.weight", recipe.embedding),
@@ -217,12 +230,13 @@ fn tensors(recipe: &Recipe) -> Result<Vec<PlannedTensor>, SynthError> {
         }
         tensors.push(norm(named("ffn_norm.weight"), width));
         for &(matrix, content) in &matrices {
+            let (rows, cols) = matrix.shape(&recipe.sizes);
             tensors.push(PlannedTensor {
                 name: named(&format!("{}.weight", matrix.name())),
-                dims: vec![content.storage.cols(), content.storage.rows()],
-                content: Content::Ternary(content),
+                dims: vec![cols, rows],
+                content,
             });
-            tensors.extend(recipe.weights.scale_tensors.map(|range| PlannedTensor {
+            tensors.extend(scale_tensors.map(|range| PlannedTensor {
                 name: named(&format!("{}.scale", matrix.name())),
                 dims: vec![1],
                 content: Content::Scale(range),
@@ -232,9 +246,21 @@ fn tensors(recipe: &Recipe) -> Result<Vec<PlannedTensor>, SynthError> {
     Ok(tensors)
 }
 
-fn ternary(recipe: &Recipe, matrix: Matrix) -> Result<TernaryContent, SynthError> {
-    let validate::CheckedTernary { storage, codes } = validate::ternary(recipe, matrix)?;
-    let made_of = recipe.ternary(matrix);
+/// Type and distribution of one kind of matrix of the layers.
+fn of_layers(recipe: &Recipe, matrix: Matrix) -> Result<Content, SynthError> {
+    match (recipe.ternary(matrix), recipe.dense) {
+        (Some(made_of), _) => Ok(Content::Ternary(ternary(recipe, matrix, &made_of)?)),
+        (None, Some(dense)) => Ok(Content::of(dense)),
+        (None, None) => unreachable!("the recipe was checked"),
+    }
+}
+
+fn ternary(
+    recipe: &Recipe,
+    matrix: Matrix,
+    made_of: &Ternary,
+) -> Result<TernaryContent, SynthError> {
+    let validate::CheckedTernary { storage, codes } = validate::ternary(recipe, matrix, made_of)?;
     let has_blocks = matches!(storage.format().scale, ScaleRule::Block { .. });
     Ok(TernaryContent {
         storage,

@@ -32,8 +32,10 @@ pub struct Recipe {
     pub output: Option<Dense>,
     /// The weights of all norms, always f32.
     pub norms: Bell,
-    /// The ternary matrices of all layers.
-    pub weights: Ternary,
+    /// The ternary matrices of all layers. A recipe has either these or `dense`.
+    pub weights: Option<Ternary>,
+    /// The matrices of all layers, if they are not ternary.
+    pub dense: Option<Dense>,
     /// Changes for some of the matrices, such as `[override.ffn_down]`.
     #[serde(default, rename = "override")]
     pub overrides: BTreeMap<Matrix, Override>,
@@ -202,19 +204,17 @@ impl Recipe {
         file.strip_suffix(".toml").unwrap_or(file)
     }
 
-    /// Format and distribution of one kind of matrix.
-    pub fn ternary(&self, matrix: Matrix) -> Ternary {
-        let base = self.weights.clone();
-        let Some(other) = self.overrides.get(&matrix).cloned() else {
-            return base;
-        };
-        Ternary {
+    /// Format and distribution of one kind of matrix; none if the matrices are not ternary.
+    pub fn ternary(&self, matrix: Matrix) -> Option<Ternary> {
+        let base = self.weights.clone()?;
+        let other = self.overrides.get(&matrix).cloned().unwrap_or_default();
+        Some(Ternary {
             format: other.format.unwrap_or(base.format),
             code_shares: other.code_shares.unwrap_or(base.code_shares),
             scale: other.scale.unwrap_or(base.scale),
             scale_sharing: other.scale_sharing.unwrap_or(base.scale_sharing),
             scale_tensors: base.scale_tensors,
-        }
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use qk256::format::{Digit, FORMATS, Format, ScaleRule, Storage};
 
 use super::distribution::Codes;
 use super::error::{Problem, SynthError};
-use super::recipe::{Bell, Dense, Matrix, Recipe, ScaleRange, Sizes, Ternary};
+use super::recipe::{Bell, Dense, Matrix, Recipe, ScaleRange, Ternary};
 
 /// Bounds of rows and columns. With them no product of sizes overflows 64 bits.
 const MATRIX_DIM: RangeInclusive<u32> = 1..=1 << 18;
@@ -36,16 +36,16 @@ pub(super) struct CheckedTernary {
 
 /// Checks everything except the ternary matrices, which [`ternary`] checks one by one.
 pub(super) fn recipe(recipe: &Recipe) -> Result<(), SynthError> {
+    let width = recipe.sizes.embedding;
     let checked = sizes(recipe)
         .and_then(|()| number("rope_base", recipe.rope_base, ROPE_BASE))
         .and_then(|()| number("rms_epsilon", recipe.rms_epsilon, RMS_EPSILON))
-        .and_then(|()| dense("embedding", &recipe.embedding, &recipe.sizes))
+        .and_then(|()| dense("embedding", &recipe.embedding, width))
         .and_then(|()| {
-            recipe
-                .output
-                .as_ref()
-                .map_or(Ok(()), |output| dense("output", output, &recipe.sizes))
+            let output = recipe.output.as_ref();
+            output.map_or(Ok(()), |output| dense("output", output, width))
         })
+        .and_then(|()| matrices(recipe))
         .and_then(|()| {
             recipe.rope_factors.map_or(Ok(()), |range| {
                 scale_range("rope_factors", range, ROPE_FACTOR)
@@ -56,10 +56,14 @@ pub(super) fn recipe(recipe: &Recipe) -> Result<(), SynthError> {
     checked.map_err(|(field, problem)| invalid(recipe, field, problem))
 }
 
-/// Checks the format and distribution of one kind of matrix.
+/// Checks `made_of`, the format and distribution of one kind of matrix.
 ///
 /// Errors name the field where it is defined: in the override if it is there, otherwise under `[weights]`.
-pub(super) fn ternary(recipe: &Recipe, matrix: Matrix) -> Result<CheckedTernary, SynthError> {
+pub(super) fn ternary(
+    recipe: &Recipe,
+    matrix: Matrix,
+    made_of: &Ternary,
+) -> Result<CheckedTernary, SynthError> {
     let at = |field: &'static str, overridden: bool| {
         if overridden {
             format!("override.{}.{field}", matrix.name())
@@ -68,14 +72,13 @@ pub(super) fn ternary(recipe: &Recipe, matrix: Matrix) -> Result<CheckedTernary,
         }
     };
     let over = recipe.overrides.get(&matrix).cloned().unwrap_or_default();
-    let made_of = recipe.ternary(matrix);
     let format_field = at("format", over.format.is_some());
     let shares_field = at("code_shares", over.code_shares.is_some());
     let scale_field = at("scale", over.scale.is_some());
 
     let checked = || {
         let storage =
-            storage(recipe, matrix, &made_of).map_err(|problem| (format_field, problem))?;
+            storage(recipe, matrix, made_of).map_err(|problem| (format_field, problem))?;
         let codes =
             codes(&storage, made_of.code_shares).map_err(|problem| (shares_field, problem))?;
         scale_range(
@@ -147,7 +150,11 @@ fn graph(recipe: &Recipe) -> Check {
     if recipe.architecture.is_bitnet() && recipe.rope_factors.is_some() {
         return refuse("rope_factors", "divisors of rotary angles");
     }
-    if !recipe.architecture.is_bitnet() && recipe.weights.scale_tensors.is_some() {
+    let scale_tensors = recipe
+        .weights
+        .as_ref()
+        .and_then(|weights| weights.scale_tensors);
+    if !recipe.architecture.is_bitnet() && scale_tensors.is_some() {
         return refuse("weights.scale_tensors", "scale tensors");
     }
     Ok(())
@@ -203,9 +210,25 @@ fn scale_range(field: &str, range: ScaleRange, bounds: RangeInclusive<f32>) -> C
     Ok(())
 }
 
-fn dense(field: &str, dense: &Dense, sizes: &Sizes) -> Check {
+/// Checks that the layers have either ternary matrices or others.
+fn matrices(recipe: &Recipe) -> Check {
+    match (&recipe.weights, &recipe.dense) {
+        (Some(_), None) => Ok(()),
+        (None, Some(of_layers)) if recipe.overrides.is_empty() => {
+            let mut all = Matrix::ALL.into_iter();
+            all.try_for_each(|matrix| {
+                let (_, cols) = matrix.shape(&recipe.sizes);
+                dense("dense", of_layers, u32::try_from(cols).unwrap_or(u32::MAX))
+            })
+        }
+        (None, None) => Err(("weights".into(), Problem::Matrices)),
+        (_, Some(_)) => Err(("dense".into(), Problem::Matrices)),
+    }
+}
+
+fn dense(field: &str, dense: &Dense, cols: u32) -> Check {
     let multiple = dense.element.block().weights;
-    let found = sizes.embedding as usize;
+    let found = cols as usize;
     if !found.is_multiple_of(multiple) {
         let field = format!("{field}.type");
         return Err((field, Problem::Blocks { found, multiple }));

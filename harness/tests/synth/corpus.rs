@@ -129,9 +129,11 @@ fn small_models_have_the_same_bytes_on_every_machine() {
     tail-bitnet-b1.58-i2_s b0b2b5923003606b4070b7ced71561239a5f1d8da74a6a6101e8ad5ceeab8465
     tail-bitnet-b1.58-tq1_0 9b8860b29f5d1a883b2a422a154a735c02aeb4c8790c094d25e731324468bce3
     tail-bitnet-b1.58-tq2_0 c0aefc70861dd512b211719eb17418538c161de55d02566a40c15bc102683edc
+    tail-bitnet-f32 cd8517682077f5d4d127021bf26aa67955108ef0df026e471e4094160713f301
     tail-bitnet-i2_s 105ab612381b11c664816d6dae2d37c9e52bf2495c3a6881e7c1300dc63ffcda
     tail-bitnet-tq1_0 60b868a0bb37ef715c6345c06255c153abbd8f98a2df5b13d4bd8f3e68ed8ee8
     tail-bitnet-tq2_0 2a870ef00740228d3781039f24b3189e893865437e550e3b586e93a65d4130d9
+    tail-llama-f16 175e76dd2d308e9d5085bc9b303e5ba7c6a9916c46691548ee054aa598acb6dd
     tail-llama-i2_s b8e9edfaa8f41cd7b9a350a00ab01b2768138c93e1c4a0b5a676c1200907f3bb
     tail-llama-tq1_0 b9a71b2d26bc457c28dee240a6b32a56353f1ec294962e90f8e50b8134ae31b0
     tail-llama-tq2_0 7e05b88c76e8c6c4d22bdf9f54b668d51b058c4cea19a504c4b8e5846170b958
@@ -139,11 +141,15 @@ fn small_models_have_the_same_bytes_on_every_machine() {
     tiny-bitnet-b1.58-q6_k 2a4bc2480f5c415ac8dd26ef8227fb049423b550948dbfe27b247751a83ca306
     tiny-bitnet-b1.58-tq1_0 16d73eb4be7f114e86bc1d57f0028c852d8ee3a5504a0a3dfce5cccb4976e926
     tiny-bitnet-b1.58-tq2_0 9637039f0d9d2bb0a8a579f2a910174a41097d120040b3dca0d49517ccb3f753
+    tiny-bitnet-f16 5f466c064c32ae9f7e4ead35d6666365915e7d49464a9718249a2967924a0ced
+    tiny-bitnet-f32 bb383f642e51fd9ee2ae0d1e86c0ce27bbec172c10c2df19c1f75cb85bc93707
     tiny-bitnet-i2_s f17dbd757acf5f3a7be29586ec5203f59d6b80704d4380c9bdaa27434e946983
     tiny-bitnet-tq1_0 f1a8efc426c30159fc8c8661e8d21a36274d1077fefb64a2d6eeefe2b78f87ae
     tiny-bitnet-tq2_0 74730d9fab6fcff028d785e448964e58ee9842ac7aded8e1c1bc892c5104b7c5
+    tiny-llama-f16 ec29031b01852b671b9a5b6de860b8d5ca044eca25bbcfbea4a59acd27b5b97f
+    tiny-llama-f32 a4194b39a055e44ae78bbbeb4c6c85c56a2cd3e464f317d6020ba6ed93822b3e
     tiny-llama-i2_s 60a38fbb53b488910970552d2d0d5e15c48d31527af568619fc3239d419fd267
-    tiny-llama-q6_k b0281f127721cf1629f12a5847e3b3bef3c3510091cbeb9ea17748bf2a138017
+    tiny-llama-q6_k 3ee9652f19ca562c97b4a921fdb9a08f20661ecf9569fccd1ac196bbccd85da0
     tiny-llama-tq1_0 fa40dab39f2b9030c882334aef5345d7e73204541f0f0c672566c37b0b0492c4
     tiny-llama-tq2_0 c3682362a21609690f3433147c1ed145c7a83a587b08c5cb7a47e731c3ba3a5d
     ");
@@ -175,7 +181,8 @@ fn small_models_read_back_as_planned() {
         for (planned, tensor) in plan.tensors().iter().zip(gguf.tensors()) {
             assert_eq!(planned.dims, tensor.dims(), "{name}: {}", planned.name);
         }
-        assert!(!ternary(&plan, &gguf).is_empty());
+        let is_ternary = plan.recipe().weights.is_some();
+        assert_eq!(ternary(&plan, &gguf).is_empty(), !is_ternary, "{name}");
     }
 }
 

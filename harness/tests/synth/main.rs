@@ -7,7 +7,7 @@ mod needs;
 mod refusals;
 mod values;
 
-use harness::synth::{Content, Plan, Recipe, embedded, find, write_to};
+use harness::synth::{Content, Plan, Recipe, Ternary, embedded, find, write_to};
 use qk256::format::{Format, RawTensor, Weights};
 use qk256::gguf::{Gguf, Tensor};
 use sha2::{Digest, Sha256};
@@ -72,10 +72,15 @@ fn ternary<'a>(plan: &Plan, gguf: &Gguf<'a>) -> Vec<(String, Weights<'a>)> {
         .collect()
 }
 
+/// The description of the ternary matrices.
+fn weights(recipe: &mut Recipe) -> &mut Ternary {
+    recipe.weights.as_mut().expect("the matrices are ternary")
+}
+
 /// A small recipe in another format. Its feed-forward matrices are generated in several pieces.
 fn tiny_in(format: &Format, edit: impl FnOnce(&mut Recipe)) -> Recipe {
     let mut recipe = find("tiny-bitnet-i2_s").unwrap();
-    recipe.weights.format = format.id.to_owned();
+    weights(&mut recipe).format = format.id.to_owned();
     recipe.sizes.layers = 1;
     edit(&mut recipe);
     recipe

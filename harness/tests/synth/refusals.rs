@@ -5,7 +5,7 @@ use harness::synth::{
 };
 use qk256::format::{FORMATS, TQ1_0};
 
-use super::tiny_in;
+use super::{tiny_in, weights};
 use testing::test;
 
 #[test]
@@ -53,7 +53,7 @@ fn errors_of_recipes_name_the_field_and_the_reason() {
     ];
     let messages: Vec<String> = table.iter().map(|(from, to)| printed(from, to)).collect();
     insta::assert_snapshot!(messages.join("\n"), @r"
-    bad.toml:3:1: unknown field `sead`, expected one of `architecture`, `seed`, `rope_base`, `rms_epsilon`, `sizes`, `embedding`, `rope_factors`, `output`, `norms`, `weights`, `override`
+    bad.toml:3:1: unknown field `sead`, expected one of `architecture`, `seed`, `rope_base`, `rms_epsilon`, `sizes`, `embedding`, `rope_factors`, `output`, `norms`, `weights`, `dense`, `override`
     bad.toml:1:1: missing field `seed`
     bad.toml:2:16: unknown variant `bitnet-2`, expected one of `bitnet`, `bitnet-b1.58`, `llama`
     bad.toml:27:9: invalid type: floating point `1.0`, expected two numbers, the least and the greatest scale
@@ -83,7 +83,7 @@ fn errors_of_shapes_name_the_field() {
         Err(SynthError::Invalid { field, problem, .. }) => (field, problem),
         other => panic!("{other:?}"),
     };
-    let (field, problem) = refused(tiny_in(&TQ1_0, |recipe| recipe.weights.code_shares[3] = 1));
+    let (field, problem) = refused(tiny_in(&TQ1_0, |recipe| weights(recipe).code_shares[3] = 1));
     assert_eq!(field, "weights.code_shares");
     assert_eq!(problem, Problem::Code { format: "tq1_0" });
 
@@ -103,12 +103,12 @@ fn errors_of_shapes_name_the_field() {
     );
 
     // Out of range for f16, which I2_S does not use.
-    let too_large = |recipe: &mut Recipe| recipe.weights.scale = ScaleRange(1.0, 1e6);
+    let too_large = |recipe: &mut Recipe| weights(recipe).scale = ScaleRange(1.0, 1e6);
     assert!(Plan::new(tiny_in(&FORMATS[0], too_large)).is_ok());
     assert_eq!(refused(tiny_in(&TQ1_0, too_large)).0, "weights.scale");
 
     let mut llama = find("tiny-llama-i2_s").unwrap();
-    llama.weights.scale_tensors = Some(ScaleRange(1.0, 1.0));
+    weights(&mut llama).scale_tensors = Some(ScaleRange(1.0, 1.0));
     assert_eq!(refused(llama).0, "weights.scale_tensors");
 
     let mut q6_k = find("tail-bitnet-i2_s").unwrap();
@@ -117,4 +117,18 @@ fn errors_of_shapes_name_the_field() {
     assert_eq!(field, "embedding.type");
     let (found, multiple) = (384, 256);
     assert_eq!(problem, Problem::Blocks { found, multiple });
+
+    let mut both = find("tiny-bitnet-f16").unwrap();
+    both.weights = find("tiny-bitnet-i2_s").unwrap().weights;
+    assert_eq!(refused(both), ("dense".to_owned(), Problem::Matrices));
+    let mut neither = find("tiny-bitnet-f16").unwrap();
+    neither.dense = None;
+    assert_eq!(refused(neither), ("weights".to_owned(), Problem::Matrices));
+    let mut narrow = find("tail-llama-f16").unwrap();
+    narrow.dense.as_mut().unwrap().element = DenseType::Q6K;
+    let (found, multiple) = (328, 256);
+    assert_eq!(
+        refused(narrow),
+        ("dense.type".to_owned(), Problem::Blocks { found, multiple })
+    );
 }

@@ -8,7 +8,7 @@ use qk256::dense::Dense;
 use qk256::format::{FORMATS, Format, ScaleRule, TQ1_0, codes, pack};
 use qk256::gguf::Gguf;
 
-use super::{bytes_of, plan, sha256, ternary, tiny_in};
+use super::{bytes_of, plan, sha256, ternary, tiny_in, weights};
 use testing::test;
 
 #[test]
@@ -107,7 +107,7 @@ fn q6_k_rounds_the_values_of_a_seed() {
 fn formats_share_the_codes_of_a_seed() {
     let codes_in = |format: &Format, sharing| {
         let plan = Plan::new(tiny_in(format, |recipe| {
-            recipe.weights.scale_sharing = sharing
+            weights(recipe).scale_sharing = sharing
         }));
         let plan = plan.unwrap();
         let bytes = bytes_of(&plan);
@@ -135,9 +135,9 @@ fn codes_and_scales_follow_the_recipe() {
             ([0, 0, 1, 0], ScaleSharing::Block),
         ] {
             let recipe = tiny_in(format, |recipe| {
-                recipe.weights.code_shares = shares;
-                recipe.weights.scale = range;
-                recipe.weights.scale_sharing = sharing;
+                weights(recipe).code_shares = shares;
+                weights(recipe).scale = range;
+                weights(recipe).scale_sharing = sharing;
             });
             let plan = Plan::new(recipe).unwrap();
             let bytes = bytes_of(&plan);

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use dots::dots;
 pub use element::Element;
+pub use q6_k::Q6KOffset;
 
 use crate::activation::{ActivationError, ActivationKind, Activations};
 use crate::format::ShapeError;
@@ -41,7 +42,7 @@ pub enum DenseError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Plain(Element),
-    Q6K,
+    Q6K(Q6KOffset),
 }
 
 /// A matrix of `rows x cols`, row-major, borrowed from the bytes of the file.
@@ -69,7 +70,7 @@ impl<'a> Dense<'a> {
         let kind = match tensor.ggml_type() {
             GgmlType::F32 => Kind::Plain(Element::F32),
             GgmlType::F16 => Kind::Plain(Element::F16),
-            GgmlType::Q6_K => Kind::Q6K,
+            GgmlType::Q6_K => Kind::Q6K(Q6KOffset::default()),
             other => return Err(DenseError::Type(other)),
         };
         let bytes = tensor.data().ok_or(DenseError::Type(tensor.ggml_type()))?;
@@ -79,6 +80,15 @@ impl<'a> Dense<'a> {
             cols: tensor.columns(),
             bytes,
         })
+    }
+
+    /// The same matrix, multiplied with this offset if it is of Q6_K.
+    #[must_use]
+    pub fn with_offset(mut self, offset: Q6KOffset) -> Dense<'a> {
+        if let Kind::Q6K(of_matrix) = &mut self.kind {
+            *of_matrix = offset;
+        }
+        self
     }
 
     /// Rows of the matrix.
@@ -105,7 +115,7 @@ impl<'a> Dense<'a> {
         let out = &mut out[..self.cols];
         match self.kind {
             Kind::Plain(element) => element.read(self.row_bytes(row), out),
-            Kind::Q6K => q6_k::read(self.row_bytes(row), out),
+            Kind::Q6K(_) => q6_k::read(self.row_bytes(row), out),
         }
     }
 
@@ -160,7 +170,7 @@ impl<'a> Dense<'a> {
                 element.round(&mut values);
                 Prepared::Values(values)
             }
-            Kind::Q6K => Prepared::Quantized(Activations::quantize(
+            Kind::Q6K(_) => Prepared::Quantized(Activations::quantize(
                 ActivationKind::Q8K,
                 self.cols,
                 activations,
@@ -189,15 +199,18 @@ impl<'a> Dense<'a> {
                     dots(panel, activations, element.rest(), out);
                 }
             }
-            (_, Prepared::Quantized(quantized)) => {
+            (Kind::Q6K(offset), Prepared::Quantized(quantized)) => {
                 let quantized = quantized.view();
                 for (i, out) in out.iter_mut().enumerate() {
                     let (b, row) = (i / rows, start + i % rows);
                     let codes = &quantized.codes()[b * self.cols..][..self.cols];
-                    *out = q6_k::dot(self.row_bytes(row), codes, quantized.row_scales(b));
+                    let scales = quantized.row_scales(b);
+                    *out = q6_k::dot(self.row_bytes(row), codes, scales, offset);
                 }
             }
-            (Kind::Q6K, Prepared::Values(_)) => unreachable!("`prepare` quantizes for Q6_K"),
+            (Kind::Q6K(_), Prepared::Values(_)) | (Kind::Plain(_), Prepared::Quantized(_)) => {
+                unreachable!("`prepare` quantizes for Q6_K alone")
+            }
         }
     }
 }

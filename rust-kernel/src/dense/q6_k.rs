@@ -1,7 +1,7 @@
 //! Q6_K: 256 weights in 210 bytes. 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 int8 scales, one f16 scale.
 //!
 //! Source: `block_q6_K`, `dequantize_row_q6_K` and the AVX2 path of `ggml_vec_dot_q6_K_q8_K` in `ggml-quants.c` of
-//! `bitnet-cpp-sys` 0.0.5.
+//! `bitnet-cpp-sys` 0.0.5, and in `ggml-cpu/arch/x86/quants.c` of `llama-cpp-sys-4` 0.11.0.
 
 use half::f16;
 
@@ -11,6 +11,20 @@ use crate::format::QK256;
 const BYTES: usize = 210;
 /// Weights that share a scale.
 const RUN: usize = 16;
+
+/// The offset of the codes.
+const OFFSET: i32 = 32;
+
+/// How a dot product of Q6_K subtracts the offset of the codes. The integer sum of a block is the same, but its parts in
+/// the eight lanes are not, and each lane is rounded to f32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Q6KOffset {
+    /// From each code, as in bitnet.cpp and in llama.cpp of 2024.
+    #[default]
+    Codes,
+    /// From the sums of 16 activations, as in llama.cpp of today: lane `l` has those of runs `2l` and `2l + 1`.
+    Sums,
+}
 
 /// A block of a row.
 struct Block<'a>(&'a [u8; BYTES]);
@@ -23,7 +37,7 @@ impl Block<'_> {
             let (half, piece, at) = (i / 128, i / 32 % 4, i % 32);
             let low = low[64 * half + 32 * (piece % 2) + at] >> (4 * (piece / 2)) & 0xf;
             let high = high[32 * half + at] >> (2 * piece) & 3;
-            (low | high << 4) as i8 - 32
+            (low | high << 4) as i8 - OFFSET as i8
         })
     }
 
@@ -51,10 +65,13 @@ pub(super) fn read(row: &[u8], out: &mut [f32]) {
 }
 
 /// Dot product with a row of Q8_K activations: codes and a scale for each block.
-pub(super) fn dot(row: &[u8], codes: &[i8], scales: &[f32]) -> f32 {
+pub(super) fn dot(row: &[u8], codes: &[i8], scales: &[f32], offset: Q6KOffset) -> f32 {
     let mut lanes = [0.0f32; 8];
     for ((block, activations), scale) in blocks(row).zip(codes.chunks_exact(QK256)).zip(scales) {
-        let sums = integer_lanes(&block, activations);
+        let mut sums = integer_lanes(&block, activations);
+        if offset == Q6KOffset::Sums {
+            move_offset(&block, activations, &mut sums);
+        }
         let factor = scale * block.factor();
         for (lane, sum) in lanes.iter_mut().zip(sums) {
             *lane = factor.mul_add(sum as f32, *lane);
@@ -81,6 +98,18 @@ fn integer_lanes(block: &Block<'_>, activations: &[i8]) -> [i32; 8] {
     lanes
 }
 
+/// Moves what the offset contributes to the lanes from those of the elements to those of the runs.
+fn move_offset(block: &Block<'_>, activations: &[i8], lanes: &mut [i32; 8]) {
+    for (run, activations) in activations.as_chunks::<RUN>().0.iter().enumerate() {
+        let scaled = OFFSET * i32::from(block.scale(run));
+        for (four, activations) in activations.as_chunks::<4>().0.iter().enumerate() {
+            let sum: i32 = activations.iter().map(|&a| i32::from(a)).sum();
+            lanes[(run * RUN / 4 + four) % 8] += scaled * sum;
+            lanes[run / 2] -= scaled * sum;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,11 +133,25 @@ mod tests {
             .enumerate()
             .map(|(i, (&v, &c))| f64::from(v) * f64::from(c) * if i < 256 { 0.25 } else { 2.0 })
             .sum();
-        let found = f64::from(dot(&row, &codes, &[0.25, 2.0]));
-        assert!(
-            (found - exact).abs() <= 1e-6 * exact.abs(),
-            "{found} and {exact}"
-        );
+        let of = |offset| f64::from(dot(&row, &codes, &[0.25, 2.0], offset));
+        for found in [of(Q6KOffset::Codes), of(Q6KOffset::Sums)] {
+            assert!(
+                (found - exact).abs() <= 1e-6 * exact.abs(),
+                "{found} and {exact}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_moved_offset_changes_lanes_and_no_sum() {
+        let bytes = block();
+        let block = Block(&bytes);
+        let activations: Vec<i8> = (0..256).map(|i| (i * 37 % 255 - 127) as i8).collect();
+        let of_codes = integer_lanes(&block, &activations);
+        let mut of_sums = of_codes;
+        move_offset(&block, &activations, &mut of_sums);
+        assert_ne!(of_codes, of_sums);
+        assert_eq!(of_codes.iter().sum::<i32>(), of_sums.iter().sum::<i32>());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::config::{Architecture, Config};
 use super::error::ModelError;
 use super::linear::{Linear, Matrix};
-use crate::dense::Dense;
+use crate::dense::{Dense, Q6KOffset};
 use crate::format::{FORMATS, Format, Layout, RawTensor, Weights};
 use crate::gguf::{GgmlType, Gguf, Tensor};
 use crate::kernel::{self, Kernel};
@@ -19,6 +19,8 @@ pub struct LoadParams<'p> {
     pub layout: Layout,
     /// The allowed kernels. The fastest one is used for each format. If empty, [`kernel::best`] selects the kernel.
     pub kernels: &'p [&'static Kernel],
+    /// The arithmetic of Q6_K matrices.
+    pub q6_k: Q6KOffset,
 }
 
 impl Default for LoadParams<'_> {
@@ -27,6 +29,7 @@ impl Default for LoadParams<'_> {
         LoadParams {
             layout: Layout::Group128,
             kernels: &[],
+            q6_k: Q6KOffset::Codes,
         }
     }
 }
@@ -124,7 +127,7 @@ impl<'a> Loader<'_, 'a> {
         let table = self.take(EMBEDDING)?;
         let shape = [config.embedding, self.vocabulary(&table)?];
         expect_dims(&table, &shape)?;
-        let embedding = dense(&table)?;
+        let embedding = dense(&table)?.with_offset(self.params.q6_k);
         let output = if llama && self.gguf.find_tensor(OUTPUT).is_some() {
             self.linear(OUTPUT, shape)?
         } else {
@@ -214,7 +217,7 @@ impl<'a> Loader<'_, 'a> {
                 .transpose()?;
             return Ok(Linear::new(
                 name.to_owned(),
-                Matrix::Dense(dense(&tensor)?),
+                Matrix::Dense(dense(&tensor)?.with_offset(self.params.q6_k)),
                 scale,
             ));
         }
