@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Recipes in addition to the default model, which has every format: other architectures, tails in every matrix, Q6_K.
-readonly RECIPES=(tail-bitnet-i2_s tail-llama-tq2_0 tail-bitnet-b1.58-tq1_0 tiny-llama-q6_k)
+readonly RECIPES=(tail-bitnet-i2_s tail-llama-tq2_0 tail-bitnet-b1.58-tq1_0 tiny-llama-q6_k tiny-bitnet-b1.58-q6_k)
 readonly CASES=5000
 readonly FOLDER=${1:-target/gate}
 
