@@ -82,6 +82,8 @@ pub struct Record {
     pub instruction_set: Vec<String>,
     /// sha256 of the shared object.
     pub sha256: String,
+    /// Whether the user's compiled libraries were linked, and nothing of the source was compiled.
+    pub linked: bool,
     /// Whether the oracle opens models.
     pub opens_models: bool,
     /// Types that the oracle claims and that must not be used.
@@ -114,7 +116,11 @@ pub enum RefusedBy {
 
 impl Record {
     /// The record of an oracle that was just compiled and not yet checked.
-    pub fn new(provenance: &oracle_builder::Provenance, opens_models: bool) -> Record {
+    pub fn new(
+        provenance: &oracle_builder::Provenance,
+        linked: bool,
+        opens_models: bool,
+    ) -> Record {
         Record {
             schema_version: SCHEMA,
             name: provenance.id.clone(),
@@ -130,6 +136,7 @@ impl Record {
                 .map(ToString::to_string)
                 .collect(),
             sha256: String::new(),
+            linked,
             opens_models,
             refused: Vec::new(),
             checked: false,
@@ -167,6 +174,15 @@ impl Record {
         // SAFETY: the builder compiled the library from the shim's sources for these features, and the types whose
         // check crashes or fails are refused. The user vouches for the code of the checkout by adding it.
         unsafe { Build::in_file(provenance, library, refused) }
+    }
+}
+
+/// The arithmetic of an oracle, as opposed to other code for the same products in its upstream.
+pub fn arithmetic(id: &str) -> &'static str {
+    if record(id).is_some_and(|record| record.linked) {
+        "that of the linked libraries; flash attention off"
+    } else {
+        "plain: no llamafile, no BLAS, no repacked weights, no tiled products; flash attention off"
     }
 }
 

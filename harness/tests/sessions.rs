@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::Mutex;
+
 use common::oracles::oracles;
 use common::{ORACLE, generate};
 use cpp_shim::{Oracle, SessionParams};
@@ -9,6 +11,9 @@ use harness::model::Model;
 use harness::participant::missing_types;
 use tempfile::tempdir;
 use testing::test;
+
+/// One test at a time: each looks at the memory of the process, or fills it.
+static MEMORY: Mutex<()> = Mutex::new(());
 
 fn params() -> SessionParams {
     SessionParams {
@@ -22,6 +27,7 @@ fn params() -> SessionParams {
 
 #[test(needs(ORACLE))]
 fn a_generated_model_decodes_the_same_in_every_build() {
+    let _alone = MEMORY.lock();
     let folder = tempdir().unwrap();
     for recipe in ["tiny-bitnet-i2_s", "tiny-llama-tq2_0"] {
         let model = generate(recipe, folder.path());
@@ -43,6 +49,7 @@ fn a_generated_model_decodes_the_same_in_every_build() {
 
 #[test(needs(ORACLE))]
 fn two_hundred_sessions_in_a_row_leave_memory_flat() {
+    let _alone = MEMORY.lock();
     let folder = tempdir().unwrap();
     let model = generate("tiny-bitnet-i2_s", folder.path());
     let oracle = cpp_shim::builds()[0].load().unwrap();

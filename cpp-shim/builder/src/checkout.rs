@@ -81,6 +81,9 @@ impl Checkout {
                 root,
             });
         }
+        if folder.join("ggml.c").is_file() {
+            return Err(refused(missing(&folder)));
+        }
         let installed = INSTALLED.iter().map(|part| folder.join(part));
         if let Some(root) = installed
             .into_iter()
@@ -98,6 +101,16 @@ impl Checkout {
             });
         }
         Err(refused(missing(&folder)))
+    }
+
+    /// The error of compiling a folder that has no sources where they are expected.
+    pub(crate) fn without_sources(&self) -> BuildError {
+        let folder = self.folder.clone();
+        if folder.join("src/ggml.c").is_file() {
+            let reason = missing(&folder);
+            return BuildError::Checkout { folder, reason };
+        }
+        BuildError::HeadersOnly { folder }
     }
 
     /// The source of an oracle that is compiled from the checkout.

@@ -315,9 +315,7 @@ pub fn checkout(
             (&no_additions, include, Files::default(), Some(libraries))
         }
         None if !checkout.has_sources => {
-            return Err(BuildError::HeadersOnly {
-                folder: checkout.folder.clone(),
-            });
+            return Err(checkout.without_sources());
         }
         None => {
             let upstream = spec.upstream(&checkout.upstream)?;

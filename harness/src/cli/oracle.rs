@@ -66,6 +66,7 @@ struct OracleEntry {
     compiler: &'static str,
     flags: &'static [&'static str],
     instruction_set: &'static [&'static str],
+    arithmetic: &'static str,
 }
 
 impl OracleEntry {
@@ -90,6 +91,7 @@ impl OracleEntry {
             compiler: provenance.compiler,
             flags: provenance.flags,
             instruction_set: provenance.instruction_set,
+            arithmetic: oracles::arithmetic(provenance.id),
         }
     }
 
@@ -109,6 +111,7 @@ impl OracleEntry {
             ("compiler", self.compiler.into()),
             ("flags", self.flags.join(" ")),
             ("instruction set", self.instruction_set.join(" ")),
+            ("arithmetic", self.arithmetic.into()),
         ] {
             if !value.is_empty() {
                 writeln!(out, "  {label:<16} {value}")?;

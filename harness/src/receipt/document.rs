@@ -15,7 +15,7 @@ use crate::verdict::Verdict;
 
 /// Schema version of receipts. The major number changes if a program for older receipts would misread a field. The
 /// minor number changes if fields are added.
-pub const SCHEMA_VERSION: &str = "4.0.0";
+pub const SCHEMA_VERSION: &str = "5.0.0";
 
 /// The receipt of one run or of several merged runs.
 ///

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inference::InferenceParams;
 use crate::model::{Model, ModelError, TernaryTensor};
+use crate::oracles;
 use crate::participant::Forward;
 use crate::task::Task;
 
@@ -62,6 +63,8 @@ pub struct OracleInfo {
     pub flags: String,
     /// CPU features that it was compiled for.
     pub instruction_set: Vec<String>,
+    /// Which of the upstream's code for the same products it uses.
+    pub arithmetic: String,
 }
 
 /// How a model was run on the Rust implementation.
@@ -144,6 +147,7 @@ impl From<&Description> for OracleInfo {
             compiler: description.compiler.clone(),
             flags: description.flags.join(" "),
             instruction_set: description.instruction_set.clone(),
+            arithmetic: oracles::arithmetic(&description.id).into(),
         }
     }
 }

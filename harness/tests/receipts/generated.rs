@@ -129,6 +129,7 @@ pub(crate) fn oracles() -> Vec<OracleInfo> {
         compiler: "a compiler".into(),
         flags: "-O3".into(),
         instruction_set: vec!["avx2".into()],
+        arithmetic: "plain".into(),
     };
     vec![oracle("first/build"), oracle("second/build")]
 }

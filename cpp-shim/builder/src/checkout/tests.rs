@@ -57,7 +57,7 @@ fn upstreams_are_recognized() {
 fn what_a_folder_lacks_is_said() {
     for (files, said) in [
         (&["README.md"][..], "neither ggml/src/ggml.c"),
-        (&["ggml.c", "llama.cpp"], "before June 2024"),
+        (&["ggml.c", "ggml.h", "llama.cpp"], "before June 2024"),
         (
             &["src/ggml.c", "include/x.h"],
             "without llama.cpp around it",

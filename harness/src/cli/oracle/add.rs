@@ -119,7 +119,11 @@ pub(super) fn run(args: &AddArgs, out: &mut Output<'_>) -> Result<Exit, CliError
     let compiled = oracle_builder::checkout(&environment, &spec, &checkout, &build, &report);
     bar.finish_and_clear();
     let compiled = compiled.map_err(failed)?;
-    let mut record = Record::new(&compiled.provenance, checkout.has_models);
+    let mut record = Record::new(
+        &compiled.provenance,
+        args.libraries.is_some(),
+        checkout.has_models,
+    );
     let stored = oracles::store(&mut record, &compiled.shared_object)?;
     let added = check(&mut record);
     if let Err(error) = added {
