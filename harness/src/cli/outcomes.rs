@@ -257,17 +257,20 @@ fn print_omissions(
     verbose: bool,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    type Key<'a> = (OmissionKind, &'a str, bool);
-    let mut reasons: BTreeMap<Key<'_>, (BTreeSet<&str>, BTreeSet<Level>)> = BTreeMap::new();
+    // Whom a reason concerns, on which levels, and whether all of them did a part.
+    type Concerned<'a> = (BTreeSet<&'a str>, BTreeSet<Level>, bool);
+    let mut reasons: BTreeMap<(OmissionKind, &str), Concerned<'_>> = BTreeMap::new();
     for outcome in outcomes {
         if let Some(Omission { kind, who, reason }) = &outcome.omitted {
-            let in_part = !outcome.verdict.is_omission();
-            let (concerned, levels) = reasons.entry((*kind, reason, in_part)).or_default();
+            let nobody = || (BTreeSet::new(), BTreeSet::new(), true);
+            let (concerned, levels, in_part) =
+                reasons.entry((*kind, reason)).or_insert_with(nobody);
             concerned.extend(who.as_deref());
             levels.insert(outcome.level);
+            *in_part &= !outcome.verdict.is_omission();
         }
     }
-    for ((kind, reason, in_part), (concerned, levels)) in reasons {
+    for ((kind, reason), (concerned, levels, in_part)) in reasons {
         let levels: Vec<&str> = levels.into_iter().map(Level::name).collect();
         let concerned: Vec<&str> = concerned.into_iter().collect();
         let of = match concerned.as_slice() {
