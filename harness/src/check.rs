@@ -32,12 +32,15 @@ pub struct LevelReport {
 impl LevelReport {
     /// Combines the outcomes of a level.
     pub fn new(level: Level, outcomes: Vec<Outcome>) -> LevelReport {
-        let counted = |outcome: &Outcome| match outcome.verdict {
-            // A known divergence is a defect of the oracle, not of the candidate.
-            Verdict::KnownDivergence => Verdict::Exact,
-            verdict => verdict,
+        // A known divergence is a defect of the oracle, which says nothing about the candidate.
+        let of_candidates = outcomes
+            .iter()
+            .map(|outcome| outcome.verdict)
+            .filter(|&verdict| verdict != Verdict::KnownDivergence);
+        let verdict = match of_candidates.clone().next() {
+            None if !outcomes.is_empty() => Verdict::KnownDivergence,
+            _ => Verdict::overall(of_candidates),
         };
-        let verdict = Verdict::overall(outcomes.iter().map(counted));
         let measured = |outcome: &&Outcome| {
             outcome.measures.comparisons > 0 && outcome.verdict != Verdict::KnownDivergence
         };
@@ -190,4 +193,26 @@ pub fn run(levels: &[Level], participants: &Participants, task: &Task<'_>) -> Ch
     task.progress.finish();
     check.verdict = verdict(&check.levels, &task.model);
     check
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::PairAccumulator;
+
+    #[test]
+    fn a_known_divergence_says_nothing_about_the_candidate() {
+        use Verdict::{Exact, KnownDivergence, Unsupported};
+        let level = |verdicts: &[Verdict]| {
+            let outcome = |&verdict: &Verdict| Outcome {
+                verdict,
+                ..PairAccumulator::new(Level::Block, "candidate", "oracle").finish()
+            };
+            LevelReport::new(Level::Block, verdicts.iter().map(outcome).collect()).verdict
+        };
+        assert_eq!(level(&[KnownDivergence, Exact]), Exact);
+        assert_eq!(level(&[KnownDivergence, Unsupported]), Unsupported);
+        assert_eq!(level(&[KnownDivergence]), KnownDivergence);
+        assert_eq!(level(&[]), Verdict::Skipped);
+    }
 }
