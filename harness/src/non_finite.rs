@@ -3,6 +3,7 @@
 use std::fmt;
 
 use half::{bf16, f16};
+use qk256::format::block::BlockFormat;
 use qk256::format::{Layout, ScaleRule, Weights};
 use qk256::gguf::{GgmlType, Tensor};
 
@@ -30,8 +31,8 @@ impl fmt::Display for NonFinite {
     }
 }
 
-/// The first NaN or infinity of the file, in the order of its tensors: scales of ternary and Q6_K tensors, elements of
-/// F32, F16 and BF16 tensors. Reads every page that holds one of these.
+/// The first NaN or infinity of the file, in the order of its tensors: scales of quantized tensors, elements of F32,
+/// F16 and BF16 tensors. Reads every page that holds one of these.
 ///
 /// # Errors
 ///
@@ -89,19 +90,30 @@ fn in_elements(tensor: &Tensor<'_>) -> Option<(String, f32)> {
         }
         GgmlType::F16 => elements(2, &f16_at).map(element),
         GgmlType::BF16 => elements(2, &|b| bf16::from_le_bytes([b[0], b[1]]).to_f32()).map(element),
-        GgmlType::Q6_K => {
-            const BYTES: usize = 210;
-            let per_row = cols.div_ceil(256);
-            let (index, value) = elements(BYTES, &|b| f16_at(&b[BYTES - 2..]))?;
-            let place = format!(
-                "scale of block {} of row {}",
-                index % per_row,
-                index / per_row
-            );
-            Some((place, value))
-        }
-        _ => None,
+        other => in_blocks(BlockFormat::of(other)?, tensor.data()?, cols),
     }
+}
+
+/// The first scale, or scale of minimums, of a block.
+fn in_blocks(format: &BlockFormat, data: &[u8], cols: usize) -> Option<(String, f32)> {
+    let minimum = format
+        .minimum
+        .map(|minimum| ("scale of minimums", minimum.scale));
+    let scales = [Some(("scale", format.scale)), minimum];
+    let per_row = cols / format.weights;
+    let of_block = |(index, block): (usize, &[u8])| {
+        scales.iter().flatten().find_map(|(name, scale)| {
+            let values = (0..format.weights).step_by(scale.run);
+            let value = values
+                .map(|weight| scale.get(block, weight))
+                .find(|value| !value.is_finite())?;
+            let (row, block) = (index / per_row, index % per_row);
+            Some((format!("{name} of block {block} of row {row}"), value))
+        })
+    };
+    data.chunks_exact(format.bytes)
+        .enumerate()
+        .find_map(of_block)
 }
 
 #[cfg(test)]

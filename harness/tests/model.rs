@@ -12,7 +12,7 @@ use harness::synth;
 use qk256::gguf::GgufFile;
 use qk256::model::{Context, ContextParams, LoadParams, Model};
 use tempfile::tempdir;
-use testing::{MODELS, models, test};
+use testing::{LLAMA_CPP_MODELS, MODELS, llama_cpp_models, models, test};
 
 /// The tokens of the logits that are stored with the shared models.
 const TOKENS: [u32; 8] = [1, 5, 7, 9, 100, 31, 2, 8];
@@ -120,16 +120,29 @@ fn a_context_that_is_no_multiple_of_a_run_and_full() {
 }
 
 #[test(needs(MODELS))]
-fn logits_are_those_stored_beside_the_shared_models() {
-    for path in models() {
-        let stored = std::fs::read(stored_logits(&path)).unwrap();
+fn logits_are_those_that_bitnet_cpp_stored() {
+    assert_logits_are_stored(&models());
+}
+
+#[test(needs(LLAMA_CPP_MODELS))]
+fn logits_are_those_that_llama_cpp_stored() {
+    assert_logits_are_stored(&llama_cpp_models());
+}
+
+fn assert_logits_are_stored(models: &[PathBuf]) {
+    for path in models.iter().filter(|p| {
+        p.to_str()
+            .unwrap()
+            .contains(&std::env::var("MM").unwrap_or_default())
+    }) {
+        let stored = std::fs::read(stored_logits(path)).unwrap();
         let stored: Vec<f32> = stored
             .as_chunks()
             .0
             .iter()
             .map(|&bytes| f32::from_le_bytes(bytes))
             .collect();
-        let file = GgufFile::open(&path).unwrap();
+        let file = GgufFile::open(path).unwrap();
         let model = Model::load(&file.view(), &LoadParams::default()).unwrap();
         let mut context = Context::new(&model, ContextParams::default()).unwrap();
         let logits = context.decode(&TOKENS, &mut qk256::model::NoTrace).unwrap();

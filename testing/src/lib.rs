@@ -38,7 +38,7 @@ pub use testing_macros::test;
 
 use libtest_mimic::{Arguments, Completion, Trial};
 
-pub use models::{MODELS, models};
+pub use models::{LLAMA_CPP_MODELS, MODELS, llama_cpp_models, models};
 
 /// The environment variable with the names of the needs that this machine must meet, separated by commas, or `all`. A
 /// test fails instead of being skipped because of one of them.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use qk256::activation::{ActivationKind, Activations};
-use qk256::format::{QK256, Storage, Weights};
+use qk256::format::{Storage, Weights};
 
 use crate::case::{Case, Input};
 use crate::implementation::{Implementation, ImplementationError};
@@ -171,10 +171,11 @@ impl Integers {
         let kind = case.format.activation;
         let quantized = Activations::quantize(kind, case.cols, values).ok()?;
         let scales = quantized.scales().iter().map(|&scale| f64::from(scale));
-        let (factors, run) = match kind {
-            ActivationKind::I8S => (scales.map(f64::recip).collect(), case.cols),
-            ActivationKind::Q8K => (scales.collect(), QK256),
+        let factors = match kind {
+            ActivationKind::I8S => scales.map(f64::recip).collect(),
+            _ => scales.collect(),
         };
+        let run = kind.run(case.cols);
         Some(Integers {
             codes: quantized.codes().to_vec(),
             factors,

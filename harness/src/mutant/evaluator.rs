@@ -183,6 +183,9 @@ impl Implementation for Evaluator {
         self.each(weights, &product, out, |row, raw, batch| match kind {
             ActivationKind::I8S => self.tensor_scaled(weights, raw, &quantized, batch),
             ActivationKind::Q8K => self.block_scaled(weights, row, raw, &quantized, batch),
+            ActivationKind::Q8_0 | ActivationKind::Q8_1 => {
+                unreachable!("activations of block formats")
+            }
         });
         Ok(())
     }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use qk256::dense::{Element, Q6KOffset};
-use qk256::gguf::{GgmlType, Tensor};
-use qk256::kernel::Kernel;
+use qk256::dense::Element;
+use qk256::format::ActivationKind;
+use qk256::format::block::BlockFormat;
+use qk256::gguf::Tensor;
+use qk256::kernel::{Kernel, Vintage};
 use qk256::model::{Config, Context, ContextParams, LoadParams, ModelError, NoTrace, Node, Trace};
 
 use super::reference_layout;
@@ -12,7 +14,7 @@ use crate::inference::{Engine, Inference, InferenceError, InferenceParams, Trace
 use crate::mapped;
 use crate::model::Model;
 
-/// The upstream that multiplies Q6_K as llama.cpp of 2024.
+/// The upstream that multiplies as llama.cpp of 2024.
 const OF_2024: &str = "bitnet.cpp";
 
 /// The forward pass of `qk256`, unchanged or with a change.
@@ -22,8 +24,8 @@ pub struct Forward {
     kernels: Vec<&'static Kernel>,
     change: fn(&mut Config),
     kv: Element,
-    q6_k: Q6KOffset,
-    /// Whether it is compared only with the upstreams that multiply Q6_K as it does.
+    vintage: Vintage,
+    /// Whether it is compared only with the upstreams of its vintage.
     selective: bool,
 }
 
@@ -43,27 +45,30 @@ impl Forward {
             kernels,
             change: |_| {},
             kv: Element::F16,
-            q6_k: Q6KOffset::default(),
+            vintage: Vintage::default(),
             selective: false,
         }
     }
 
-    /// The forward passes that have the bits of all upstreams on a model: one, or two if it has tensors of Q6_K, whose
-    /// products today's llama.cpp adds in another order than bitnet.cpp.
+    /// The forward passes that have the bits of all upstreams on a model: one, or two if it has tensors of block formats
+    /// of 256 weights, whose products today's llama.cpp adds in another order than bitnet.cpp.
     pub fn of_model(kernels: &[&'static Kernel], model: &Model) -> Vec<Box<dyn Engine>> {
-        let of = |q6_k, selective| -> Box<dyn Engine> {
+        let of = |vintage, selective| -> Box<dyn Engine> {
             Box::new(Forward {
-                q6_k,
+                vintage,
                 selective,
                 ..Forward::new(kernels.to_vec())
             })
         };
-        let is_q6_k = |tensor: Tensor<'_>| tensor.ggml_type() == GgmlType::Q6_K;
-        if model.gguf().tensors().any(is_q6_k) {
-            let orders = [Q6KOffset::Codes, Q6KOffset::Sums];
-            orders.map(|order| of(order, true)).into()
+        let differs = |tensor: Tensor<'_>| {
+            BlockFormat::of(tensor.ggml_type())
+                .is_some_and(|format| format.activation == ActivationKind::Q8K)
+        };
+        if model.gguf().tensors().any(differs) {
+            let vintages = [Vintage::Of2024, Vintage::OfToday];
+            vintages.map(|vintage| of(vintage, true)).into()
         } else {
-            vec![of(Q6KOffset::default(), false)]
+            vec![of(Vintage::default(), false)]
         }
     }
 
@@ -102,10 +107,10 @@ impl Engine for Forward {
 
     fn is_compared_with(&self, upstream: Option<&str>) -> bool {
         let of_upstream = match upstream {
-            Some(OF_2024) => Q6KOffset::Codes,
-            _ => Q6KOffset::Sums,
+            Some(OF_2024) => Vintage::Of2024,
+            _ => Vintage::OfToday,
         };
-        !self.selective || of_upstream == self.q6_k
+        !self.selective || of_upstream == self.vintage
     }
 
     fn with_model(
@@ -133,7 +138,7 @@ impl Engine for Forward {
         let load = LoadParams {
             layout: reference_layout(),
             kernels: &self.kernels,
-            q6_k: self.q6_k,
+            vintage: self.vintage,
         };
         let model = qk256::model::Model::with_config(&gguf, config, &load).map_err(refused)?;
         let params = ContextParams {

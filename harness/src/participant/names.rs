@@ -17,6 +17,9 @@ struct Renamed {
 /// The last operation of a product with weights: the tensor may have a scale and a bias.
 const PRODUCT: &[&str] = &["MUL_MAT", "MUL", "ADD"];
 
+/// The architectures with the graph of `llama`, apart from biases and rotation.
+const LLAMA_LIKE: &[&str] = &["llama", "qwen2"];
+
 /// Today's llama.cpp.
 const RENAMED: [Renamed; 6] = [
     Renamed {
@@ -34,13 +37,13 @@ const RENAMED: [Renamed; 6] = [
     Renamed {
         name: "kqv_out",
         ops: &["CONT"],
-        architectures: &["llama"],
+        architectures: LLAMA_LIKE,
         canonical: "kqv_merged_cont",
     },
     Renamed {
         name: "attn_out",
         ops: PRODUCT,
-        architectures: &["llama"],
+        architectures: LLAMA_LIKE,
         canonical: "kqv_out",
     },
     Renamed {
@@ -52,7 +55,7 @@ const RENAMED: [Renamed; 6] = [
     Renamed {
         name: "ffn_swiglu",
         ops: &["SWIGLU"],
-        architectures: &["llama"],
+        architectures: LLAMA_LIKE,
         canonical: "ffn_gate_par",
     },
 ];

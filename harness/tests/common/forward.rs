@@ -5,6 +5,7 @@ use std::path::Path;
 
 use cpp_shim::{Build, SessionParams};
 use qk256::gguf::GgufFile;
+use qk256::kernel::Vintage;
 use qk256::model::{Architecture, Context, ContextParams, LoadParams, Model, Node};
 
 /// The build whose arithmetic the forward pass reproduces, for tests that need [`IDENTITY`](super::IDENTITY).
@@ -57,9 +58,18 @@ pub(crate) fn compare(build: &Build, path: &Path, run: &Run) {
         threads: run.threads as u32,
         ..SessionParams::default()
     };
-    let mut session = build.load().unwrap().open(path, &params).unwrap();
+    let oracle = build.load().unwrap();
+    let mut session = oracle.open(path, &params).unwrap();
     let file = GgufFile::open(path).unwrap();
-    let model = Model::load(&file.view(), &LoadParams::default()).unwrap();
+    let vintage = match oracle.description().upstream.as_str() {
+        "bitnet.cpp" => Vintage::Of2024,
+        _ => Vintage::OfToday,
+    };
+    let load = LoadParams {
+        vintage,
+        ..LoadParams::default()
+    };
+    let model = Model::load(&file.view(), &load).unwrap();
     let params = ContextParams {
         n_ctx: run.n_ctx,
         n_ubatch: run.n_ubatch,
@@ -69,7 +79,7 @@ pub(crate) fn compare(build: &Build, path: &Path, run: &Run) {
     let mut context = Context::new(&model, params).unwrap();
     assert_eq!(context.n_ctx(), session.n_ctx());
     let upstream = match model.config().architecture {
-        Architecture::Bitnet | Architecture::Llama => "llama.cpp",
+        Architecture::Bitnet | Architecture::Llama | Architecture::Qwen2 => "llama.cpp",
         Architecture::BitnetB158 | Architecture::Bitnet25 => "ggml ops of the shim",
     };
     assert_eq!(session.graph(), upstream);

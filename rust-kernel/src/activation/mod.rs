@@ -2,6 +2,7 @@
 
 mod codes;
 mod i8_s;
+mod q8_0;
 mod q8_k;
 mod view;
 
@@ -22,6 +23,8 @@ fn counts(kind: ActivationKind, cols: usize) -> (usize, usize) {
     match kind {
         ActivationKind::I8S => (1, 1),
         ActivationKind::Q8K => (cols / QK256, cols / q8_k::SUM_RUN),
+        ActivationKind::Q8_0 => (cols / q8_0::BLOCK, 0),
+        ActivationKind::Q8_1 => (2 * (cols / q8_0::BLOCK), 0),
     }
 }
 
@@ -31,11 +34,15 @@ pub enum ActivationError {
     /// The values are not a whole number of rows.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// A Q8_K row is not a whole number of blocks.
-    #[error("{cols} activations a row are no multiple of {QK256}, as Q8_K needs")]
+    /// A row is not a whole number of blocks of activations.
+    #[error("{cols} activations a row are no multiple of {multiple}, as {kind} needs")]
     Columns {
+        /// Kind of activations.
+        kind: &'static str,
         /// Columns requested.
         cols: usize,
+        /// Activations in a block.
+        multiple: usize,
     },
     /// A value is NaN or infinite. The reference converts such values to finite numbers without an error.
     #[error("activation {col} of row {row} is {value}: only finite activations can be quantized")]
@@ -65,7 +72,7 @@ impl Activations {
     /// # Errors
     ///
     /// [`ActivationError::Shape`] unless `values` is a whole number of rows, at least one;
-    /// [`ActivationError::Columns`] for Q8_K rows that are not whole blocks; [`ActivationError::NotFinite`].
+    /// [`ActivationError::Columns`] for rows that are not whole blocks of activations; [`ActivationError::NotFinite`].
     pub fn quantize(
         kind: ActivationKind,
         cols: usize,
@@ -107,9 +114,9 @@ impl Activations {
         let rows = values
             .chunks_exact(self.cols)
             .zip(self.codes.chunks_exact_mut(self.cols));
-        let sums = self.sums.chunks_exact_mut(sums);
         let scales = self.scales.chunks_exact_mut(scales);
-        for (((values, codes), scales), sums) in rows.zip(scales).zip(sums) {
+        for (row, ((values, codes), scales)) in rows.zip(scales).enumerate() {
+            let sums = &mut self.sums[row * sums..][..sums];
             let largest = largest_magnitude(values);
             if !largest.is_finite() {
                 return false;
@@ -119,6 +126,8 @@ impl Activations {
                     (scales[0], sums[0]) = i8_s::quantize_row(values, largest, codes);
                 }
                 ActivationKind::Q8K => q8_k::quantize_row(values, codes, scales, sums),
+                ActivationKind::Q8_0 => q8_0::quantize_row(values, codes, scales),
+                ActivationKind::Q8_1 => q8_0::quantize_row_with_sums(values, codes, scales),
             }
         }
         true
@@ -210,7 +219,7 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn avx2_and_portable_code_give_the_same_bits() {
-        use ActivationKind::{I8S, Q8K};
+        use ActivationKind::{I8S, Q8_0, Q8_1, Q8K};
         testing::require!(Avx2::demand());
         let mut state = 1u32;
         let mut random = |exponents: std::ops::Range<u32>| {
@@ -231,7 +240,15 @@ mod tests {
                 .collect(),
         );
         for values in rows {
-            for (kind, cols) in [(I8S, 512), (I8S, 509), (I8S, 7), (I8S, 1), (Q8K, 512)] {
+            for (kind, cols) in [
+                (I8S, 512),
+                (I8S, 509),
+                (I8S, 7),
+                (I8S, 1),
+                (Q8K, 512),
+                (Q8_0, 512),
+                (Q8_1, 512),
+            ] {
                 let mut by_avx2 = Activations::quantize(kind, cols, &values[..cols]).unwrap();
                 let mut portable = by_avx2.clone();
                 by_avx2.codes.fill(1);
@@ -262,7 +279,13 @@ mod tests {
             "{error}"
         );
         let error = Activations::quantize(Q8K, 100, &[0.0; 100]).unwrap_err();
-        assert_eq!(error, ActivationError::Columns { cols: 100 });
+        let multiple = |error| match error {
+            ActivationError::Columns { multiple, .. } => multiple,
+            other => panic!("{other}"),
+        };
+        assert_eq!(multiple(error), 256);
+        let error = Activations::quantize(ActivationKind::Q8_1, 100, &[0.0; 100]).unwrap_err();
+        assert_eq!(multiple(error), 32);
         assert!(Activations::quantize(I8S, 100, &[0.0; 150]).is_err());
         assert!(Activations::quantize(I8S, 0, &[]).is_err());
     }

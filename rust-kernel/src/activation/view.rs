@@ -1,7 +1,7 @@
 //! A borrowed view of quantized activations.
 
 use super::{ActivationError, ActivationKind, counts};
-use crate::format::{QK256, ShapeError};
+use crate::format::ShapeError;
 
 /// A borrowed batch of quantized activation rows, the input of the kernels. [`Activations`](super::Activations) is the
 /// owned equivalent.
@@ -23,7 +23,7 @@ impl<'a> ActivationsRef<'a> {
     /// # Errors
     ///
     /// [`ActivationError::Shape`] unless `codes` is a whole number of rows, at least one, with the matching number of
-    /// scales and sums; [`ActivationError::Columns`] for Q8_K rows that are not whole blocks.
+    /// scales and sums; [`ActivationError::Columns`] for rows that are not whole blocks of activations.
     pub fn new(
         kind: ActivationKind,
         cols: usize,
@@ -64,12 +64,13 @@ impl<'a> ActivationsRef<'a> {
         self.codes
     }
 
-    /// The scales of all rows: one a row (`i8_s`) or one a block (`Q8_K`).
+    /// The scales of all rows: one a row (`i8_s`) or one a block (`Q8_K`, `Q8_0`). `Q8_1` has a scale and a sum of values
+    /// for each block.
     pub fn scales(self) -> &'a [f32] {
         self.scales
     }
 
-    /// The sums of all rows: one a row (`i8_s`) or one for every 16 codes (`Q8_K`).
+    /// The sums of all rows: one a row (`i8_s`), one for every 16 codes (`Q8_K`), or none.
     pub fn sums(self) -> &'a [i32] {
         self.sums
     }
@@ -100,8 +101,14 @@ pub(super) fn whole_rows(
     if cols == 0 || len == 0 {
         return Err(ShapeError::Empty { rows: len, cols }.into());
     }
-    if kind == ActivationKind::Q8K && !cols.is_multiple_of(QK256) {
-        return Err(ActivationError::Columns { cols });
+    let multiple = kind.multiple();
+    if !cols.is_multiple_of(multiple) {
+        let kind = kind.name();
+        return Err(ActivationError::Columns {
+            kind,
+            cols,
+            multiple,
+        });
     }
     let rows = len / cols;
     ShapeError::check("activations of whole rows", len, rows * cols)?;
@@ -132,6 +139,9 @@ mod tests {
             refused(codes, scales, &sums[1..]);
         }
         let error = ActivationsRef::new(Q8K, 100, &[0; 100], &[], &[]).unwrap_err();
-        assert_eq!(error, ActivationError::Columns { cols: 100 });
+        assert!(matches!(
+            error,
+            ActivationError::Columns { multiple: 256, .. }
+        ));
     }
 }

@@ -1,7 +1,8 @@
 //! Dot products of several rows with one vector. The sums equal ggml's bit for bit. With AVX2 and FMA, two rows are
 //! computed at a time.
 //!
-//! Source: `ggml_vec_dot_f32` and `ggml_vec_dot_f16` in `ggml.c` of `bitnet-cpp-sys` 0.0.5.
+//! Source: `ggml_vec_dot_f32` and `ggml_vec_dot_f16` in `ggml.c` of `bitnet-cpp-sys` 0.0.5, `ggml_vec_dot_bf16` in
+//! `ggml-cpu/vec.cpp` of `llama-cpp-sys-4` 0.11.0.
 
 #[cfg(target_arch = "x86_64")]
 use crate::isa::Avx2;
@@ -16,6 +17,8 @@ pub(crate) enum Rest {
     F32,
     /// Products are rounded to f32 and added in f64: `ggml_vec_dot_f16`.
     F64,
+    /// As `F64`, and the whole steps are added without fused multiply-add and folded in halves: `ggml_vec_dot_bf16`.
+    Bf16,
 }
 
 impl Rest {
@@ -24,7 +27,7 @@ impl Rest {
         let products = a.iter().zip(b).map(|(a, b)| a * b);
         match self {
             Rest::F32 => products.fold(sum, |sum, product| sum + product),
-            Rest::F64 => {
+            Rest::F64 | Rest::Bf16 => {
                 products.fold(f64::from(sum), |sum, product| sum + f64::from(product)) as f32
             }
         }
@@ -33,11 +36,11 @@ impl Rest {
 
 /// `out[r]`: dot product of `x` with row `r` of `rows`, which is `out.len() x x.len()`, row-major.
 ///
-/// Computes `ggml_vec_dot_f32`, or `ggml_vec_dot_f16` for values that are exact in f16.
+/// Computes `ggml_vec_dot_f32`, or `ggml_vec_dot_f16` and `ggml_vec_dot_bf16` for values that are exact in these types.
 pub(crate) fn dots(rows: &[f32], x: &[f32], rest: Rest, out: &mut [f32]) {
     debug_assert_eq!(rows.len(), out.len() * x.len());
     #[cfg(target_arch = "x86_64")]
-    if Avx2::detect().is_some() {
+    if rest != Rest::Bf16 && Avx2::detect().is_some() {
         // SAFETY: the token proves the features.
         return unsafe { avx2::dots(rows, x, rest, out) };
     }
@@ -54,7 +57,10 @@ fn dot(row: &[f32], x: &[f32], rest: Rest) -> f32 {
     let mut lanes = [0.0f32; STEP];
     for (row, x) in row.iter().zip(x) {
         for ((lane, row), x) in lanes.iter_mut().zip(row).zip(x) {
-            *lane = row.mul_add(*x, *lane);
+            *lane = match rest {
+                Rest::Bf16 => row * x + *lane,
+                Rest::F32 | Rest::F64 => row.mul_add(*x, *lane),
+            };
         }
     }
     for half in [16, 8, 4] {
@@ -63,7 +69,11 @@ fn dot(row: &[f32], x: &[f32], rest: Rest) -> f32 {
             .zip(high)
             .for_each(|(low, high)| *low += *high);
     }
-    let sum = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+    let [a, b, c, d] = [lanes[0], lanes[1], lanes[2], lanes[3]];
+    let sum = match rest {
+        Rest::Bf16 => (a + c) + (b + d),
+        Rest::F32 | Rest::F64 => (a + b) + (c + d),
+    };
     rest.add(sum, row_rest, x_rest)
 }
 
@@ -162,7 +172,7 @@ mod tests {
                 .zip(&b)
                 .map(|(&a, &b)| f64::from(a) * f64::from(b))
                 .sum();
-            for rest in [Rest::F32, Rest::F64] {
+            for rest in [Rest::F32, Rest::F64, Rest::Bf16] {
                 let error = (f64::from(dot(&a, &b, rest)) - exact).abs();
                 assert!(error < 1e-5, "{n} elements are off by {error}");
             }
@@ -186,7 +196,7 @@ mod tests {
         for n in (1..100).chain([128, 160, 1000]) {
             for count in 0..6 {
                 let (rows, x) = (values(count * n, 1), values(n, 2));
-                for rest in [Rest::F32, Rest::F64] {
+                for rest in [Rest::F32, Rest::F64, Rest::Bf16] {
                     let mut out = vec![0.0; count];
                     dots(&rows, &x, rest, &mut out);
                     let wanted = rows.chunks_exact(n).map(|row| dot(row, &x, rest));

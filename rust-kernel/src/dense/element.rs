@@ -1,9 +1,10 @@
-//! Rows of F32 and F16 elements, as little-endian bytes at any alignment.
+//! Rows of F32, F16 and BF16 elements, as little-endian bytes at any alignment.
 
-use half::f16;
 use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
 
 use super::dots::Rest;
+use crate::gguf::GgmlType;
 #[cfg(target_arch = "x86_64")]
 use crate::isa::Avx2;
 
@@ -17,14 +18,28 @@ pub enum Element {
     F32,
     /// IEEE half precision.
     F16,
+    /// The upper half of an f32.
+    BF16,
 }
 
 impl Element {
+    /// Every element type.
+    pub const ALL: [Element; 3] = [Element::F32, Element::F16, Element::BF16];
+
+    /// The type of a tensor of such elements.
+    pub const fn ggml_type(self) -> GgmlType {
+        match self {
+            Element::F32 => GgmlType::F32,
+            Element::F16 => GgmlType::F16,
+            Element::BF16 => GgmlType::BF16,
+        }
+    }
+
     /// Bytes of one element.
     pub const fn bytes(self) -> usize {
         match self {
             Element::F32 => 4,
-            Element::F16 => 2,
+            Element::F16 | Element::BF16 => 2,
         }
     }
 
@@ -33,6 +48,7 @@ impl Element {
         match self {
             Element::F32 => Rest::F32,
             Element::F16 => Rest::F64,
+            Element::BF16 => Rest::Bf16,
         }
     }
 
@@ -51,6 +67,11 @@ impl Element {
                     return unsafe { avx2::read_f16(row, out) };
                 }
                 read_f16(row, out);
+            }
+            Element::BF16 => {
+                for (out, &bytes) in out.iter_mut().zip(row.as_chunks().0) {
+                    *out = bf16::from_le_bytes(bytes).to_f32();
+                }
             }
         }
     }
@@ -74,16 +95,22 @@ impl Element {
                         place[..2].copy_from_slice(&element.to_le_bytes());
                     }
                 }
+                Element::BF16 => {
+                    for (&value, place) in values.iter().zip(places) {
+                        place[..2].copy_from_slice(&bf16::from_f32(value).to_le_bytes());
+                    }
+                }
             }
         }
     }
 
     /// Whether all values are finite numbers in this element type.
     pub(crate) fn can_hold(self, values: &[f32]) -> bool {
-        // The smallest magnitude that rounds to an infinite f16: half a unit above the largest f16.
+        // The smallest magnitude that rounds to infinity: half a unit above the largest number.
         let beyond = match self {
             Element::F32 => f32::INFINITY,
             Element::F16 => 65_520.0,
+            Element::BF16 => f32::from_bits(0x7f7f_8000),
         };
         values
             .iter()
@@ -92,12 +119,20 @@ impl Element {
 
     /// Rounds values to this element type, as a dot product with such a row does.
     pub(crate) fn round(self, values: &mut [f32]) {
-        if self == Element::F16 {
-            let mut run = [f16::ZERO; RUN];
-            for values in values.chunks_mut(RUN) {
-                let run = &mut run[..values.len()];
-                run.convert_from_f32_slice(values);
-                run.convert_to_f32_slice(values);
+        match self {
+            Element::F32 => {}
+            Element::F16 => {
+                let mut run = [f16::ZERO; RUN];
+                for values in values.chunks_mut(RUN) {
+                    let run = &mut run[..values.len()];
+                    run.convert_from_f32_slice(values);
+                    run.convert_to_f32_slice(values);
+                }
+            }
+            Element::BF16 => {
+                for value in values {
+                    *value = bf16::from_f32(*value).to_f32();
+                }
             }
         }
     }
@@ -139,7 +174,7 @@ mod tests {
     #[test]
     fn rows_survive_writing_and_reading_at_any_stride() {
         let values: Vec<f32> = (0..100).map(|i| (i as f32 - 50.0) / 8.0).collect();
-        for element in [Element::F32, Element::F16] {
+        for element in Element::ALL {
             let width = element.bytes();
             let mut row = vec![0; 100 * width];
             element.write(&values, &mut row, width);
@@ -182,7 +217,7 @@ mod tests {
                 assert!(Element::F32.can_hold(&[0.0, value]), "{value}");
             }
         }
-        for element in [Element::F32, Element::F16] {
+        for element in Element::ALL {
             assert!(!element.can_hold(&[0.0, f32::NAN]) && !element.can_hold(&[f32::INFINITY]));
         }
     }

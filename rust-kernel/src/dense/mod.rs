@@ -1,13 +1,12 @@
-//! Matrices that are not ternary: F32, F16 and Q6_K. Models use them for embedding, output and norms.
+//! Matrices of floats (F32, F16, BF16) and of all block formats.
 //!
-//! Products equal ggml's bit for bit, in the lane order of its AVX2 code; see `dots`. Matrices are not unpacked as a
-//! whole: a few rows are converted at a time.
+//! Products equal ggml's bit for bit, in the order of its AVX2 code; see `dots` and [`BlockFormat::order`]. Matrices are
+//! not unpacked as a whole: a few rows are converted at a time.
 
 pub(crate) mod dots;
 mod element;
 pub(crate) mod fused;
 pub(crate) mod libm;
-mod q6_k;
 #[cfg(test)]
 mod samples;
 
@@ -15,11 +14,13 @@ use thiserror::Error;
 
 use dots::dots;
 pub use element::Element;
-pub use q6_k::Q6KOffset;
 
 use crate::activation::{ActivationError, ActivationKind, Activations};
 use crate::format::ShapeError;
+use crate::format::block::BlockFormat;
 use crate::gguf::{GgmlType, Tensor};
+use crate::kernel::Vintage;
+use crate::kernel::block::Dot;
 use crate::threads::Threads;
 
 /// Rows converted together. Each activation row is multiplied with them while both are in the cache.
@@ -29,20 +30,20 @@ const PANEL: usize = 4;
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum DenseError {
     /// The tensor has another type.
-    #[error("type {0} is none of F32, F16 and Q6_K")]
+    #[error("type {0} is neither a type of floats nor a block format")]
     Type(GgmlType),
     /// Lengths do not fit together.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// The activations cannot be quantized to Q8_K, which the dot product of Q6_K requires.
+    /// The activations cannot be quantized as the dot product of the type requires.
     #[error(transparent)]
     Activation(#[from] ActivationError),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Plain(Element),
-    Q6K(Q6KOffset),
+    Blocks(Dot),
 }
 
 /// A matrix of `rows x cols`, row-major, borrowed from the bytes of the file.
@@ -54,10 +55,10 @@ pub struct Dense<'a> {
     bytes: &'a [u8],
 }
 
-/// Activation rows, converted once to the operand of the dot product.
-enum Prepared {
+/// Activation rows, `batch x cols`, converted once to the operand of the dot product.
+pub(crate) enum Operand<'x> {
     Values(Vec<f32>),
-    Quantized(Activations),
+    Quantized(&'x Activations),
 }
 
 impl<'a> Dense<'a> {
@@ -65,28 +66,33 @@ impl<'a> Dense<'a> {
     ///
     /// # Errors
     ///
-    /// [`DenseError::Type`] unless it is F32, F16 or Q6_K.
+    /// [`DenseError::Type`] unless its type is F32, F16, BF16 or a block format.
     pub fn from_tensor(tensor: &Tensor<'a>) -> Result<Dense<'a>, DenseError> {
-        let kind = match tensor.ggml_type() {
-            GgmlType::F32 => Kind::Plain(Element::F32),
-            GgmlType::F16 => Kind::Plain(Element::F16),
-            GgmlType::Q6_K => Kind::Q6K(Q6KOffset::default()),
-            other => return Err(DenseError::Type(other)),
+        let ggml_type = tensor.ggml_type();
+        let unknown = || DenseError::Type(ggml_type);
+        let element = Element::ALL
+            .into_iter()
+            .find(|element| element.ggml_type() == ggml_type);
+        let kind = match element {
+            Some(element) => Kind::Plain(element),
+            None => Kind::Blocks(Dot::new(
+                BlockFormat::of(ggml_type).ok_or_else(unknown)?,
+                Vintage::default(),
+            )),
         };
-        let bytes = tensor.data().ok_or(DenseError::Type(tensor.ggml_type()))?;
         Ok(Dense {
             kind,
             rows: tensor.rows(),
             cols: tensor.columns(),
-            bytes,
+            bytes: tensor.data().ok_or_else(unknown)?,
         })
     }
 
-    /// The same matrix, multiplied with this offset if it is of Q6_K.
+    /// The same matrix, multiplied as this vintage of llama.cpp does.
     #[must_use]
-    pub fn with_offset(mut self, offset: Q6KOffset) -> Dense<'a> {
-        if let Kind::Q6K(of_matrix) = &mut self.kind {
-            *of_matrix = offset;
+    pub fn of_vintage(mut self, vintage: Vintage) -> Dense<'a> {
+        if let Kind::Blocks(dot) = &mut self.kind {
+            *dot = Dot::new(dot.format(), vintage);
         }
         self
     }
@@ -112,47 +118,68 @@ impl<'a> Dense<'a> {
     ///
     /// If the row lies outside the matrix or `out` is too short.
     pub fn read_row(&self, row: usize, out: &mut [f32]) {
-        let out = &mut out[..self.cols];
+        let (bytes, out) = (self.row_bytes(row), &mut out[..self.cols]);
         match self.kind {
-            Kind::Plain(element) => element.read(self.row_bytes(row), out),
-            Kind::Q6K(_) => q6_k::read(self.row_bytes(row), out),
+            Kind::Plain(element) => element.read(bytes, out),
+            Kind::Blocks(dot) => {
+                let format = dot.format();
+                let blocks = bytes.chunks_exact(format.bytes);
+                for (block, out) in blocks.zip(out.chunks_exact_mut(format.weights)) {
+                    format.dequantize(block, out);
+                }
+            }
         }
     }
 
-    /// `out[b * rows + r]`: products of all rows with each row of `activations` (`batch x cols`).
-    ///
-    /// F16 rounds the activations to f16 and Q6_K quantizes them to Q8_K, as ggml does.
+    /// The kind of activations that the matrix is multiplied with, if they are quantized.
+    pub(crate) fn activation(&self) -> Option<ActivationKind> {
+        match self.kind {
+            Kind::Plain(_) => None,
+            Kind::Blocks(dot) => Some(dot.format().activation),
+        }
+    }
+
+    /// Activations as an operand of a matrix of floats, rounded to its element type as ggml does.
+    pub(crate) fn rounded(&self, activations: &[f32]) -> Operand<'static> {
+        let mut values = activations.to_vec();
+        if let Kind::Plain(element) = self.kind {
+            element.round(&mut values);
+        }
+        Operand::Values(values)
+    }
+
+    /// `out[b * rows + r]`: products of all rows with each of `batch` rows of activations. They are quantized if the
+    /// matrix has an [`activation`](Dense::activation).
     ///
     /// # Errors
     ///
-    /// [`DenseError::Shape`] if lengths do not fit, [`DenseError::Activation`] if activations cannot be quantized.
+    /// [`DenseError::Shape`] if lengths do not fit.
     pub(crate) fn matmul(
         &self,
-        activations: &[f32],
+        activations: &Operand<'_>,
         threads: &Threads,
         out: &mut [f32],
     ) -> Result<(), DenseError> {
-        let batch = activations.len() / self.cols;
-        ShapeError::check(
-            "activations of whole rows",
-            activations.len(),
-            batch * self.cols,
-        )?;
+        let len = match activations {
+            Operand::Values(values) => values.len(),
+            Operand::Quantized(quantized) => quantized.codes().len(),
+        };
+        let batch = len / self.cols;
+        ShapeError::check("activations of whole rows", len, batch * self.cols)?;
         ShapeError::check("results", out.len(), batch * self.rows)?;
         if batch == 0 {
             return Ok(());
         }
-        let prepared = self.prepare(activations)?;
         if batch == 1 {
             threads.each_chunk_with(out, PANEL, |scratch, panel, out| {
-                self.panel(panel * PANEL, &prepared, 1, scratch, out);
+                self.panel(panel * PANEL, activations, 1, scratch, out);
             });
             return Ok(());
         }
         // The rows of the matrix are outermost, so that each thread writes its own contiguous chunk.
         let mut by_panel = vec![0.0; out.len()];
         threads.each_chunk_with(&mut by_panel, PANEL * batch, |scratch, panel, out| {
-            self.panel(panel * PANEL, &prepared, batch, scratch, out);
+            self.panel(panel * PANEL, activations, batch, scratch, out);
         });
         threads.each_chunk(out, self.rows, |b, out| {
             let panels = by_panel.chunks(PANEL * batch);
@@ -163,33 +190,18 @@ impl<'a> Dense<'a> {
         Ok(())
     }
 
-    fn prepare(&self, activations: &[f32]) -> Result<Prepared, DenseError> {
-        Ok(match self.kind {
-            Kind::Plain(element) => {
-                let mut values = activations.to_vec();
-                element.round(&mut values);
-                Prepared::Values(values)
-            }
-            Kind::Q6K(_) => Prepared::Quantized(Activations::quantize(
-                ActivationKind::Q8K,
-                self.cols,
-                activations,
-            )?),
-        })
-    }
-
     /// `out[b * rows + r]` for up to [`PANEL`] rows from `start`; `panel` is scratch memory for them.
     fn panel(
         &self,
         start: usize,
-        activations: &Prepared,
+        activations: &Operand<'_>,
         batch: usize,
         panel: &mut Vec<f32>,
         out: &mut [f32],
     ) {
         let rows = out.len() / batch;
         match (self.kind, activations) {
-            (Kind::Plain(element), Prepared::Values(values)) => {
+            (Kind::Plain(element), Operand::Values(values)) => {
                 panel.resize(rows * self.cols, 0.0);
                 for (row, values) in panel.chunks_exact_mut(self.cols).enumerate() {
                     element.read(self.row_bytes(start + row), values);
@@ -199,17 +211,17 @@ impl<'a> Dense<'a> {
                     dots(panel, activations, element.rest(), out);
                 }
             }
-            (Kind::Q6K(offset), Prepared::Quantized(quantized)) => {
-                let quantized = quantized.view();
-                for (i, out) in out.iter_mut().enumerate() {
-                    let (b, row) = (i / rows, start + i % rows);
-                    let codes = &quantized.codes()[b * self.cols..][..self.cols];
-                    let scales = quantized.row_scales(b);
-                    *out = q6_k::dot(self.row_bytes(row), codes, scales, offset);
+            (Kind::Blocks(dot), Operand::Quantized(quantized)) => {
+                panel.resize(batch, 0.0);
+                for row in 0..rows {
+                    dot.products(self.row_bytes(start + row), quantized.view(), panel);
+                    for (out, product) in out.iter_mut().skip(row).step_by(rows).zip(&*panel) {
+                        *out = *product;
+                    }
                 }
             }
-            (Kind::Q6K(_), Prepared::Values(_)) | (Kind::Plain(_), Prepared::Quantized(_)) => {
-                unreachable!("`prepare` quantizes for Q6_K alone")
+            (Kind::Blocks(_), Operand::Values(_)) | (Kind::Plain(_), Operand::Quantized(_)) => {
+                unreachable!("operands follow `activation`")
             }
         }
     }

@@ -20,6 +20,7 @@
 //! the storage variant and the shape, and computes sizes and positions. [`Weights`] adds the bytes.
 
 mod activation;
+pub mod block;
 mod codebook;
 mod error;
 mod layout;

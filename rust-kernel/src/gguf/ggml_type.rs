@@ -4,8 +4,9 @@ use std::fmt;
 
 /// The id of a tensor type, as a GGUF file stores it.
 ///
-/// Ids, names and sizes are those of `enum ggml_type` and `type_traits` in `ggml.h` and `ggml.c` of
-/// `bitnet-cpp-sys` 0.0.5. Ids 36 to 39 are specific to that fork: other branches of ggml use them for other types.
+/// Ids, names and sizes are those of `enum ggml_type` and `type_traits` in `ggml.h` and `ggml.c` of `bitnet-cpp-sys`
+/// 0.0.5 up to 38, and of `llama-cpp-sys-4` 0.11.0 from 39 on. Branches of ggml use some ids for different types; see
+/// [`GgmlType::also`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GgmlType(pub u32);
 
@@ -40,7 +41,7 @@ macro_rules! ggml_types {
             }
 
             /// The type's block, or `None` if the size of a tensor does not follow from its shape. That is the case for
-            /// I2_S, TL1 and TL2, whose registered block of one weight per byte is not what files contain, and for
+            /// I2_S and TL1, whose registered block of one weight per byte is not what files contain, and for
             /// unknown ids.
             pub const fn block(self) -> Option<Block> {
                 match self.0 {
@@ -90,10 +91,22 @@ ggml_types! {
     I2_S = 36, "i2_s";
     I8_S = 37, "i8_s", 1 in 1;
     TL1 = 38, "tl1";
-    TL2 = 39, "tl2";
+    MXFP4 = 39, "mxfp4", 32 in 17;
+    NVFP4 = 40, "nvfp4", 64 in 36;
+    Q1_0 = 41, "q1_0", 128 in 18;
+    Q2_0 = 42, "q2_0", 64 in 18;
 }
 
 impl GgmlType {
+    /// Another type for which a fork uses the same id. The size of a tensor distinguishes them.
+    pub const fn also(self) -> Option<&'static str> {
+        match self {
+            GgmlType::MXFP4 => Some("tl2 of bitnet.cpp"),
+            GgmlType::Q2_0 => Some("a 2-bit type that a fork of 2025 had"),
+            _ => None,
+        }
+    }
+
     /// Whether the id names a known type.
     pub const fn is_known(self) -> bool {
         self.name().is_some()
@@ -126,7 +139,7 @@ mod tests {
 
     #[test]
     fn removed_and_later_ids_are_unknown() {
-        for id in [4, 5, 40, u32::MAX] {
+        for id in [4, 5, 43, u32::MAX] {
             assert!(!GgmlType(id).is_known());
             assert_eq!(GgmlType(id).block(), None);
             assert_eq!(GgmlType(id).to_string(), format!("type {id}"));
@@ -140,10 +153,7 @@ mod tests {
             .copied()
             .filter(|t| t.block().is_none())
             .collect();
-        assert_eq!(
-            unsized_types,
-            [GgmlType::I2_S, GgmlType::TL1, GgmlType::TL2]
-        );
+        assert_eq!(unsized_types, [GgmlType::I2_S, GgmlType::TL1]);
     }
 
     #[test]

@@ -221,9 +221,16 @@ fn place_tensors(
         // A tensor of unknown size has at least one element and so at least one byte.
         let needed = info.shape.nominal_bytes().unwrap_or(1);
         if span < needed {
-            let problem = match next {
-                None => Problem::DataCutShort { span, needed },
-                Some(next) => {
+            let ggml_type = info.shape.ggml_type();
+            let problem = match (ggml_type.also(), next) {
+                (Some(also), _) => Problem::OtherType {
+                    span,
+                    needed,
+                    ggml_type,
+                    also,
+                },
+                (None, None) => Problem::DataCutShort { span, needed },
+                (None, Some(next)) => {
                     let next = shortened(info_of(next)?.name);
                     Problem::Overlap { next, span, needed }
                 }

@@ -160,6 +160,21 @@ pub enum Problem {
         /// Bytes that it needs.
         needed: usize,
     },
+    /// A tensor is too short for its type, and forks use the id of the type for another one.
+    #[error(
+        "found {span} bytes, expected {needed} for type {ggml_type}: id {} is also {also}, and the tensor can be of that \
+         type, which is not supported", ggml_type.0
+    )]
+    OtherType {
+        /// Bytes between the start of the tensor and the next one, or the end of the file.
+        span: usize,
+        /// Bytes that its shape and type take.
+        needed: usize,
+        /// The type.
+        ggml_type: GgmlType,
+        /// The type of another fork with this id.
+        also: &'static str,
+    },
     /// The file ends inside the last tensor's data.
     #[error(
         "found {span} bytes up to the end of the file, expected {needed}: the file is cut short"

@@ -139,7 +139,7 @@ impl<'a> Tensor<'a> {
         self.span.clone()
     }
 
-    /// Size in bytes computed from shape and type, or `None` for types without a reliable size (I2_S, TL1, TL2). Only
+    /// Size in bytes computed from shape and type, or `None` for types without a reliable size (I2_S, TL1). Only
     /// the span bounds the data of these.
     pub fn nominal_bytes(&self) -> Option<usize> {
         self.shape.nominal_bytes()

@@ -15,6 +15,7 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod arithmetic;
+pub(crate) mod block;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod float16;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -41,6 +42,7 @@ pub use crate::isa::{Avx2, Avx512Bw, Avx512Vnni, AvxVnni};
 pub use crate::isa::{Dotprod, Neon};
 pub use crate::isa::{Isa, Unavailable};
 pub use arithmetic::SumOrder;
+pub use block::Vintage;
 
 use crate::activation::ActivationsRef;
 use crate::format::{FORMATS, Format, ShapeError, Weights};

@@ -105,7 +105,8 @@ fn product(weights: &Weights<'_>, row: usize, activations: ActivationsRef<'_>, b
             }
             total.finish()
         }
-        (ScaleRule::Block { weights: block }, ActivationKind::I8S) => {
+        // `i8_s`, the activations of BitNet32.
+        (ScaleRule::Block { weights: block }, _) => {
             let mut total = 0.0f32;
             for start in (0..cols).step_by(block) {
                 let dot = dot(weights, row, start..(start + block).min(cols), a);

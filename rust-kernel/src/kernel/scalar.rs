@@ -49,7 +49,8 @@ impl Compute for Scalar {
                     }
                     total.finish()
                 }
-                (ScaleRule::Block { weights: block }, ActivationKind::I8S) => {
+                // `i8_s`, the activations of BitNet32.
+                (ScaleRule::Block { weights: block }, _) => {
                     let first = weights.storage().scale_index(row, 0);
                     let blocks = raw.chunks(block).zip(a.chunks(block)).enumerate();
                     let term = |(i, (raw, a))| dot(raw, a) as f32 * weights.scale(first + i);

@@ -15,8 +15,10 @@ pub enum Architecture {
     BitnetB158,
     /// The older name of the same architecture.
     Bitnet25,
-    /// Llama with ternary weights.
+    /// Llama.
     Llama,
+    /// Qwen2: Llama with biases of queries, keys and values, and NeoX rotation.
+    Qwen2,
 }
 
 /// The activation function of the gate in the feed-forward network.
@@ -30,11 +32,12 @@ pub enum Gate {
 
 impl Architecture {
     /// Every architecture.
-    pub const ALL: [Architecture; 4] = [
+    pub const ALL: [Architecture; 5] = [
         Architecture::Bitnet,
         Architecture::BitnetB158,
         Architecture::Bitnet25,
         Architecture::Llama,
+        Architecture::Qwen2,
     ];
 
     /// The value of `general.architecture`. It is also the prefix of the metadata keys.
@@ -44,19 +47,26 @@ impl Architecture {
             Architecture::BitnetB158 => "bitnet-b1.58",
             Architecture::Bitnet25 => "bitnet-25",
             Architecture::Llama => "llama",
+            Architecture::Qwen2 => "qwen2",
         }
     }
 
     /// Whether attention and feed-forward network have a norm before their last matrix.
     pub const fn has_sub_norms(self) -> bool {
-        !matches!(self, Architecture::Llama)
+        self.is_bitnet()
+    }
+
+    /// Whether the architecture is one of BitNet's. Others can have an output matrix of their own, biases of queries,
+    /// keys and values, and divisors of rotary angles.
+    pub const fn is_bitnet(self) -> bool {
+        !matches!(self, Architecture::Llama | Architecture::Qwen2)
     }
 
     /// The activation function of the gate.
     pub const fn gate(self) -> Gate {
         match self {
             Architecture::BitnetB158 | Architecture::Bitnet25 => Gate::ReluSquared,
-            Architecture::Bitnet | Architecture::Llama => Gate::Silu,
+            Architecture::Bitnet | Architecture::Llama | Architecture::Qwen2 => Gate::Silu,
         }
     }
 
@@ -189,7 +199,7 @@ fn rope(keys: &Keys<'_>, architecture: Architecture, head: usize) -> Result<Rope
     const DIMENSIONS: &str = "rope.dimension_count";
     const SCALING: &str = "rope.scaling.type";
     let dimensions = keys.size_or(DIMENSIONS, head)?;
-    let whole = architecture == Architecture::Llama;
+    let whole = !architecture.is_bitnet();
     if dimensions > head || dimensions % 2 != 0 || (whole && dimensions != head) {
         let most = if whole { "" } else { " or less" };
         let wanted = format!("must be even and the width of a head, {head}{most}");

@@ -1,5 +1,5 @@
-//! The graph of one batch, with the operations and node names of `build_bitnet` and `build_llama` in `llama.cpp` of
-//! `bitnet-cpp-sys` 0.0.5.
+//! The graph of one batch, with the operations and node names of `build_bitnet`, `build_llama` and `build_qwen2` in
+//! `llama.cpp` of `bitnet-cpp-sys` 0.0.5.
 //!
 //! `bitnet-b1.58` and `bitnet-25` have the graph of `bitnet`, with relu squared as activation of the gate.
 
@@ -80,11 +80,11 @@ impl Pass<'_, '_> {
         let queries_width = config.heads * config.head;
         let normed = self.norm("attn_norm", &layer.attn_norm, stream.to_vec());
         let mut x = Input::new(&normed, config.embedding);
-        let mut queries = self.project("Qcur", &layer.query, queries_width, &mut x)?;
+        let mut queries = self.project_biased("Qcur", &layer.query, queries_width, &mut x)?;
         self.rotate("Qcur", config.heads, &mut queries);
-        let mut keys = self.project("Kcur", &layer.key, config.kv_width(), &mut x)?;
+        let mut keys = self.project_biased("Kcur", &layer.key, config.kv_width(), &mut x)?;
         self.rotate("Kcur", config.kv_heads, &mut keys);
-        let values = self.project("Vcur", &layer.value, config.kv_width(), &mut x)?;
+        let values = self.project_biased("Vcur", &layer.value, config.kv_width(), &mut x)?;
         cache.store(self.span.first, &keys, &values);
 
         let merged = attend(config, cache, self.span, queries, self.threads, self.tracer);
@@ -146,6 +146,24 @@ impl Pass<'_, '_> {
     ) -> Result<Vec<f32>, ModelError> {
         let out = linear.forward(x, self.threads)?;
         self.tracer.rows(name, columns, &out);
+        Ok(out)
+    }
+
+    /// A linear layer whose product and sum with the bias are traced as separate nodes of the same name.
+    fn project_biased(
+        &mut self,
+        name: &str,
+        linear: &Linear<'_>,
+        columns: usize,
+        x: &mut Input<'_>,
+    ) -> Result<Vec<f32>, ModelError> {
+        let mut out = self.project(name, linear, columns, x)?;
+        if let Some(bias) = linear.bias() {
+            for row in out.chunks_exact_mut(columns) {
+                row.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
+            }
+            self.tracer.rows(name, columns, &out);
+        }
         Ok(out)
     }
 

@@ -1,7 +1,7 @@
 //! A linear layer with a matrix of any supported type.
 
-use crate::activation::Activations;
-use crate::dense::Dense;
+use crate::activation::{ActivationError, Activations};
+use crate::dense::{Dense, DenseError, Operand};
 use crate::format::{ActivationKind, Weights};
 use crate::kernel::Kernel;
 use crate::matmul::{MatmulError, matmul_quantized};
@@ -15,6 +15,7 @@ pub(super) struct Linear<'a> {
     name: String,
     matrix: Matrix<'a>,
     scale: Option<f32>,
+    bias: Option<Vec<f32>>,
 }
 
 /// The matrix of a linear layer.
@@ -22,7 +23,7 @@ pub(super) struct Linear<'a> {
 pub(super) enum Matrix<'a> {
     /// Ternary weights and the kernel that multiplies them.
     Ternary(Weights<'a>, &'static Kernel),
-    /// F32, F16 or Q6_K.
+    /// Floats or a block format.
     Dense(Dense<'a>),
 }
 
@@ -46,7 +47,7 @@ impl<'x> Input<'x> {
         self.values.len() / self.cols
     }
 
-    fn quantized(&mut self, kind: ActivationKind) -> Result<&Activations, MatmulError> {
+    fn quantized(&mut self, kind: ActivationKind) -> Result<&Activations, ActivationError> {
         let known = self.quantized.iter().position(|known| known.kind() == kind);
         let index = match known {
             Some(index) => index,
@@ -67,7 +68,19 @@ impl<'a> Linear<'a> {
             name,
             matrix,
             scale,
+            bias: None,
         }
+    }
+
+    /// The same layer with a bias, which the graph adds as a separate operation.
+    pub(super) fn with_bias(mut self, bias: Vec<f32>) -> Linear<'a> {
+        self.bias = Some(bias);
+        self
+    }
+
+    /// The bias.
+    pub(super) fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_deref()
     }
 
     /// The scale in the companion tensor, which the graph applies as a separate operation.
@@ -100,14 +113,20 @@ impl<'a> Linear<'a> {
         match &self.matrix {
             Matrix::Ternary(weights, kernel) => x
                 .quantized(weights.format().activation)
+                .map_err(MatmulError::from)
                 .and_then(|x| matmul_quantized(kernel, weights, x, threads, &mut out))
                 .map_err(|source| ModelError::Product {
                     tensor: self.name.clone(),
                     source,
                 })?,
             Matrix::Dense(dense) => {
-                dense
-                    .matmul(x.values, threads, &mut out)
+                let operand = match dense.activation() {
+                    Some(kind) => x.quantized(kind).map(Operand::Quantized),
+                    None => Ok(dense.rounded(x.values)),
+                };
+                operand
+                    .map_err(DenseError::from)
+                    .and_then(|operand| dense.matmul(&operand, threads, &mut out))
                     .map_err(|source| ModelError::DenseProduct {
                         tensor: self.name.clone(),
                         source,

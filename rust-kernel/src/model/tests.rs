@@ -29,6 +29,11 @@ fn tensors(architecture: Architecture) -> Vec<(String, Vec<usize>)> {
         tensors.push(("blk.0.attn_sub_norm.weight", vec![WIDTH]));
         tensors.push(("blk.0.ffn_sub_norm.weight", vec![INNER]));
     }
+    if architecture == Architecture::Qwen2 {
+        tensors.push(("blk.0.attn_q.bias", vec![WIDTH]));
+        tensors.push(("blk.0.attn_k.bias", vec![WIDTH / 2]));
+        tensors.push(("blk.0.attn_v.bias", vec![WIDTH / 2]));
+    }
     tensors
         .into_iter()
         .map(|(name, dims)| (name.to_owned(), dims))

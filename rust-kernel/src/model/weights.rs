@@ -7,10 +7,10 @@ use std::collections::HashSet;
 use super::config::{Architecture, Config};
 use super::error::ModelError;
 use super::linear::{Linear, Matrix};
-use crate::dense::{Dense, Q6KOffset};
+use crate::dense::Dense;
 use crate::format::{FORMATS, Format, Layout, RawTensor, Weights};
 use crate::gguf::{GgmlType, Gguf, Tensor};
-use crate::kernel::{self, Kernel};
+use crate::kernel::{self, Kernel, Vintage};
 
 /// The parameters of loading a model.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +19,8 @@ pub struct LoadParams<'p> {
     pub layout: Layout,
     /// The allowed kernels. The fastest one is used for each format. If empty, [`kernel::best`] selects the kernel.
     pub kernels: &'p [&'static Kernel],
-    /// The arithmetic of Q6_K matrices.
-    pub q6_k: Q6KOffset,
+    /// The arithmetic of block formats of 256 weights.
+    pub vintage: Vintage,
 }
 
 impl Default for LoadParams<'_> {
@@ -29,7 +29,7 @@ impl Default for LoadParams<'_> {
         LoadParams {
             layout: Layout::Group128,
             kernels: &[],
-            q6_k: Q6KOffset::Codes,
+            vintage: Vintage::default(),
         }
     }
 }
@@ -122,18 +122,20 @@ impl<'a> Loader<'_, 'a> {
         const OUTPUT: &str = "output.weight";
         const ROPE_FACTORS: &str = "rope_freqs.weight";
         let config = self.config;
-        let llama = config.architecture == Architecture::Llama;
+        let bitnet = config.architecture.is_bitnet();
 
         let table = self.take(EMBEDDING)?;
         let shape = [config.embedding, self.vocabulary(&table)?];
         expect_dims(&table, &shape)?;
-        let embedding = dense(&table)?.with_offset(self.params.q6_k);
-        let output = if llama && self.gguf.find_tensor(OUTPUT).is_some() {
+        let embedding = dense(&table)?.of_vintage(self.params.vintage);
+        let output = if !bitnet && self.gguf.find_tensor(OUTPUT).is_some() {
             self.linear(OUTPUT, shape)?
         } else {
             Linear::new(EMBEDDING.to_owned(), Matrix::Dense(embedding), None)
         };
-        let rope_factors = if llama && self.gguf.find_tensor(ROPE_FACTORS).is_some() {
+        let rope_factors = if config.architecture == Architecture::Llama
+            && self.gguf.find_tensor(ROPE_FACTORS).is_some()
+        {
             Some(self.vector(ROPE_FACTORS, config.rope.dimensions / 2)?)
         } else {
             None
@@ -159,9 +161,9 @@ impl<'a> Loader<'_, 'a> {
         let sub_norms = config.architecture.has_sub_norms();
         Ok(Layer {
             attn_norm: self.vector(&name("attn_norm"), width)?,
-            query: self.linear(&name("attn_q"), [width, queries])?,
-            key: self.linear(&name("attn_k"), [width, keys])?,
-            value: self.linear(&name("attn_v"), [width, keys])?,
+            query: self.biased(&name("attn_q"), [width, queries])?,
+            key: self.biased(&name("attn_k"), [width, keys])?,
+            value: self.biased(&name("attn_v"), [width, keys])?,
             attn_sub_norm: match sub_norms {
                 true => Some(self.vector(&name("attn_sub_norm"), queries)?),
                 false => None,
@@ -203,6 +205,17 @@ impl<'a> Loader<'_, 'a> {
         Ok(values)
     }
 
+    /// A linear layer that can have a bias, such as `blk.0.attn_q.bias` for `blk.0.attn_q.weight`.
+    fn biased(&mut self, name: &str, dims: [usize; 2]) -> Result<Linear<'a>, ModelError> {
+        let linear = self.linear(name, dims)?;
+        let stem = name.strip_suffix(".weight").unwrap_or(name);
+        let bias = format!("{stem}.bias");
+        if self.config.architecture.is_bitnet() || self.gguf.find_tensor(&bias).is_none() {
+            return Ok(linear);
+        }
+        Ok(linear.with_bias(self.vector(&bias, dims[1])?))
+    }
+
     fn linear(&mut self, name: &str, dims: [usize; 2]) -> Result<Linear<'a>, ModelError> {
         let tensor = self.take(name)?;
         expect_dims(&tensor, &dims)?;
@@ -217,7 +230,7 @@ impl<'a> Loader<'_, 'a> {
                 .transpose()?;
             return Ok(Linear::new(
                 name.to_owned(),
-                Matrix::Dense(dense(&tensor)?.with_offset(self.params.q6_k)),
+                Matrix::Dense(dense(&tensor)?.of_vintage(self.params.vintage)),
                 scale,
             ));
         }
@@ -252,8 +265,7 @@ impl<'a> Loader<'_, 'a> {
     fn companion_scale(&mut self, name: &str) -> Result<Option<Tensor<'a>>, ModelError> {
         let stem = name.strip_suffix(".weight").unwrap_or(name);
         let name = format!("{stem}.scale");
-        if self.config.architecture == Architecture::Llama || self.gguf.find_tensor(&name).is_none()
-        {
+        if !self.config.architecture.is_bitnet() || self.gguf.find_tensor(&name).is_none() {
             return Ok(None);
         }
         self.take(&name).map(Some)
@@ -286,7 +298,7 @@ impl<'a> Loader<'_, 'a> {
 }
 
 fn dense<'a>(tensor: &Tensor<'a>) -> Result<Dense<'a>, ModelError> {
-    Dense::from_tensor(tensor).map_err(|_| wrong_type(tensor, "f32, f16 or q6_K"))
+    Dense::from_tensor(tensor).map_err(|_| wrong_type(tensor, "of floats or a block format"))
 }
 
 fn wrong_type(tensor: &Tensor<'_>, wanted: &'static str) -> ModelError {

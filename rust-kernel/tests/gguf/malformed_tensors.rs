@@ -118,7 +118,7 @@ fn dimensions() {
 #[test]
 fn unknown_tensor_types() {
     let mut raw = sample();
-    for found in [4, 5, 40, u32::MAX] {
+    for found in [4, 5, 43, u32::MAX] {
         raw.infos[1] = info("first.i2_s", &[128, 1], found, 0);
         let at = raw.info_at(1) + 8 + 10 + 4 + 16;
         refused(
@@ -131,6 +131,25 @@ fn unknown_tensor_types() {
         let (name, id) = ("of \"first.i2_s\"", format!("id {found}"));
         assert!(shown.contains(name) && shown.contains(&id), "{shown}");
     }
+}
+
+#[test]
+fn ids_that_forks_use_for_two_types() {
+    // 64 weights of q2_0 take 18 bytes.
+    let one = |ggml_type, bytes| with_infos(vec![info("a", &[64], ggml_type, 0)], bytes);
+    assert!(Gguf::parse(&one(42, 18).build()).is_ok());
+    let error = Gguf::parse(&one(42, 17).build()).unwrap_err().to_string();
+    for part in [
+        "17 bytes, expected 18 for type q2_0",
+        "id 42 is also a 2-bit type",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = Gguf::parse(&one(39, 33).build()).unwrap_err().to_string();
+    assert!(
+        error.contains("mxfp4") && error.contains("tl2 of bitnet.cpp"),
+        "{error}"
+    );
 }
 
 #[test]

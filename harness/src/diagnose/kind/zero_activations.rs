@@ -1,6 +1,5 @@
 //! Activations of zeros, whose scale has no inverse.
 
-use qk256::activation::ActivationKind;
 use qk256::format::QK256;
 
 use super::super::hypothesis::{Guess, Hypothesis};
@@ -30,10 +29,7 @@ fn predict(work: &Work, batch: usize, _row: usize) -> Guess {
         return Guess::Right;
     };
     let cols = work.case.cols;
-    let run = match work.case.format.activation {
-        ActivationKind::I8S => cols,
-        ActivationKind::Q8K => QK256,
-    };
+    let run = work.case.format.activation.run(cols);
     let is_zero = |values: &[f32]| values.iter().all(|&value| value == 0.0);
     if values[batch * cols..][..cols].chunks(run).any(is_zero) {
         Guess::NotFinite
