@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::model::TernaryTensor;
+use crate::outcome::Omission;
 use crate::probe::Lut;
 use crate::verdict::Verdict;
 
@@ -30,8 +31,8 @@ pub struct FormatDump {
     pub declared: Lut,
     /// Tables of all oracles.
     pub oracles: Vec<OracleDump>,
-    /// Reasons for oracles that were not probed.
-    pub skipped: Vec<String>,
+    /// Oracles that were not probed.
+    pub omitted: Vec<Omission>,
     /// Whether every derived table equals the declared one.
     pub verdict: Verdict,
     /// The tensors of this format.

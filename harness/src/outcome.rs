@@ -55,12 +55,12 @@ pub struct Outcome {
 }
 
 /// Why something was not compared.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Omission {
     /// Whether the machine or a participant is the reason.
     pub kind: OmissionKind,
-    /// Id of the participant, if the reason concerns only one.
+    /// The participant, if the reason concerns only one: its id, or a description such as `oracle llama.cpp/strict`.
     pub who: Option<String>,
     /// The reason as text.
     pub reason: String,
@@ -94,6 +94,12 @@ impl OmissionKind {
             OmissionKind::Skipped => "skipped",
             OmissionKind::Unsupported => "unsupported",
         }
+    }
+}
+
+impl fmt::Display for OmissionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

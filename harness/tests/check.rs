@@ -6,7 +6,7 @@ use common::{IDENTITY, ORACLE, assert_code, generate, harness, harness_in, stder
 use harness::levels::Level;
 use harness::verdict::Verdict;
 use qk256::gguf::{Builder, GgmlType};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 use testing::{MODELS, models, test};
 
@@ -102,6 +102,38 @@ fn the_default_model_is_exact_on_every_level() {
         let calls = receipt["harness"]["runs"][0]["calls"][id].as_u64();
         assert_eq!(calls > Some(0), called, "{id}");
     }
+}
+
+/// The gap is one of the oracle, not of this machine.
+#[test(needs(IDENTITY))]
+fn a_type_that_an_oracle_lacks_is_unsupported() {
+    let folder = tempdir().unwrap();
+    let model = generate("tiny-bitnet-i2_s", folder.path());
+    let path = folder.path().join("receipt.json");
+    let output = harness(&[
+        "check",
+        model.to_str().unwrap(),
+        "--oracle",
+        "llama.cpp/strict",
+        "--oracle",
+        "bitnet.cpp/strict",
+        "--receipt",
+        path.to_str().unwrap(),
+    ]);
+    assert_code(&output, 0);
+    let text = stdout(&output);
+    let line = "unsupported: oracle llama.cpp/strict: no type i2_s (id 36 in the file)";
+    assert_eq!(text.lines().filter(|printed| *printed == line).count(), 1);
+    assert!(!text.contains("skipped: "), "{text}");
+
+    let receipt: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let omission = json!({
+        "kind": "unsupported",
+        "who": "oracle llama.cpp/strict",
+        "reason": "no type i2_s (id 36 in the file)",
+    });
+    assert_eq!(receipt["harness"]["check"]["omitted"][0], omission);
+    assert_eq!(receipt["harness"]["skips"][0]["omission"], omission);
 }
 
 #[test(needs(ORACLE, MODELS))]

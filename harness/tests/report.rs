@@ -7,6 +7,7 @@ mod generated;
 
 use std::collections::BTreeSet;
 
+use harness::outcome::Omission;
 use harness::receipt::Receipt;
 use harness::report::{Collection, html, markdown, page_of};
 use harness::rerun::Rerun;
@@ -196,7 +197,7 @@ fn text_of_a_receipt_stays_text() {
     run.model = Some(HOSTILE.into());
     run.command = vec![HOSTILE.into()];
     let check = receipt.harness.check.as_mut().unwrap();
-    check.not_available = vec![HOSTILE.into()];
+    check.omitted = vec![Omission::skipped(HOSTILE)];
     let levels = check.levels.iter_mut();
     for outcome in levels.flat_map(|report| &mut report.outcomes) {
         outcome.candidate = HOSTILE.into();

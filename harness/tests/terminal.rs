@@ -13,6 +13,7 @@ use common::draft::Edit;
 use common::{
     ORACLE, assert_code, generate, harness_in, harness_unread, stderr, stdout, with_metadata,
 };
+use harness::outcome::Omission;
 use harness::receipt::Receipt;
 use harness::rerun::Rerun;
 use harness::rewrite::ModelDraft;
@@ -147,7 +148,7 @@ fn hostile_receipt() -> Receipt {
     receipt.harness.runs[0].calls.insert(HOSTILE.into(), 1);
     receipt.harness.runs[0].environment.cpu = HOSTILE.into();
     let check = receipt.harness.check.as_mut().unwrap();
-    check.not_available = vec![HOSTILE.into()];
+    check.omitted = vec![Omission::skipped(HOSTILE)];
     for outcome in check
         .levels
         .iter_mut()

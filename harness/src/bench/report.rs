@@ -9,6 +9,7 @@ use super::timing::timed;
 pub use super::timing::{
     CallCost, MultiplyAddRoof, OPTIMIZED, ReadRoof, Roof, Roofs, Timed, TimedReport, Timing, Versus,
 };
+use crate::outcome::Omission;
 
 /// The results of a run of the kernel bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +23,8 @@ pub struct Report {
     pub call_costs: Vec<CallCost>,
     /// One row for each operation, shape, number of threads and kernel.
     pub rows: Vec<Row>,
-    /// Participants and cases that were skipped, with reasons.
-    pub skipped: Vec<String>,
+    /// Participants and cases that were omitted.
+    pub omitted: Vec<Omission>,
 }
 
 /// One kernel in one case.

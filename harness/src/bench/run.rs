@@ -12,6 +12,7 @@ use super::turns::{Runner, take_turns};
 use crate::bench::timing::TimedReport;
 use crate::implementation::{Implementation, ImplementationError};
 use crate::interrupt;
+use crate::outcome::Omission;
 use crate::participant::{KernelImplementation, Reference, reference_format};
 use crate::progress::Progress;
 
@@ -35,8 +36,8 @@ pub struct Bench {
     pub threads: Vec<usize>,
     /// Extent of the run.
     pub extent: Extent,
-    /// Participants skipped so far, with reasons.
-    pub skipped: Vec<String>,
+    /// Omissions so far.
+    pub omitted: Vec<Omission>,
     /// Progress bar with one step for each row.
     pub progress: Progress,
 }
@@ -78,22 +79,22 @@ impl Bench {
             last_level_cache: operands::last_level_cache(),
             call_costs,
             rows,
-            skipped: self.skipped,
+            omitted: self.omitted,
         };
         report.doubt(self.extent.conditions());
         Ok(report)
     }
 
-    /// Indices of the oracles that support the weights. Records the others as skipped.
+    /// Indices of the oracles that support the weights. Records the others as omitted.
     fn defined_on(&mut self, matrix: &Matrix) -> Vec<usize> {
         let mut defined = Vec::new();
         for (index, reference) in self.references.iter().enumerate() {
             match reference.implementation.defined_on(matrix.storage()) {
                 Ok(()) => defined.push(index),
-                Err(reason) => {
-                    let reason = reason.to_string();
-                    if !self.skipped.contains(&reason) {
-                        self.skipped.push(reason);
+                Err(error) => {
+                    let omission = Omission::from(&error);
+                    if !self.omitted.contains(&omission) {
+                        self.omitted.push(omission);
                     }
                 }
             }

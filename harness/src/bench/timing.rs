@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Median;
+use crate::outcome::Omission;
 use crate::tolerance::NMSE_CEILING;
 
 /// The build with meaningful times.
@@ -177,8 +178,8 @@ pub trait TimedReport {
     /// All rows.
     fn rows(&self) -> &[Self::Row];
 
-    /// Participants and cases that were skipped, with reasons.
-    fn skipped(&self) -> &[String];
+    /// Participants and cases that were omitted.
+    fn omitted(&self) -> &[Omission];
 
     /// Sets the doubts of every row.
     fn doubt(&mut self, conditions: Conditions);
@@ -219,8 +220,8 @@ macro_rules! timed {
                 &self.rows
             }
 
-            fn skipped(&self) -> &[String] {
-                &self.skipped
+            fn omitted(&self) -> &[Omission] {
+                &self.omitted
             }
 
             fn doubt(&mut self, $conditions: Conditions) {

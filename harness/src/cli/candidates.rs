@@ -81,7 +81,7 @@ impl CandidateCheck {
         let mut check = check::run(&self.levels, &participants, &task);
         open.model.require_unchanged()?;
         name_this_command(&mut check);
-        outcomes::print(&check, &oracles.skipped, out)?;
+        outcomes::print(&check, &oracles.omitted, out)?;
         if !check.not_done.is_empty() {
             return Err(CliError::Interrupted(interrupt::message()));
         }

@@ -23,7 +23,7 @@ use crate::interrupt;
 use crate::levels::Level;
 use crate::model::TernaryTensor;
 use crate::non_finite;
-use crate::outcome::Outcome;
+use crate::outcome::{Omission, Outcome};
 use crate::participant::worker::Workers;
 use crate::participant::{
     Candidate, Forward, OracleImplementation, Participants, reference_format, reference_layout,
@@ -86,7 +86,7 @@ pub(super) struct CheckArgs {
 /// The result of a check.
 pub(super) struct Checked {
     check: CheckReport,
-    not_available: Vec<String>,
+    omitted: Vec<Omission>,
     /// The reason why no kernel was checked, if none was.
     unread: Option<String>,
     /// The receipt, if it was requested and the run was not interrupted.
@@ -102,7 +102,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut Output<'_>) -> Result<Exit, CliErr
         .receipt
         .prepare(Destinations::of_reading(&args.model), out)?;
     let checked = check(args, args.receipt.is_wanted() || out.is_json())?;
-    outcomes::print(&checked.check, &checked.not_available, out)?;
+    outcomes::print(&checked.check, &checked.omitted, out)?;
     out.receipt(checked.receipt.as_ref())?;
     // A signal after the last level interrupts nothing.
     if !checked.check.not_done.is_empty() {
@@ -234,7 +234,7 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
             } else {
                 Vec::new()
             },
-            not_available: oracles.skipped.clone(),
+            omitted: oracles.omitted.clone(),
         };
         let model = ModelInfo::of(&open.model, &task)?;
         let work = Work::Check(Box::new(section));
@@ -242,7 +242,7 @@ pub(super) fn check(args: &CheckArgs, wants_receipt: bool) -> Result<Checked, Cl
     }
     Ok(Checked {
         check,
-        not_available: oracles.skipped,
+        omitted: oracles.omitted,
         unread,
         receipt,
     })

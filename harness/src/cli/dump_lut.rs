@@ -9,11 +9,12 @@ use rayon::prelude::*;
 
 use super::select::{OracleSelection, open_model};
 use super::terminal::bold;
-use super::{CliError, Output, slots, style};
+use super::{CliError, Output, outcomes, slots, style};
 use crate::destination::{Destination, Destinations};
 use crate::dump::{FormatDump, LutDump, OracleDump, TensorDump};
 use crate::exit::Exit;
 use crate::model::{ModelError, TernaryTensor};
+use crate::outcome::Omission;
 use crate::participant::{Reference, reference_layout};
 use crate::printable;
 use crate::probe::{Lut, ProbeError};
@@ -52,7 +53,7 @@ struct Tables {
     format: &'static Format,
     declared: Lut,
     derived: Vec<(String, Lut)>,
-    skipped: Vec<String>,
+    omitted: Vec<Omission>,
 }
 
 impl Tables {
@@ -115,7 +116,7 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut Output<'_>) -> Result<Exit, CliE
             slots::print(tables.format.type_name, &tables.participants(), out.text())?;
         }
     }
-    print(&result, &oracles.skipped, out.text())?;
+    print(&result, &oracles.omitted, out.text())?;
     writeln!(out.verdict(), "verdict: {}", style::verdict(verdict))?;
     out.document(|| &result)?;
     if result.formats.is_empty() {
@@ -128,8 +129,8 @@ pub(super) fn run(args: &DumpLutArgs, out: &mut Output<'_>) -> Result<Exit, CliE
                 "codes, layout or scale are not as declared",
             ),
             Verdict::Skipped => {
-                let reasons = format.skipped.iter().chain(&oracles.skipped);
-                reasons.for_each(|reason| out.nothing_compared(reason));
+                let omitted = format.omitted.iter().chain(&oracles.omitted);
+                omitted.for_each(|omission| out.nothing_compared(omission.to_string()));
             }
             _ => {}
         }
@@ -149,14 +150,14 @@ fn probe(format: &'static Format, references: &[&Reference]) -> Result<Tables, C
         format,
         declared,
         derived: Vec::new(),
-        skipped: Vec::new(),
+        omitted: Vec::new(),
     };
     for reference in references {
         let id = reference.implementation.id();
         match reference.lut(format).as_ref() {
             Ok(lut) => tables.derived.push((id.into(), lut.clone())),
             Err(ProbeError::Implementation(error)) if error.is_omission() => {
-                tables.skipped.push(error.to_string());
+                tables.omitted.push(error.into());
             }
             Err(error) => return Err(error.clone().into()),
         }
@@ -169,7 +170,7 @@ fn dump(tables: &Tables, tensors: &[TernaryTensor<'_>]) -> FormatDump {
         format,
         declared,
         derived,
-        skipped,
+        omitted,
     } = tables;
     let oracles: Vec<OracleDump> = derived
         .iter()
@@ -184,7 +185,7 @@ fn dump(tables: &Tables, tensors: &[TernaryTensor<'_>]) -> FormatDump {
         declared: declared.clone(),
         verdict: Verdict::overall(oracles.iter().map(|oracle| oracle.verdict)),
         oracles,
-        skipped: skipped.clone(),
+        omitted: omitted.clone(),
         tensors: of_format.map(TensorDump::of).collect(),
     }
 }
@@ -221,7 +222,7 @@ fn write_maps(tables: &[Tables], destination: Destination) -> Result<(), CliErro
     Ok(destination.write_text(&svg)?)
 }
 
-fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<(), CliError> {
+fn print(result: &LutDump, omitted: &[Omission], out: &mut dyn Write) -> Result<(), CliError> {
     for format in &result.formats {
         let FormatDump {
             format: name,
@@ -258,16 +259,11 @@ fn print(result: &LutDump, skipped: &[String], out: &mut dyn Write) -> Result<()
             ]);
         }
         writeln!(out, "{table}\n")?;
-        for reason in &format.skipped {
-            writeln!(out, "skipped: {reason}")?;
-        }
+        outcomes::print_omitted(&format.omitted, out)?;
         print_tensors(format, out)?;
         writeln!(out)?;
     }
-    for reason in skipped {
-        writeln!(out, "skipped: {reason}")?;
-    }
-    Ok(())
+    outcomes::print_omitted(omitted, out)
 }
 
 fn print_tensors(format: &FormatDump, out: &mut dyn Write) -> Result<(), CliError> {

@@ -9,13 +9,14 @@ use qk256::kernel;
 
 use super::recording::ReceiptOption;
 use super::select::{KernelSelection, OracleSelection, oracle_ids, oracle_infos};
-use super::{CliError, Output, duration, style};
+use super::{CliError, Output, duration, outcomes, style};
 use crate::case_record::CaseRecord;
 use crate::destination::Destinations;
 use crate::diagnose::Diagnosis;
 use crate::exit::Exit;
 use crate::fuzz::{Campaign, Difference, Limit, Regression, Summary, case_index};
 use crate::interrupt;
+use crate::outcome::Omission;
 use crate::participant::Participants;
 use crate::receipt::{FuzzParameters, FuzzSection, Receipt, Recorder, Section, Work};
 use crate::shard::Shard;
@@ -67,7 +68,7 @@ pub(super) struct Fuzzed {
     summary: Summary,
     /// Paths of the written findings.
     files: Vec<PathBuf>,
-    not_available: Vec<String>,
+    omitted: Vec<Omission>,
     /// The receipt, if it was requested and the run was not interrupted.
     pub(super) receipt: Option<Receipt>,
 }
@@ -88,7 +89,7 @@ pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
     let Fuzzed {
         summary,
         files,
-        not_available,
+        omitted,
         receipt,
     } = &fuzzed;
     for ((_, _, difference), file) in summary.findings.iter().zip(files) {
@@ -101,9 +102,7 @@ pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
             command,
         );
     }
-    for reason in not_available {
-        writeln!(out.text(), "skipped: {reason}")?;
-    }
+    outcomes::print_omitted(omitted, out.text())?;
     print(args, summary, out)?;
     out.receipt(receipt.as_ref())?;
     args.receipt.require_done(|| match args.limit().cases {
@@ -120,9 +119,8 @@ pub(super) fn run(args: &FuzzArgs, out: &mut Output<'_>) -> Result<Exit, CliErro
                     "no two implementations are defined on any of {n} cases"
                 )),
             }
-            not_available
-                .iter()
-                .for_each(|reason| out.nothing_compared(reason));
+            let omitted = omitted.iter();
+            omitted.for_each(|omission| out.nothing_compared(omission.to_string()));
             Exit::NothingCompared
         }
         _ => Exit::Agreement,
@@ -138,13 +136,14 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
     let recorder = Recorder::start();
     let candidates = args.kernels.candidates()?;
     let oracles = args.oracles.load()?;
-    let mut not_available = oracles.skipped;
+    let mut omitted = oracles.omitted;
     let mut can_run = Vec::new();
     for candidate in candidates {
         match kernel::by_id(candidate.implementation.id()).map(|kernel| kernel.availability()) {
             Some(Ok(())) => can_run.push(candidate),
             Some(Err(missing)) => {
-                not_available.push(format!("{}: {missing}", candidate.implementation.id()))
+                let omission = Omission::skipped(missing.to_string());
+                omitted.push(omission.of(candidate.implementation.id()));
             }
             None => {}
         }
@@ -190,7 +189,7 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
             args.shard,
             &summary,
             &files,
-            not_available.clone(),
+            omitted.clone(),
         );
         let infos = oracle_infos(&participants.references);
         receipt = Some(Receipt::new(run, Work::Fuzz(section), None, infos)?);
@@ -198,7 +197,7 @@ pub(super) fn fuzz(args: &FuzzArgs, limit: Limit, wants_receipt: bool) -> Result
     Ok(Fuzzed {
         summary,
         files,
-        not_available,
+        omitted,
         receipt,
     })
 }

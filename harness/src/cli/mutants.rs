@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::recording::ReceiptOption;
 use super::select::{OracleSelection, open_model, oracle_ids, oracle_infos};
 use super::terminal::bad;
-use super::{CliError, Output, style};
+use super::{CliError, Output, outcomes, style};
 use crate::cause::Fault;
 use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::mutant::{Catches, MODEL_MUTANTS, MUTANTS, ModelMutationMatrix, MutationMatrix};
+use crate::outcome::Omission;
 use crate::participant::reference_layout;
 use crate::receipt::{MutantsParameters, MutantsSection, Receipt, Recorder, Section, Work};
 use crate::shard::Shard;
@@ -97,14 +98,12 @@ pub(super) fn run(args: &MutantsArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     let MutantRun {
         of_kernels,
         of_models,
-        not_available,
+        omitted,
         ..
     } = ran;
     print(&of_kernels, out.text())?;
     print_models(&of_models, out.text())?;
-    for reason in not_available.iter().chain(&of_models.skipped) {
-        writeln!(out.text(), "skipped: {reason}")?;
-    }
+    outcomes::print_omitted(omitted.iter().chain(&of_models.omitted), out.text())?;
     let in_format = |(mutant, format)| format!("{mutant} in {format}");
     let mut survivors: Vec<String> = of_kernels.survivors().into_iter().map(in_format).collect();
     survivors.extend(of_models.survivors().into_iter().map(String::from));
@@ -139,7 +138,7 @@ pub(super) fn run(args: &MutantsArgs, out: &mut Output<'_>) -> Result<Exit, CliE
 pub(super) struct MutantRun {
     of_kernels: MutationMatrix,
     of_models: ModelMutationMatrix,
-    not_available: Vec<String>,
+    omitted: Vec<Omission>,
     /// The receipt, if it was requested and the run was not interrupted.
     pub(super) receipt: Option<Receipt>,
 }
@@ -177,14 +176,14 @@ pub(super) fn run_mutants(args: &MutantsArgs, wants_receipt: bool) -> Result<Mut
             oracles: args.oracles.ids(),
             seed: args.seed,
         };
-        let not_available = oracles.skipped.clone();
-        let section = MutantsSection::new(parameters, &of_kernels, &of_models, not_available);
+        let omitted = oracles.omitted.clone();
+        let section = MutantsSection::new(parameters, &of_kernels, &of_models, omitted);
         receipt = Some(Receipt::new(run, Work::Mutants(section), None, infos)?);
     }
     Ok(MutantRun {
         of_kernels,
         of_models,
-        not_available: oracles.skipped,
+        omitted: oracles.omitted,
         receipt,
     })
 }

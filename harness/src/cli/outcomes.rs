@@ -19,15 +19,30 @@ use crate::wording::command;
 /// [`CliError::Output`].
 pub(super) fn print(
     check: &CheckReport,
-    not_available: &[String],
+    omitted: &[Omission],
     out: &mut Output<'_>,
 ) -> Result<(), CliError> {
     let verbose = out.is_verbose();
-    print_text(check, not_available, verbose, out.text())?;
+    print_text(check, omitted, verbose, out.text())?;
     let verdict = style::verdict(check.verdict);
     writeln!(out.verdict(), "{:>8}: {verdict}", "verdict")?;
     for outcome in check.outcomes().filter(|o| o.verdict == Verdict::Divergent) {
         annotate(outcome, out);
+    }
+    Ok(())
+}
+
+/// Prints a line for each omission.
+///
+/// # Errors
+///
+/// [`CliError::Output`].
+pub(super) fn print_omitted<'o>(
+    omitted: impl IntoIterator<Item = &'o Omission>,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    for omission in omitted {
+        writeln!(out, "{}: {omission}", omission.kind)?;
     }
     Ok(())
 }
@@ -77,15 +92,13 @@ fn annotate(outcome: &Outcome, out: &mut Output<'_>) {
 
 fn print_text(
     check: &CheckReport,
-    not_available: &[String],
+    omitted: &[Omission],
     verbose: bool,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let outcomes: Vec<&Outcome> = check.outcomes().collect();
     print_table(&outcomes, verbose, out)?;
-    for reason in not_available {
-        writeln!(out, "skipped: {reason}")?;
-    }
+    print_omitted(omitted, out)?;
     print_omissions(&outcomes, verbose, out)?;
     if let Some(fault) = &check.input_fault {
         writeln!(
@@ -279,12 +292,7 @@ fn print_omissions(
             several => format!("{} kernels: ", several.len()),
         };
         let in_part = if in_part { ", in part" } else { "" };
-        writeln!(
-            out,
-            "{}: {of}{reason} ({}{in_part})",
-            kind.name(),
-            levels.join(", ")
-        )?;
+        writeln!(out, "{kind}: {of}{reason} ({}{in_part})", levels.join(", "))?;
         if verbose && concerned.len() > 1 {
             writeln!(out, "  {}", concerned.join(", "))?;
         }

@@ -15,6 +15,7 @@ use crate::levels::Level;
 use crate::model::Model;
 use crate::nearest;
 use crate::oracles;
+use crate::outcome::Omission;
 use crate::participant::worker::{WorkerParams, Workers};
 use crate::participant::{BuildKind, Candidate, Forward, OracleImplementation, Reference};
 use crate::printable;
@@ -53,12 +54,12 @@ pub(super) struct OracleSelection {
     oracle_ids: Vec<String>,
 }
 
-/// Loaded oracles and those that this machine cannot run.
+/// Loaded oracles, and what is omitted.
 pub(super) struct LoadedOracles {
     /// Loaded oracles. Those that only the noise floor needs are included, even if they are not selected.
     pub(super) references: Vec<Reference>,
-    /// One line for each oracle that cannot run.
-    pub(super) skipped: Vec<String>,
+    /// Oracles that this machine cannot run, and types of the model that oracles lack.
+    pub(super) omitted: Vec<Omission>,
 }
 
 impl OracleSelection {
@@ -125,7 +126,7 @@ impl OracleSelection {
             .collect();
         let mut loaded = LoadedOracles {
             references: Vec::new(),
-            skipped: Vec::new(),
+            omitted: Vec::new(),
         };
         for build in builds {
             let is_named = named.iter().any(|named| is(named, build));
@@ -142,9 +143,11 @@ impl OracleSelection {
                 Err(missing) if is_named => {
                     return Err(CliError::Setup(format!("oracle {}: {missing}", build.id())));
                 }
-                Err(missing) => loaded
-                    .skipped
-                    .push(format!("oracle {}: {missing}", build.id())),
+                Err(missing) => {
+                    let omission = Omission::skipped(missing.to_string());
+                    let oracle = format!("oracle {}", build.id());
+                    loaded.omitted.push(omission.of(oracle));
+                }
                 Ok(()) => {
                     let implementation = OracleImplementation::new(build.load()?);
                     let kind = match (provenance.identity, oracles::record(build.id())) {
@@ -159,9 +162,10 @@ impl OracleSelection {
             }
         }
         if loaded.references.is_empty() {
-            let reasons = loaded.skipped.join("; ");
+            let reasons: Vec<String> = loaded.omitted.iter().map(Omission::to_string).collect();
             return Err(CliError::Setup(format!(
-                "no oracle can run on this machine: {reasons}"
+                "no oracle can run on this machine: {}",
+                reasons.join("; ")
             )));
         }
         Ok(loaded)
@@ -169,7 +173,7 @@ impl OracleSelection {
 }
 
 impl LoadedOracles {
-    /// Adds one line for all compared oracles that lack the same types of a model.
+    /// Adds one omission for all compared oracles that lack the same types of a model.
     pub(super) fn note_missing_types(&mut self, model: &Model) {
         let mut lacking: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for reference in self.references.iter().filter(|r| r.compared) {
@@ -179,10 +183,11 @@ impl LoadedOracles {
                 ids.push(reference.implementation.id());
             }
         }
-        let line = |(missing, ids): (String, Vec<&str>)| {
-            format!("oracle {}: no type {missing}", ids.join(", "))
+        let omission = |(missing, ids): (String, Vec<&str>)| {
+            Omission::unsupported(format!("no type {missing}"))
+                .of(format!("oracle {}", ids.join(", ")))
         };
-        self.skipped.extend(lacking.into_iter().map(line));
+        self.omitted.extend(lacking.into_iter().map(omission));
     }
 
     /// Keeps the oracles that serve, or all if none of those to compare with does, so that each says what is missing.

@@ -4,8 +4,8 @@
 //!
 //! - **case**: the receipts, the entries that they cover, and the baseline that they must cover.
 //! - **criterion**: one check of a case. [`CRITERIA`] lists all of them.
-//! - **point**: one result of a criterion: passed, failed, skipped, or not available on the machines of the receipts.
-//!   Only a failed point fails the gate, and only passed points count as passed.
+//! - **point**: one result of a criterion: passed, failed, skipped, unsupported, or not available on the machines of the
+//!   receipts. Only a failed point fails the gate, and only passed points count as passed.
 //!
 //! Receipts are verified when they are read. The gate judges their contents.
 
@@ -58,7 +58,7 @@ criteria! {
     "kernels" kernels::judge: "did every kernel of the baseline execute?";
     "coverage" coverage::judge: "is every entry of the baseline covered?";
     "speed" speed::judge: "is nothing slower against the oracles than in the baseline?";
-    "skips" outcomes::skips: "what was skipped, entirely or in part?";
+    "skips" outcomes::skips: "what was omitted, entirely or in part?";
 }
 
 /// The results of one criterion.

@@ -68,7 +68,7 @@ pub(super) fn skips(case: &Case<'_>) -> Vec<Point> {
             .filter(|skip| skip.level.is_none());
         points.extend(whole.map(|skip| {
             let what = format!("{} {name}", skip.section);
-            Point::new(what.trim_end(), Status::Skipped, &skip.reason)
+            Point::omitted(what.trim_end(), &skip.omission)
         }));
         for outcome in receipt.harness.outcomes() {
             if let Some(omission) = &outcome.omitted {
@@ -78,7 +78,7 @@ pub(super) fn skips(case: &Case<'_>) -> Vec<Point> {
                     ", in part"
                 };
                 let what = format!("{}{in_part}", pair(&name, outcome));
-                points.push(Point::new(what, Status::Skipped, omission.to_string()));
+                points.push(Point::omitted(what, omission));
             }
         }
     }

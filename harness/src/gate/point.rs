@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::finding::Finding;
+use crate::outcome::{Omission, OmissionKind};
 
 /// The status of a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -14,8 +15,19 @@ pub enum Status {
     Failed,
     /// Not available on the machines of the receipts. Neither a failure nor a pass.
     NotHere,
-    /// Omitted. Neither a failure nor a pass.
+    /// Omitted because of the machine. Neither a failure nor a pass.
     Skipped,
+    /// Omitted because a participant does not support it. Neither a failure nor a pass.
+    Unsupported,
+}
+
+impl From<OmissionKind> for Status {
+    fn from(kind: OmissionKind) -> Status {
+        match kind {
+            OmissionKind::Skipped => Status::Skipped,
+            OmissionKind::Unsupported => Status::Unsupported,
+        }
+    }
 }
 
 /// One result of a criterion.
@@ -40,5 +52,10 @@ impl Point {
             reason: reason.into(),
             findings: Vec::new(),
         }
+    }
+
+    /// A point that was omitted.
+    pub(super) fn omitted(what: impl Into<String>, omission: &Omission) -> Point {
+        Point::new(what, omission.kind.into(), omission.to_string())
     }
 }

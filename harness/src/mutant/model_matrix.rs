@@ -6,7 +6,7 @@ use crate::check;
 use crate::decoding::{Decoding, default_tokens};
 use crate::finding::NodeFinding;
 use crate::levels::Level;
-use crate::outcome::Outcome;
+use crate::outcome::{Omission, Outcome};
 use crate::participant::{Participants, Reference};
 use crate::progress::Progress;
 use crate::shard::Shard;
@@ -77,8 +77,8 @@ impl ModelCatches {
 pub struct ModelMutationMatrix {
     /// A row for each of [`MODEL_MUTANTS`].
     pub rows: Vec<(&'static ModelMutant, ModelCatches)>,
-    /// Reasons for omitted comparisons.
-    pub skipped: Vec<String>,
+    /// Omitted comparisons.
+    pub omitted: Vec<Omission>,
 }
 
 impl ModelMutationMatrix {
@@ -107,16 +107,16 @@ impl ModelMutationMatrix {
             participants.engines = of_recipe.map(ModelMutant::engine).collect();
             outcomes.extend(run(recipe, &participants, seed, progress)?);
         }
-        let mut skipped: Vec<String> = outcomes
+        let mut omitted: Vec<Omission> = outcomes
             .iter()
-            .filter_map(|outcome| outcome.omitted.as_ref().map(ToString::to_string))
+            .filter_map(|outcome| outcome.omitted.clone())
             .collect();
-        skipped.dedup();
+        omitted.dedup();
         let row =
             |mutant: &'static ModelMutant| (mutant, ModelCatches::of(&mutant.id(), &outcomes));
         Ok(ModelMutationMatrix {
             rows: MODEL_MUTANTS.iter().map(row).collect(),
-            skipped,
+            omitted,
         })
     }
 

@@ -12,7 +12,7 @@ use super::section::Contents;
 use super::subject::{ModelInfo, OracleInfo};
 use crate::levels::Level;
 use crate::measure::Measures;
-use crate::outcome::Outcome;
+use crate::outcome::{Omission, Outcome};
 use crate::verdict::Verdict;
 
 /// Creates the receipt of one run, with its digest.
@@ -133,21 +133,21 @@ fn parity(harness: &Harness, cpp_available: bool) -> Parity {
     }
 }
 
-/// The omissions of all sections, counted by section, level and reason.
+/// The omissions of all sections, counted by section, level and omission.
 fn skips(harness: &Harness) -> Vec<Skip> {
-    let mut counts: BTreeMap<(Section, Option<Level>, String), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(Section, Option<Level>, &Omission), u64> = BTreeMap::new();
     for contents in harness.contents() {
-        for (level, reason) in contents.omissions() {
-            *counts
-                .entry((contents.section(), level, reason))
-                .or_default() += 1;
+        for (level, omission) in contents.omissions() {
+            let key = (contents.section(), level, omission);
+            *counts.entry(key).or_default() += 1;
         }
     }
-    let skip = |((section, level, reason), count): ((Section, Option<Level>, String), u64)| Skip {
+    let counts = counts.into_iter();
+    let skips = counts.map(|((section, level, omission), count)| Skip {
         section,
         level,
-        reason,
+        omission: omission.clone(),
         count,
-    };
-    counts.into_iter().map(skip).collect()
+    });
+    skips.collect()
 }

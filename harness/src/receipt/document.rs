@@ -10,12 +10,12 @@ use super::section::{
 };
 use super::subject::{ModelInfo, OracleInfo};
 use crate::levels::Level;
-use crate::outcome::Outcome;
+use crate::outcome::{Omission, Outcome};
 use crate::verdict::Verdict;
 
 /// Schema version of receipts. The major number changes if a program for older receipts would misread a field. The
 /// minor number changes if fields are added.
-pub const SCHEMA_VERSION: &str = "5.0.0";
+pub const SCHEMA_VERSION: &str = "6.0.0";
 
 /// The receipt of one run or of several merged runs.
 ///
@@ -106,7 +106,7 @@ pub struct Skip {
     /// Level, or none if an oracle or a kernel was not available at all.
     pub level: Option<Level>,
     /// Reason.
-    pub reason: String,
+    pub omission: Omission,
     /// Number of pairs or implementations.
     pub count: u64,
 }

@@ -11,6 +11,7 @@ use super::document::Receipt;
 use super::run::{Run, Section};
 use super::section::{CheckSection, FormatLut, FuzzSection};
 use super::subject::{ModelInfo, OracleInfo};
+use crate::outcome::Omission;
 use crate::shard::Shard;
 
 /// The reason why two receipts cannot be merged.
@@ -180,7 +181,7 @@ fn unite_checks(left: CheckSection, right: CheckSection) -> Result<CheckSection,
         parts,
         layouts,
         input_fault: left.input_fault.or(right.input_fault),
-        not_available: both(left.not_available, right.not_available),
+        omitted: both(left.omitted, right.omitted),
         ..left
     })
 }
@@ -199,13 +200,13 @@ fn unite_campaigns(left: FuzzSection, right: FuzzSection) -> Result<FuzzSection,
     Ok(FuzzSection {
         parts,
         findings,
-        not_available: both(left.not_available, right.not_available),
+        omitted: both(left.omitted, right.omitted),
         ..left
     })
 }
 
 /// The entries of both lists, sorted and without duplicates.
-fn both(mut left: Vec<String>, right: Vec<String>) -> Vec<String> {
+fn both(mut left: Vec<Omission>, right: Vec<Omission>) -> Vec<Omission> {
     left.extend(right);
     left.sort_unstable();
     left.dedup();

@@ -105,7 +105,7 @@ pub(crate) fn bench(ratio: f64) -> Receipt {
         last_level_cache: None,
         call_costs: Vec::new(),
         rows: vec![row],
-        skipped: Vec::new(),
+        omitted: Vec::new(),
     };
     let parameters = BenchParameters {
         oracles: Vec::new(),

@@ -63,7 +63,7 @@ fn checked(name: &'static str, hooks: Hooks) -> Receipt {
         input_fault: None,
         inference: None,
         layouts: Vec::new(),
-        not_available: Vec::new(),
+        omitted: Vec::new(),
     };
     let ids = oracles.iter().map(|oracle| oracle.id.clone()).collect();
     let (shard, model_name) = (Shard::WHOLE, Some(String::new()));

@@ -216,7 +216,7 @@ fn checked(shard: Shard, levels: Vec<LevelReport>) -> Receipt {
             implementation: DECLARED.into(),
             lut,
         }],
-        not_available: vec!["oracle third/build: no AVX-512".into()],
+        omitted: vec![Omission::skipped("no AVX-512").of("oracle third/build")],
     };
     let work = Work::Check(Box::new(section));
     Receipt::new(run(Section::Check, shard), work, Some(model()), oracles())
@@ -311,7 +311,7 @@ pub(crate) fn fuzz(shard: Shard) -> Receipt {
             reference: "first/build".into(),
             finding: finding(),
         }],
-        not_available: Vec::new(),
+        omitted: Vec::new(),
     };
     section.derive(&[]);
     let work = Work::Fuzz(section);
@@ -358,7 +358,7 @@ pub(crate) fn mutants() -> Receipt {
             named: true,
             gate: true,
         }],
-        not_available: Vec::new(),
+        omitted: Vec::new(),
     };
     section.derive(&[]);
     let work = Work::Mutants(section);

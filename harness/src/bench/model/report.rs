@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::doubt::{self, Conditions, Doubt};
 use crate::bench::timing::{Roofs, Timed, TimedReport, Timing, Versus, timed};
+use crate::outcome::Omission;
 
 /// The results of a run of the model bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,8 +17,8 @@ pub struct ModelReport {
     pub model: BenchedModel,
     /// One row for each phase and number of threads.
     pub rows: Vec<ModelRow>,
-    /// Participants and cases that were skipped, with reasons.
-    pub skipped: Vec<String>,
+    /// Participants and cases that were omitted.
+    pub omitted: Vec<Omission>,
 }
 
 /// The model of a run.

@@ -18,6 +18,7 @@ use crate::bench::turns::{Runner, take_turns};
 use crate::implementation::ImplementationError;
 use crate::interrupt;
 use crate::model;
+use crate::outcome::Omission;
 use crate::probe::Random;
 use crate::progress::Progress;
 
@@ -36,8 +37,8 @@ pub struct ModelBench<'a> {
     pub threads: Vec<usize>,
     /// Extent of the run.
     pub extent: Extent,
-    /// Participants skipped so far, with reasons.
-    pub skipped: Vec<String>,
+    /// Omissions so far.
+    pub omitted: Vec<Omission>,
     /// Progress bar with one step for each row.
     pub progress: Progress,
 }
@@ -103,7 +104,7 @@ impl ModelBench<'_> {
                 weight_bytes: matrices.iter().map(|bytes| bytes.len()).sum(),
             },
             rows,
-            skipped: self.skipped,
+            omitted: self.omitted,
         };
         report.doubt(self.extent.conditions());
         Ok(report)

@@ -13,7 +13,7 @@ use crate::bench::timing::TimedReport;
 use crate::cli::recording::Recording;
 use crate::cli::select::{kernel_of, oracle_ids, oracle_infos};
 use crate::cli::terminal::bad;
-use crate::cli::{CliError, Output, style};
+use crate::cli::{CliError, Output, outcomes, style};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::participant::Reference;
@@ -36,7 +36,7 @@ pub(super) fn run(
     recording.write(timed.receipt.as_ref())?;
     out.receipt(timed.receipt.as_ref())?;
     let disagrees = report.disagreements().next().is_some();
-    Ok(exit(report.rows.len(), disagrees, &report.skipped, out))
+    Ok(exit(report.rows.len(), disagrees, &report.omitted, out))
 }
 
 /// Times the kernels, and makes a receipt if `wants_receipt`.
@@ -55,7 +55,7 @@ pub(super) fn time(args: &BenchArgs, wants_receipt: bool) -> Result<Timed<Report
         kernels,
         threads: args.threads(),
         extent: args.extent(),
-        skipped: oracles.skipped,
+        omitted: oracles.omitted,
         progress: style::progress(),
     };
     let report = bench.run()?;
@@ -130,9 +130,7 @@ fn print(timed: &Timed<Report>, out: &mut dyn Write) -> Result<(), CliError> {
             cost.implementation
         )?;
     }
-    for reason in &report.skipped {
-        writeln!(out, "skipped: {reason}")?;
-    }
+    outcomes::print_omitted(&report.omitted, out)?;
     for (row, versus) in report.disagreements() {
         let (operation, shape) = (&row.operation, row.shape());
         writeln!(

@@ -16,6 +16,7 @@ use crate::bench::plan::Extent;
 use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::interrupt;
+use crate::outcome::Omission;
 use crate::receipt::{BenchParameters, Environment, ModelBenchParameters, Receipt};
 
 /// Time kernels or a whole model against the oracles and the limits of the machine
@@ -146,13 +147,12 @@ struct Timed<R> {
 }
 
 /// The exit code of a bench with this number of rows.
-fn exit(rows: usize, disagrees: bool, skipped: &[String], out: &mut Output<'_>) -> Exit {
+fn exit(rows: usize, disagrees: bool, omitted: &[Omission], out: &mut Output<'_>) -> Exit {
     match rows {
         0 => {
             out.nothing_compared("no row was timed");
-            skipped
-                .iter()
-                .for_each(|reason| out.nothing_compared(reason));
+            let omitted = omitted.iter();
+            omitted.for_each(|omission| out.nothing_compared(omission.to_string()));
             Exit::NothingCompared
         }
         _ if disagrees => Exit::Divergence,

@@ -13,7 +13,7 @@ use crate::bench::timing::TimedReport;
 use crate::cli::recording::Recording;
 use crate::cli::select::{LoadedOracles, open_named};
 use crate::cli::terminal::bad;
-use crate::cli::{CliError, Output, style};
+use crate::cli::{CliError, Output, outcomes, style};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::oracles;
@@ -41,7 +41,7 @@ pub(super) fn run(
     recording.write(timed.receipt.as_ref())?;
     out.receipt(timed.receipt.as_ref())?;
     let disagrees = report.disagreements().next().is_some();
-    Ok(exit(report.rows.len(), disagrees, &report.skipped, out))
+    Ok(exit(report.rows.len(), disagrees, &report.omitted, out))
 }
 
 /// Times the model, and makes a receipt if `wants_receipt`.
@@ -57,7 +57,7 @@ pub(super) fn time(
     loaded.keep_if_any(|reference| reference.missing_types(&opened.model).is_empty());
     let LoadedOracles {
         references,
-        skipped,
+        omitted,
     } = loaded;
     let compared: Vec<String> = references
         .into_iter()
@@ -76,7 +76,7 @@ pub(super) fn time(
         oracles,
         threads: args.threads(),
         extent: args.extent(),
-        skipped,
+        omitted,
         progress: style::ticking_progress(),
     };
     let report = bench.run();
@@ -133,9 +133,7 @@ fn print(timed: &Timed<ModelReport>, out: &mut dyn Write) -> Result<(), CliError
         model.kernels.join(", "),
         Environment::here().cpu_in_full()
     )?;
-    for reason in &report.skipped {
-        writeln!(out, "skipped: {reason}")?;
-    }
+    outcomes::print_omitted(&report.omitted, out)?;
     for (row, versus) in report.disagreements() {
         let (phase, threads, oracle) = (row.phase.name(), row.threads, &versus.oracle);
         writeln!(

@@ -42,6 +42,7 @@ fn case(criterion: &str, point: &Point) -> io::Result<TestCase> {
         }
         Status::NotHere => skipped(&format!("not here: {reason}")),
         Status::Skipped => skipped(reason),
+        Status::Unsupported => skipped(&format!("unsupported: {reason}")),
     };
     let mut case = TestCase::new(printable::line(&point.what), status);
     case.set_classname(criterion);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{by_reason, counts, first_few, machines, plain};
+use super::{COLUMNS, by_reason, counts, first_few, machines, plain};
 use crate::gate::{Case, Judgement, Status};
 use crate::markdown::{self, text as escaped};
 
@@ -28,18 +28,13 @@ fn write_to(out: &mut String, case: &Case<'_>, judgement: &Judgement) -> std::fm
         out,
         "{receipts} receipts of commit `{commit}` on {machines}\n"
     )?;
-    writeln!(
-        out,
-        "| criterion | question | passed | failed | not here | skipped |"
-    )?;
-    writeln!(out, "|---|---|--:|--:|--:|--:|")?;
+    let headings = COLUMNS.map(|(_, heading)| heading).join(" | ");
+    writeln!(out, "| criterion | question | {headings} |")?;
+    writeln!(out, "|---|---|{}", "--:|".repeat(COLUMNS.len()))?;
     for answer in &judgement.answers {
-        let [passed, failed, not_here, skipped] = counts(answer);
+        let counts = counts(answer).map(|n| n.to_string()).join(" | ");
         let (name, asks) = (answer.criterion.name, answer.criterion.question);
-        writeln!(
-            out,
-            "| {name} | {asks} | {passed} | {failed} | {not_here} | {skipped} |"
-        )?;
+        writeln!(out, "| {name} | {asks} | {counts} |")?;
     }
     writeln!(out)?;
     for (criterion, point) in judgement.failures().take(SHOWN) {
@@ -53,8 +48,11 @@ fn write_to(out: &mut String, case: &Case<'_>, judgement: &Judgement) -> std::fm
     if failed > SHOWN {
         writeln!(out, "... and {} more, all in the log.\n", failed - SHOWN)?;
     }
-    let not_here = "Not here: these machines cannot tell";
-    for (heading, status) in [(not_here, Status::NotHere), ("Skipped", Status::Skipped)] {
+    for (heading, status) in [
+        ("Not here: these machines cannot tell", Status::NotHere),
+        ("Skipped", Status::Skipped),
+        ("Unsupported", Status::Unsupported),
+    ] {
         let reasons = by_reason(&judgement.answers, status);
         if reasons.is_empty() {
             continue;

@@ -138,15 +138,18 @@ fn plain(finding: &Finding) -> io::Result<String> {
     Ok(plain_text(&lines))
 }
 
-/// Numbers of points that passed, failed, are not here, and were skipped.
-fn counts(answer: &Answer) -> [usize; 4] {
-    let all = [
-        Status::Passed,
-        Status::Failed,
-        Status::NotHere,
-        Status::Skipped,
-    ];
-    all.map(|status| answer.of(status).count())
+/// The statuses, in the order of the columns of tables, with their headings.
+const COLUMNS: [(Status, &str); 5] = [
+    (Status::Passed, "passed"),
+    (Status::Failed, "failed"),
+    (Status::NotHere, "not here"),
+    (Status::Skipped, "skipped"),
+    (Status::Unsupported, "unsupported"),
+];
+
+/// Number of points with each status, in the order of [`COLUMNS`].
+fn counts(answer: &Answer) -> [usize; COLUMNS.len()] {
+    COLUMNS.map(|(status, _)| answer.of(status).count())
 }
 
 /// JSON output of the gate.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{by_reason, counts, first_few, machines};
+use super::{COLUMNS, by_reason, counts, first_few, machines};
 use crate::cli::style;
 use crate::cli::terminal::{bad, good, indented};
 use crate::gate::{Case, Judgement, Status};
@@ -16,10 +16,9 @@ pub(super) fn write(
     all: bool,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut table = style::table(
-        &["criterion", "passed", "failed", "not here", "skipped"],
-        1..5,
-    );
+    let mut headings = vec!["criterion"];
+    headings.extend(COLUMNS.map(|(_, heading)| heading));
+    let mut table = style::table(&headings, 1..headings.len());
     for answer in &judgement.answers {
         let counts = counts(answer).map(|n| style::count(n as u64));
         table.add_row([answer.criterion.name.to_owned()].into_iter().chain(counts));
@@ -47,6 +46,7 @@ pub(super) fn write(
         for (status, heading) in [
             (Status::NotHere, format!("not here: {name}")),
             (Status::Skipped, "skipped".into()),
+            (Status::Unsupported, "unsupported".into()),
         ] {
             for (reason, things) in by_reason([answer], status) {
                 let (n, things) = (things.len(), first_few(&things, all));

@@ -12,6 +12,7 @@ use crate::bench::report::{Report, Versus};
 use crate::bench::statistics::Median;
 use crate::bench::timing::{Timed, TimedReport};
 use crate::levels::Level;
+use crate::outcome::Omission;
 use crate::receipt::Environment;
 use crate::receipt::run::{Run, Section};
 use crate::receipt::validation::{ValidationError, require};
@@ -153,8 +154,8 @@ impl<R: Kind + TimedReport> Contents for TimedSection<R::Parameters, R> {
         rows.map(|row| row.oracles().len() as u64).sum()
     }
 
-    fn omissions(&self) -> Vec<(Option<Level>, String)> {
-        super::without_level(self.report.skipped())
+    fn omissions(&self) -> Vec<(Option<Level>, &Omission)> {
+        super::without_level(self.report.omitted())
     }
 
     fn derive(&mut self, runs: &[&Run]) {

@@ -9,7 +9,7 @@ use super::Contents;
 use super::shards::Shards;
 use crate::check::{self, LevelReport};
 use crate::levels::Level;
-use crate::outcome::Outcome;
+use crate::outcome::Omission;
 use crate::probe::Lut;
 use crate::receipt::figures;
 use crate::receipt::pool::pool;
@@ -40,8 +40,8 @@ pub struct CheckSection {
     pub inference: Option<InferenceInfo>,
     /// For each format of the model, the declared table and the table derived from each oracle, if level `lut` was run.
     pub layouts: Vec<FormatLut>,
-    /// Oracles that the machine of the run cannot run, with reasons.
-    pub not_available: Vec<String>,
+    /// Oracles that the machine of the run cannot run, and types of the model that oracles lack.
+    pub omitted: Vec<Omission>,
 }
 
 /// Parameters that repeat a check, apart from the model.
@@ -140,14 +140,13 @@ impl Contents for CheckSection {
         comparisons.fold(0, u64::saturating_add)
     }
 
-    fn omissions(&self) -> Vec<(Option<Level>, String)> {
+    fn omissions(&self) -> Vec<(Option<Level>, &Omission)> {
         let outcomes = self.levels.iter().flat_map(|report| &report.outcomes);
-        let of_pair = |outcome: &Outcome| {
-            let omission = outcome.omitted.as_ref()?;
-            Some((Some(outcome.level), omission.to_string()))
-        };
-        let mut omissions = super::without_level(&self.not_available);
-        omissions.extend(outcomes.filter_map(of_pair));
+        let mut omissions = super::without_level(&self.omitted);
+        omissions.extend(outcomes.flat_map(|outcome| {
+            let omitted = outcome.omitted.iter();
+            omitted.map(|omission| (Some(outcome.level), omission))
+        }));
         omissions
     }
 

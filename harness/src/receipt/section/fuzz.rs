@@ -12,6 +12,7 @@ use super::shards::Shards;
 use crate::finding::Finding;
 use crate::fuzz::{Case, Difference, Summary};
 use crate::levels::Level;
+use crate::outcome::Omission;
 use crate::receipt::figures;
 use crate::receipt::run::{Run, Section};
 use crate::receipt::validation::{ValidationError, require};
@@ -39,8 +40,8 @@ pub struct FuzzSection {
     pub parts: Vec<FuzzPart>,
     /// Differences, sorted by case.
     pub findings: Vec<FuzzFinding>,
-    /// Oracles and kernels that the machine of the run cannot run, with reasons.
-    pub not_available: Vec<String>,
+    /// Oracles and kernels that the machine of the run cannot run.
+    pub omitted: Vec<Omission>,
 }
 
 /// Parameters that repeat a fuzz campaign.
@@ -96,7 +97,7 @@ impl FuzzSection {
         shard: Shard,
         summary: &Summary,
         files: &[PathBuf],
-        not_available: Vec<String>,
+        omitted: Vec<Omission>,
     ) -> FuzzSection {
         let finding = |((case, _, difference), file): (&(u64, Case, Difference), &PathBuf)| {
             let mut finding = difference.finding.clone();
@@ -127,7 +128,7 @@ impl FuzzSection {
                 known_divergences: summary.known,
             }],
             findings,
-            not_available,
+            omitted,
         };
         section.derive(&[]);
         section
@@ -162,8 +163,8 @@ impl Contents for FuzzSection {
         self.comparisons
     }
 
-    fn omissions(&self) -> Vec<(Option<Level>, String)> {
-        super::without_level(&self.not_available)
+    fn omissions(&self) -> Vec<(Option<Level>, &Omission)> {
+        super::without_level(&self.omitted)
     }
 
     fn derive(&mut self, _runs: &[&Run]) {

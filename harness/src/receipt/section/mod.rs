@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::run::{Run, Section};
 use super::validation::ValidationError;
 use crate::levels::Level;
+use crate::outcome::Omission;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
 
@@ -41,8 +42,8 @@ pub trait Contents {
     /// Number of comparisons.
     fn comparisons(&self) -> u64;
 
-    /// The reasons of omissions, with the level if a pair of a level was omitted.
-    fn omissions(&self) -> Vec<(Option<Level>, String)>;
+    /// The omissions, with the level if a pair of a level was omitted.
+    fn omissions(&self) -> Vec<(Option<Level>, &Omission)>;
 
     /// Sets all derived fields. `runs` are the runs of this section.
     fn derive(&mut self, runs: &[&Run]);
@@ -61,9 +62,6 @@ fn json(parameters: &impl serde::Serialize) -> Value {
 }
 
 /// Omissions of whole implementations, which have no level.
-fn without_level(reasons: &[String]) -> Vec<(Option<Level>, String)> {
-    reasons
-        .iter()
-        .map(|reason| (None, reason.clone()))
-        .collect()
+fn without_level(omitted: &[Omission]) -> Vec<(Option<Level>, &Omission)> {
+    omitted.iter().map(|omission| (None, omission)).collect()
 }

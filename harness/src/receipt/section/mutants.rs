@@ -10,6 +10,7 @@ use crate::cause::Fault;
 use crate::finding::NodeFinding;
 use crate::levels::Level;
 use crate::mutant::{Catches, ModelMutationMatrix, MutationMatrix};
+use crate::outcome::Omission;
 use crate::receipt::run::{Run, Section};
 use crate::receipt::validation::ValidationError;
 use crate::tolerance::COSINE_FLOOR;
@@ -33,8 +34,8 @@ pub struct MutantsSection {
     pub kernels: Vec<KernelMutant>,
     /// Mutants of the forward pass.
     pub models: Vec<ModelMutantRecord>,
-    /// Oracles that the machine of the run cannot run, and models that were not run, with reasons.
-    pub not_available: Vec<String>,
+    /// Oracles that the machine of the run cannot run, and models that were not run.
+    pub omitted: Vec<Omission>,
 }
 
 /// Parameters that repeat the run of the mutants.
@@ -119,9 +120,9 @@ impl MutantsSection {
         parameters: MutantsParameters,
         of_kernels: &MutationMatrix,
         of_models: &ModelMutationMatrix,
-        mut not_available: Vec<String>,
+        mut omitted: Vec<Omission>,
     ) -> MutantsSection {
-        not_available.extend(of_models.skipped.iter().cloned());
+        omitted.extend(of_models.omitted.iter().cloned());
         let mut kernels = Vec::new();
         for (mutant, catches) in &of_kernels.rows {
             kernels.extend(catches.iter().map(|catches| KernelMutant {
@@ -158,7 +159,7 @@ impl MutantsSection {
             named: 0,
             kernels,
             models: models.collect(),
-            not_available,
+            omitted,
         };
         section.derive(&[]);
         section
@@ -182,8 +183,8 @@ impl Contents for MutantsSection {
         self.planted
     }
 
-    fn omissions(&self) -> Vec<(Option<Level>, String)> {
-        super::without_level(&self.not_available)
+    fn omissions(&self) -> Vec<(Option<Level>, &Omission)> {
+        super::without_level(&self.omitted)
     }
 
     fn derive(&mut self, _runs: &[&Run]) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::findings::Found;
 use super::{is_bad, join, several};
 use crate::levels::Level;
+use crate::outcome::Omission;
 use crate::receipt::{Receipt, Section as Work, Shards, Skip};
 use crate::report::collection::{Collection, model_of};
 use crate::report::page::{Block, Line, Rows, Section, Tile};
@@ -85,11 +86,11 @@ fn tiles(collection: &Collection, findings: &[Found<'_>]) -> Vec<Tile> {
         });
     }
     let skips = all_skips(collection).map(|skip| skip.count);
-    let skipped: u64 = skips.fold(0, u64::saturating_add);
+    let omitted: u64 = skips.fold(0, u64::saturating_add);
     tiles.push(Tile {
         label: "Findings".into(),
         figure: Line::default().and_strong(count(findings.len() as u64)),
-        note: format!("and {} skipped", several(skipped as usize, "comparison")).into(),
+        note: format!("and {} omitted", several(omitted as usize, "comparison")).into(),
     });
     tiles
 }
@@ -220,20 +221,21 @@ fn all_skips(collection: &Collection) -> impl Iterator<Item = &Skip> {
 
 /// Omissions, counted by reason.
 fn skips(collection: &Collection) -> Option<Block> {
-    let mut counts: BTreeMap<(Work, Option<&str>, &str), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(Work, Option<&str>, &Omission), u64> = BTreeMap::new();
     for skip in all_skips(collection) {
         let level = skip.level.map(Level::name);
-        let key = (skip.section, level, skip.reason.as_str());
+        let key = (skip.section, level, &skip.omission);
         let sum = counts.entry(key).or_default();
         *sum = sum.saturating_add(skip.count);
     }
     let counts: Vec<_> = counts.into_iter().collect();
-    let table = Rows::new("Skipped (never counts as agreement)", &counts)
+    let table = Rows::new("Omitted (never counts as agreement)", &counts)
         .column("section", |((work, ..), _)| work.name())
         .column("level", |((_, level, _), _)| {
             or_dash(*level, |level| level.to_string())
         })
-        .column("reason", |((.., reason), _)| *reason)
+        .column("kind", |((.., omission), _)| omission.kind.name())
+        .column("reason", |((.., omission), _)| omission.to_string())
         .column("count#", |(_, n)| count(*n));
     (!counts.is_empty()).then(|| table.block())
 }
