@@ -9,9 +9,7 @@ use harness::decoding::{Decoding, default_tokens};
 use harness::finding::Agreement;
 use harness::levels::Level;
 use harness::model::Model;
-use harness::mutant::{
-    Evaluator, Hooks, MODEL_MUTANTS, MUTANTS, ModelMutationMatrix, MutationMatrix,
-};
+use harness::mutant::{Evaluator, Hooks, KernelMutant, MODEL_MUTANTS, MUTANTS, ModelMutantRecord};
 use harness::outcome::Outcome;
 use harness::participant::{Candidate, Participants, reference_layout};
 use harness::progress::Progress;
@@ -79,26 +77,25 @@ fn without_a_mutant_the_evaluator_is_exact() {
 
 #[test(needs(ORACLE))]
 fn every_mutant_is_detected_and_attributed_to_the_candidate() {
-    let matrix = on_default_model(|task| MutationMatrix::measure(references(), task));
-    assert_eq!(matrix.survivors(), []);
-    assert_eq!(matrix.misnamed(), []);
-    for (mutant, catches) in &matrix.rows {
-        for catch in catches {
-            let case = format!("{} in {}: {catch:?}", mutant.name, catch.format);
-            assert_eq!(catch.attributions, [Attribution::CandidateWrong], "{case}");
-        }
+    let rows = on_default_model(|task| KernelMutant::measure_all(references(), task));
+    let formats = MUTANTS.iter().map(|mutant| mutant.formats.len());
+    assert_eq!(rows.len(), formats.sum::<usize>());
+    for row in rows {
+        assert!(row.caught.gate && row.named, "{row:?}");
+        assert_eq!(row.attributions, [Attribution::CandidateWrong], "{row:?}");
     }
 }
 
 #[test(needs(IDENTITY))]
 fn every_mutant_of_the_forward_pass_is_detected_and_located() {
-    let matrix = ModelMutationMatrix::measure(references(), 1, &Progress::silent()).unwrap();
-    assert_eq!(matrix.rows.len(), MODEL_MUTANTS.len());
-    assert_eq!(matrix.omitted, []);
-    for (mutant, catches) in &matrix.rows {
-        let case = format!("{}: {catches:?}", mutant.name);
-        assert!(catches.gate && catches.located(mutant), "{case}");
-        let node = catches.first.as_ref().unwrap();
+    let measured = ModelMutantRecord::measure_all(references(), 1, &Progress::silent());
+    let (rows, omitted) = measured.unwrap();
+    assert_eq!(rows.len(), MODEL_MUTANTS.len());
+    assert_eq!(omitted, []);
+    for row in rows {
+        let case = format!("{row:?}");
+        assert!(row.caught() && row.named, "{case}");
+        let node = row.first_node.unwrap();
         assert!(node.op_attributed && node.op.is_some(), "{case}");
         assert!(
             node.inputs
@@ -107,8 +104,6 @@ fn every_mutant_of_the_forward_pass_is_detected_and_located() {
             "{case}"
         );
     }
-    assert_eq!(matrix.survivors(), [""; 0]);
-    assert_eq!(matrix.misnamed(), [""; 0]);
 }
 
 #[test(needs(IDENTITY))]

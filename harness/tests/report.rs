@@ -146,7 +146,7 @@ fn layers_are_drawn_and_listed_as_in_the_receipt() {
     let layer = outcomes[0].nodes[0].layers[1].clone();
     let (page, markdown) = documents(vec![check.clone()]);
     let page = parse(&page);
-    let caption = "the default model: layer by layer";
+    let caption = "default: layer by layer";
     let first = row(&page, caption, "0");
     assert_eq!(first[3..], ["0", "none", "0", "0"]);
     let second = row(&page, caption, "1");
@@ -174,7 +174,7 @@ fn every_finding_has_its_place_values_and_command() {
         .find(|node| node.attribute("aria-labelledby") == Some("findings"));
     let words = text(findings.unwrap());
     for printed in [
-        "i2_s.group128.scalar against first/build, level node on the default model: candidate wrong",
+        "i2_s.group128.scalar against first/build, level node on default: candidate wrong",
         "expected 1.0 (0x3f800000), got 1.5 (0x3fc00000)",
         "MUL, layer 1, decode 0: its inputs agree, the operation is wrong",
         "inputs: inp_embd identical",

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::speed::{DoubtfulSpeed, Speed};
 use crate::levels::Level;
+use crate::receipt;
 
 /// Schema version of baselines. The major number changes if a program for older baselines would misread a field.
 pub const BASELINE_VERSION: &str = "2.0.0";
@@ -99,13 +99,5 @@ impl Default for Baseline {
 
 /// The JSON Schema (draft 2020-12) of baselines, generated from their types.
 pub fn schema() -> Value {
-    let generator = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator();
-    let mut schema = generator.into_root_schema_for::<Baseline>();
-    schema.insert(
-        "title".into(),
-        format!("Baseline {BASELINE_VERSION}").into(),
-    );
-    schema.to_value()
+    receipt::schema_of::<Baseline>(format!("Baseline {BASELINE_VERSION}"))
 }

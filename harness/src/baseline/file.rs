@@ -9,7 +9,7 @@ use super::document::{BASELINE_VERSION, Baseline, Target};
 use super::error::{BaselineError, BaselineFault};
 use crate::destination::Destination;
 use crate::input;
-use crate::receipt::{ValidationError, is_commit, is_sha256, require};
+use crate::receipt::{self, At, ValidationError, is_commit, is_sha256};
 
 /// Maximal length of a baseline in bytes. A wrong path, such as a model file, must not fill the memory.
 pub(super) const MOST_BYTES: u64 = 64 << 20;
@@ -58,9 +58,7 @@ impl Baseline {
             return Err(ValidationError::new("targets", "contain no architecture"));
         }
         for (arch, target) in &self.targets {
-            of_target(target).map_err(|ValidationError { at, what }| {
-                ValidationError::new(format!("targets.{arch}.{at}"), what)
-            })?;
+            of_target(target, &At::root("targets").field(arch))?;
         }
         Ok(())
     }
@@ -93,32 +91,29 @@ fn parsed(text: &[u8]) -> Result<Baseline, BaselineFault> {
     if found != BASELINE_VERSION {
         return Err(BaselineFault::Version(found));
     }
-    let mut reader = serde_json::Deserializer::from_slice(text);
-    let baseline: Baseline = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let at = error.path().to_string();
-        BaselineFault::Invalid(ValidationError::new(at, error.into_inner().to_string()))
-    })?;
+    let baseline: Baseline = receipt::parsed(text).map_err(BaselineFault::Invalid)?;
     baseline.verify().map_err(BaselineFault::Invalid)?;
     Ok(baseline)
 }
 
-fn of_target(target: &Target) -> Result<(), ValidationError> {
+fn of_target(target: &Target, at: &At) -> Result<(), ValidationError> {
     let is_known = is_commit(&target.commit);
-    require(is_known, "commit", "is not the full hash of a commit")?;
+    at.field("commit")
+        .require(is_known, "is not the full hash of a commit")?;
     for (sha256, model) in &target.models {
-        let at = format!("models.{sha256}");
-        require(is_sha256(sha256), &at, "is not a SHA-256")?;
+        let at = at.field("models").field(sha256);
+        at.require(is_sha256(sha256), "is not a SHA-256")?;
         let pairs = model
             .levels
             .values()
             .flat_map(|candidates| candidates.values());
         let counted = pairs.flat_map(|oracles| oracles.values()).all(|&n| n > 0);
-        let at = format!("{at}.levels");
-        require(counted, &at, "contain a pair without comparisons")?;
+        at.field("levels")
+            .require(counted, "contain a pair without comparisons")?;
     }
     let ascending = target.speed.is_sorted_by(|a, b| a.key < b.key);
     let what = "is not in ascending order without duplicates";
-    require(ascending, "speed", what)?;
+    at.field("speed").require(ascending, what)?;
     for (i, speed) in target.speed.iter().enumerate() {
         let ratio = &speed.ratio;
         let ordered = 0.0 < ratio.low && ratio.low <= ratio.value && ratio.value <= ratio.high;
@@ -126,11 +121,12 @@ fn of_target(target: &Target) -> Result<(), ValidationError> {
             && ratio.high.is_finite()
             && (0.0..=1.0).contains(&ratio.confidence)
             && ratio.samples > 0;
-        let at = format!("speed[{i}].ratio");
-        require(possible, &at, "is not a ratio within its interval")?;
+        let at = at.field("speed").item(i);
+        at.field("ratio")
+            .require(possible, "is not a ratio within its interval")?;
         let times = [speed.seconds, speed.oracle_seconds];
         let possible = times.iter().all(|time| *time > 0.0 && time.is_finite());
-        require(possible, &format!("speed[{i}]"), "has an impossible time")?;
+        at.require(possible, "has an impossible time")?;
     }
     Ok(())
 }

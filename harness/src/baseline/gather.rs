@@ -1,14 +1,12 @@
 //! Computes the entries that receipts cover.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::document::{Baseline, Campaign, CoveredModel, OracleBuild, Target};
 use super::speed::Speeds;
 use crate::check::LevelReport;
 use crate::known;
 use crate::receipt::{CheckSection, ModelInfo, OracleInfo, Receipt, TensorInfo};
-use crate::synth::DEFAULT_RECIPE;
 use crate::verdict::Verdict;
 
 /// Results of the shards of one check, by the number of the shard. A shard that several receipts contain counts once.
@@ -38,15 +36,6 @@ impl Baseline {
             ..Baseline::default()
         }
     }
-}
-
-/// The name of a model: the recipe, or the name of the file without folder and extension.
-pub fn model_name(info: &ModelInfo) -> String {
-    if info.path.is_empty() {
-        return DEFAULT_RECIPE.into();
-    }
-    let stem = Path::new(&info.path).file_stem();
-    stem.map_or_else(|| info.path.clone(), |stem| stem.to_string_lossy().into())
 }
 
 fn target(receipts: &[&Receipt]) -> Target {
@@ -109,7 +98,7 @@ fn model_of(target: &mut Target, info: &ModelInfo) {
         .models
         .entry(info.sha256.clone())
         .or_insert_with(|| CoveredModel {
-            name: model_name(info),
+            name: info.name(),
             tensors: BTreeMap::new(),
             levels: BTreeMap::new(),
         });

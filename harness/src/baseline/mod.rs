@@ -25,5 +25,4 @@ pub use document::{
 };
 pub use entry::{Compared, Entry, ModelId};
 pub use error::{BaselineError, BaselineFault};
-pub use gather::model_name;
 pub use speed::{DoubtfulSpeed, Speed, SpeedKey};

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::doubt::Doubt;
-use crate::bench::report::{Residence, Versus};
+use crate::bench::report::Row;
 use crate::bench::statistics::Median;
-use crate::receipt::{Receipt, Section};
+use crate::bench::timing::Versus;
+use crate::receipt::{Contents, Receipt};
 
 /// A row of a bench against one oracle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,63 +43,42 @@ pub(super) struct Speeds {
 }
 
 impl Speeds {
-    /// Adds the rows of a receipt.
+    /// Adds the rows of a receipt, against each oracle that agrees.
     pub(super) fn add(&mut self, receipt: &Receipt) {
-        let harness = &receipt.harness;
-        let cpu = |section| {
-            let run = harness.runs.iter().find(|run| run.section == section);
-            let environment = run.map_or(&receipt.environment, |run| &run.environment);
-            environment.cpu_in_full()
-        };
-        for row in harness.bench.iter().flat_map(|bench| &bench.report.rows) {
-            let residence = match row.residence {
-                Residence::Cache => "cache",
-                Residence::Memory => "memory",
-            };
-            let (operation, format, shape) = (&row.operation, &row.format, row.shape());
-            let key = SpeedKey {
-                cpu: cpu(Section::Bench),
-                work: format!("{operation} {format} {shape} in {residence}"),
-                threads: row.threads,
-                kernel: row.kernel.clone(),
-                oracle: String::new(),
-            };
-            self.add_row(&key, row.time.seconds.value, &row.oracles, &row.doubts);
-        }
-        for report in harness.bench_model.iter().map(|bench| &bench.report) {
-            let model = report.model.sha256.get(..12).unwrap_or_default();
+        for bench in receipt.harness.benches() {
+            let report = &bench.report;
+            let cpu = receipt.environment_of(bench.section()).cpu_in_full();
+            let model = report.model.iter().map(|model| {
+                let sha256 = model.sha256.get(..12).unwrap_or_default();
+                format!(", model {sha256}")
+            });
+            let model: String = model.collect();
             for row in &report.rows {
-                let (phase, tokens, context) = (row.phase.name(), row.tokens, row.context);
-                let key = SpeedKey {
-                    cpu: cpu(Section::BenchModel),
-                    work: format!("{phase} of {tokens} after {context}, model {model}"),
-                    threads: row.threads,
-                    kernel: report.model.kernels.join(" "),
-                    oracle: String::new(),
-                };
-                self.add_row(&key, row.time.seconds.value, &row.oracles, &row.doubts);
+                for versus in row.oracles.iter().filter(|versus| versus.agrees()) {
+                    let key = SpeedKey {
+                        cpu: cpu.clone(),
+                        work: row.words() + &model,
+                        threads: row.threads,
+                        kernel: report.kernel(row),
+                        oracle: versus.oracle.clone(),
+                    };
+                    self.add_row(key, row, versus);
+                }
             }
         }
     }
 
-    /// Adds a row against each oracle that agrees. `key` lacks the oracle.
-    fn add_row(&mut self, key: &SpeedKey, seconds: f64, oracles: &[Versus], doubts: &[Doubt]) {
-        for versus in oracles.iter().filter(|versus| versus.agrees()) {
-            let key = SpeedKey {
-                oracle: versus.oracle.clone(),
-                ..key.clone()
-            };
-            if doubts.is_empty() {
-                self.sound.push(Speed {
-                    key,
-                    ratio: versus.ratio,
-                    seconds,
-                    oracle_seconds: versus.time.seconds.value,
-                });
-            } else {
-                let doubts = doubts.to_vec();
-                self.doubtful.push(DoubtfulSpeed { key, doubts });
-            }
+    fn add_row(&mut self, key: SpeedKey, row: &Row, versus: &Versus) {
+        if row.doubts.is_empty() {
+            self.sound.push(Speed {
+                key,
+                ratio: versus.ratio,
+                seconds: row.time.seconds.value,
+                oracle_seconds: versus.time.seconds.value,
+            });
+        } else {
+            let doubts = row.doubts.clone();
+            self.doubtful.push(DoubtfulSpeed { key, doubts });
         }
     }
 

@@ -8,9 +8,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::report::{OPTIMIZED, Row};
 use super::statistics::Median;
-pub use super::timing::Conditions;
-use super::timing::{CallCost, OPTIMIZED, Timed, Versus};
+use super::timing::{CallCost, Versus};
 
 /// Largest ratio of the upper to the lower end of a useful interval.
 pub const WIDEST_INTERVAL: f64 = 1.5;
@@ -51,53 +51,58 @@ impl fmt::Display for Doubt {
     }
 }
 
+/// Conditions that apply to all rows of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conditions {
+    /// Whether the run used `--quick`.
+    pub quick: bool,
+    /// Number of threads that the machine can run at once.
+    pub cores: usize,
+}
+
 /// Descriptions of the doubts, separated by commas.
 pub fn words(doubts: &[Doubt]) -> String {
     let words: Vec<String> = doubts.iter().map(ToString::to_string).collect();
     words.join(", ")
 }
 
-/// The doubts about a row of the kernel bench.
-pub(super) fn of_kernel(
-    row: &impl Timed,
+/// The doubts about a row of a report with these costs of calls.
+pub(super) fn of_row(
+    row: &Row,
     build: &str,
     costs: &[CallCost],
     conditions: Conditions,
 ) -> Vec<Doubt> {
-    let oracles = row.oracles();
-    let oracle = |cost: &&CallCost| oracles.iter().find(|v| v.oracle == cost.implementation);
-    let here = costs.iter().filter(|cost| cost.threads == row.threads());
-    let overhead = here.into_iter().any(|cost| {
-        // The cost of the Rust implementation is the one whose id is no oracle's.
-        let is_rust = costs
-            .first()
-            .is_some_and(|rust| rust.implementation == cost.implementation);
-        let time = match oracle(&cost) {
-            Some(versus) => &versus.time,
-            None if is_rust => row.time(),
-            None => return false,
-        };
-        cost.seconds.value >= LARGEST_CALL_SHARE * time.seconds.value
-    });
-    let mut doubts = of_row(row, build, conditions);
-    doubts.extend(overhead.then_some(Doubt::CallOverhead));
-    doubts
-}
-
-/// The doubts about a row apart from the fixed cost of a call, which is negligible where a call runs a whole model.
-pub(super) fn of_row(row: &impl Timed, build: &str, conditions: Conditions) -> Vec<Doubt> {
     let is_wide = |median: &Median| median.high > WIDEST_INTERVAL * median.low;
     let is_wide_against = |versus: &Versus| is_wide(&versus.ratio) || is_wide(&versus.time.seconds);
-    let wide = is_wide(&row.time().seconds) || row.oracles().iter().any(is_wide_against);
-    let (_, share) = row.roofs().nearest();
+    let wide = is_wide(&row.time.seconds) || row.oracles.iter().any(is_wide_against);
+    let (_, share) = row.roofs.nearest();
     let all = [
         (Doubt::CheckedBuild, build != OPTIMIZED),
         (Doubt::Quick, conditions.quick),
-        (Doubt::ThreadsBeyondCores, row.threads() > conditions.cores),
+        (Doubt::ThreadsBeyondCores, row.threads > conditions.cores),
         (Doubt::AboveRoof, share.value > 1.0),
         (Doubt::WideInterval, wide),
+        (Doubt::CallOverhead, is_overhead(row, costs)),
     ];
     all.into_iter()
         .filter_map(|(doubt, holds)| holds.then_some(doubt))
         .collect()
+}
+
+/// Whether the fixed cost of a call is a large part of an implementation's time.
+fn is_overhead(row: &Row, costs: &[CallCost]) -> bool {
+    let mut here = costs.iter().filter(|cost| cost.threads == row.threads);
+    here.any(|cost| {
+        // The cost of the Rust implementation is the one whose id is no oracle's.
+        let is_rust = costs
+            .first()
+            .is_some_and(|rust| rust.implementation == cost.implementation);
+        let time = match row.against(&cost.implementation) {
+            Some(versus) => &versus.time,
+            None if is_rust => &row.time,
+            None => return false,
+        };
+        cost.seconds.value >= LARGEST_CALL_SHARE * time.seconds.value
+    })
 }

@@ -1,8 +1,8 @@
 //! Computes the figures of a report from samples.
 
-use super::report::{MultiplyAddRoof, ReadRoof, Roofs, Timing, Versus};
 use super::roof::MultiplyAdd;
 use super::statistics::Median;
+use super::timing::{MultiplyAddRoof, ReadRoof, Roofs, Timing, Versus};
 use super::turns::Times;
 use crate::measure::Counter;
 

@@ -6,10 +6,10 @@ use qk256::kernel::Kernel;
 use super::figures::{self, Work, timing};
 use super::operands::{self, Matrix};
 use super::plan::{Case, Effort, Extent, Shape};
-use super::report::{CallCost, Report, Residence, Row, build};
+use super::report::{Computation, Product, Report, Residence, Row, build};
 use super::roof::{MultiplyAdd, Pool};
+use super::timing::CallCost;
 use super::turns::{Runner, take_turns};
-use crate::bench::timing::TimedReport;
 use crate::implementation::{Implementation, ImplementationError};
 use crate::interrupt;
 use crate::outcome::Omission;
@@ -77,6 +77,7 @@ impl Bench {
         let mut report = Report {
             build: build().into(),
             last_level_cache: operands::last_level_cache(),
+            model: None,
             call_costs,
             rows,
             omitted: self.omitted,
@@ -158,17 +159,20 @@ impl Bench {
         };
         let bursts = (BURSTS * case.threads) as u64;
         let multiply_add = multiply_add.map(|instruction| (instruction, bursts, &of_roofs[1]));
-        Ok(Some(Row {
+        let product = Product {
             operation: case.operation().into(),
             format: kernel.format().id.into(),
             rows: case.shape.rows,
             cols: case.shape.cols,
             batch: case.batch,
-            threads: case.threads,
             kernel: kernel.id().into(),
             weight_bytes: work.bytes,
             copies: buffers.matrix.copies(),
             residence: buffers.residence,
+        };
+        Ok(Some(Row {
+            computation: Computation::Product(product),
+            threads: case.threads,
             time: timing(own.0),
             oracles,
             roofs: figures::roofs(&work, &of_roofs[0], multiply_add, own.0),

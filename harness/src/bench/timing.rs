@@ -4,20 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::statistics::Median;
-use crate::outcome::Omission;
 use crate::tolerance::NMSE_CEILING;
-
-/// The build with meaningful times.
-pub const OPTIMIZED: &str = "optimized";
-
-/// [`OPTIMIZED`], or `checked` if overflow checks and debug assertions slow the Rust implementation down.
-pub(crate) fn build() -> &'static str {
-    if cfg!(debug_assertions) {
-        "checked"
-    } else {
-        OPTIMIZED
-    }
-}
 
 /// The time of a product so small that starting and joining threads dominates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -110,16 +97,6 @@ impl Roof {
     }
 }
 
-impl Roofs {
-    /// All medians in the value.
-    fn medians(&self) -> impl Iterator<Item = &Median> {
-        let multiply_add = self.multiply_add_roof.iter().map(|roof| &roof.share);
-        [&self.read_roof.time.seconds, &self.read_roof.share]
-            .into_iter()
-            .chain(multiply_add)
-    }
-}
-
 impl Versus {
     /// Whether the results agree within the limit of llama.cpp's own tests. Otherwise the times are meaningless.
     pub fn agrees(&self) -> bool {
@@ -137,102 +114,3 @@ impl Roofs {
         }
     }
 }
-
-/// Conditions that apply to all rows of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conditions {
-    /// Whether the run used `--quick`.
-    pub quick: bool,
-    /// Number of threads that the machine can run at once.
-    pub cores: usize,
-}
-
-/// A row of a bench.
-pub trait Timed {
-    /// Number of threads.
-    fn threads(&self) -> usize;
-
-    /// Time of the Rust implementation.
-    fn time(&self) -> &Timing;
-
-    /// Comparisons with the oracles.
-    fn oracles(&self) -> &[Versus];
-
-    /// Limits of the machine.
-    fn roofs(&self) -> &Roofs;
-
-    /// All medians: of times, ratios to oracles and fractions of roofs.
-    fn medians(&self) -> impl Iterator<Item = &Median> {
-        let of_oracles = self.oracles().iter();
-        std::iter::once(&self.time().seconds)
-            .chain(of_oracles.flat_map(|versus| [&versus.time.seconds, &versus.ratio]))
-            .chain(self.roofs().medians())
-    }
-}
-
-/// A report of timed rows.
-pub trait TimedReport {
-    /// A row.
-    type Row: Timed;
-
-    /// All rows.
-    fn rows(&self) -> &[Self::Row];
-
-    /// Participants and cases that were omitted.
-    fn omitted(&self) -> &[Omission];
-
-    /// Sets the doubts of every row.
-    fn doubt(&mut self, conditions: Conditions);
-
-    /// Rows in which the results of the Rust implementation and of an oracle disagree.
-    fn disagreements(&self) -> impl Iterator<Item = (&Self::Row, &Versus)> {
-        let rows = self.rows().iter();
-        rows.flat_map(|row| row.oracles().iter().map(move |versus| (row, versus)))
-            .filter(|(_, versus)| !versus.agrees())
-    }
-}
-
-/// Implements the traits of a report and its rows from their fields.
-macro_rules! timed {
-    ($report:ty, $row:ty, |$of:ident, $entry:ident, $conditions:ident| $doubts:expr) => {
-        impl Timed for $row {
-            fn threads(&self) -> usize {
-                self.threads
-            }
-
-            fn time(&self) -> &Timing {
-                &self.time
-            }
-
-            fn oracles(&self) -> &[Versus] {
-                &self.oracles
-            }
-
-            fn roofs(&self) -> &Roofs {
-                &self.roofs
-            }
-        }
-
-        impl TimedReport for $report {
-            type Row = $row;
-
-            fn rows(&self) -> &[$row] {
-                &self.rows
-            }
-
-            fn omitted(&self) -> &[Omission] {
-                &self.omitted
-            }
-
-            fn doubt(&mut self, $conditions: Conditions) {
-                let mut rows = std::mem::take(&mut self.rows);
-                for row in &mut rows {
-                    let ($of, $entry) = (&*self, &*row);
-                    row.doubts = $doubts;
-                }
-                self.rows = rows;
-            }
-        }
-    };
-}
-pub(super) use timed;

@@ -333,7 +333,7 @@ fn layouts(participants: &Participants, shard: Shard) -> Result<Vec<FormatLut>, 
             }
         }
     }
-    records.sort_by(|a, b| (&a.format, &a.implementation).cmp(&(&b.format, &b.implementation)));
+    records.sort_by(|a, b| a.key().cmp(&b.key()));
     Ok(records)
 }
 

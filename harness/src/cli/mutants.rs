@@ -13,8 +13,7 @@ use crate::cause::Fault;
 use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::mutant::{Catches, MODEL_MUTANTS, MUTANTS, ModelMutationMatrix, MutationMatrix};
-use crate::outcome::Omission;
+use crate::mutant::{Caught, KernelMutant, MODEL_MUTANTS, MUTANTS, ModelMutantRecord};
 use crate::participant::reference_layout;
 use crate::receipt::{MutantsParameters, MutantsSection, Receipt, Recorder, Section, Work};
 use crate::shard::Shard;
@@ -95,50 +94,35 @@ pub(super) fn run(args: &MutantsArgs, out: &mut Output<'_>) -> Result<Exit, CliE
     args.receipt.require_done(|| "the mutation matrix".into())?;
     recording.write(ran.receipt.as_ref())?;
     out.receipt(ran.receipt.as_ref())?;
-    let MutantRun {
-        of_kernels,
-        of_models,
-        omitted,
-        ..
-    } = ran;
-    print(&of_kernels, out.text())?;
-    print_models(&of_models, out.text())?;
-    outcomes::print_omitted(omitted.iter().chain(&of_models.omitted), out.text())?;
-    let in_format = |(mutant, format)| format!("{mutant} in {format}");
-    let mut survivors: Vec<String> = of_kernels.survivors().into_iter().map(in_format).collect();
-    survivors.extend(of_models.survivors().into_iter().map(String::from));
-    for survivor in &survivors {
+    let section = &ran.section;
+    print(&section.kernels, out.text())?;
+    print_models(&section.models, out.text())?;
+    outcomes::print_omitted(&section.omitted, out.text())?;
+    let kernels = section.kernels.iter().map(|row| {
+        let name = format!("{} in {}", row.mutant, row.format);
+        (name, row.caught.gate, row.named)
+    });
+    let models = section.models.iter();
+    let models = models.map(|row| (row.mutant.clone(), row.caught(), row.named));
+    let mutants: Vec<(String, bool, bool)> = kernels.chain(models).collect();
+    for (survivor, ..) in mutants.iter().filter(|(_, caught, _)| !caught) {
         writeln!(out.text(), "{}: {survivor}", bad("survived"))?;
         out.annotate("a mutant survived", survivor);
     }
-    let mut misnamed: Vec<String> = of_kernels.misnamed().into_iter().map(in_format).collect();
-    misnamed.extend(of_models.misnamed().into_iter().map(String::from));
-    for mutant in &misnamed {
+    for (mutant, ..) in mutants.iter().filter(|(.., named)| !named) {
         writeln!(out.text(), "{}: {mutant}", bad("misnamed"))?;
         out.annotate("the diagnosis misnamed a mutant", mutant);
     }
-    let kernels: usize = of_kernels
-        .rows
-        .iter()
-        .map(|(_, catches)| catches.len())
-        .sum();
-    let all = kernels + of_models.rows.len();
-    let caught = all - survivors.len();
+    let all = section.planted;
+    let (caught, named) = (section.caught, section.named);
     writeln!(out.verdict(), "the gate caught {caught} of {all}")?;
-    let named = all - misnamed.len();
     writeln!(out.verdict(), "the diagnosis named {named} of {all}")?;
-    Ok(if survivors.is_empty() && misnamed.is_empty() {
-        Exit::Agreement
-    } else {
-        Exit::Divergence
-    })
+    Ok(section.verdict.into())
 }
 
 /// The results of all mutants.
 pub(super) struct MutantRun {
-    of_kernels: MutationMatrix,
-    of_models: ModelMutationMatrix,
-    omitted: Vec<Omission>,
+    section: MutantsSection,
     /// The receipt, if it was requested and the run was not interrupted.
     pub(super) receipt: Option<Receipt>,
 }
@@ -157,7 +141,7 @@ pub(super) fn run_mutants(args: &MutantsArgs, wants_receipt: bool) -> Result<Mut
     );
     let progress = style::progress();
     let references = args.oracles.load()?.references;
-    let of_models = ModelMutationMatrix::measure(references, args.seed, &progress)?;
+    let (models, not_run) = ModelMutantRecord::measure_all(references, args.seed, &progress)?;
     let open = open_model(None)?;
     let task = Task {
         model: open.argument.clone(),
@@ -167,48 +151,52 @@ pub(super) fn run_mutants(args: &MutantsArgs, wants_receipt: bool) -> Result<Mut
         shard: Shard::WHOLE,
         progress,
     };
-    let of_kernels = MutationMatrix::measure(oracles.references, &task);
+    let kernels = KernelMutant::measure_all(oracles.references, &task);
     open.model.require_unchanged()?;
+    let parameters = MutantsParameters {
+        oracles: args.oracles.ids(),
+        seed: args.seed,
+    };
+    let mut omitted = oracles.omitted;
+    omitted.extend(not_run);
+    let section = MutantsSection::new(parameters, kernels, models, omitted);
     let mut receipt = None;
     if wants_receipt && !interrupt::asked() {
         let run = recorder.finish(Section::Mutants, Shard::WHOLE, None, ids, Vec::new());
-        let parameters = MutantsParameters {
-            oracles: args.oracles.ids(),
-            seed: args.seed,
-        };
-        let omitted = oracles.omitted.clone();
-        let section = MutantsSection::new(parameters, &of_kernels, &of_models, omitted);
-        receipt = Some(Receipt::new(run, Work::Mutants(section), None, infos)?);
+        let work = Work::Mutants(section.clone());
+        receipt = Some(Receipt::new(run, work, None, infos)?);
     }
-    Ok(MutantRun {
-        of_kernels,
-        of_models,
-        omitted: oracles.omitted,
-        receipt,
-    })
+    Ok(MutantRun { section, receipt })
 }
 
-fn print(matrix: &MutationMatrix, out: &mut dyn Write) -> Result<(), CliError> {
+fn print(rows: &[KernelMutant], out: &mut dyn Write) -> Result<(), CliError> {
     let mut headings = vec!["mutant", "formats", "lowest cosine"];
-    headings.extend(MutationMatrix::MEASURES);
+    headings.extend(Caught::MEASURES.map(|(name, _)| name));
     headings.push("diagnosis");
     let mut table = style::table(&headings, 1..3);
-    for (mutant, catches) in &matrix.rows {
-        let cosine = catches.iter().map(|catch| catch.cosine.0);
-        let mut row = vec![
-            mutant.name.to_owned(),
-            catches.len().to_string(),
+    for formats in rows.chunk_by(|a, b| a.mutant == b.mutant) {
+        let cosine = formats.iter().map(|row| row.cosine_similarity);
+        let mut cells = vec![
+            formats[0].mutant.clone(),
+            formats.len().to_string(),
             format!("{:.4}", cosine.fold(1.0, f64::min)),
         ];
-        row.extend((0..MutationMatrix::MEASURES.len()).map(|measure| cell(catches, measure)));
-        row.push(diagnosis(catches.iter().flat_map(|catch| &catch.causes)));
-        table.add_row(row);
+        for (_, catches) in Caught::MEASURES {
+            let caught = formats.iter().filter(|row| catches(&row.caught)).count();
+            cells.push(match caught {
+                0 => "-".into(),
+                n if n == formats.len() => "caught".into(),
+                n => format!("{n} of {}", formats.len()),
+            });
+        }
+        cells.push(diagnosis(formats.iter().flat_map(|row| &row.causes)));
+        table.add_row(cells);
     }
     writeln!(out, "{table}")?;
     Ok(())
 }
 
-fn print_models(matrix: &ModelMutationMatrix, out: &mut dyn Write) -> Result<(), CliError> {
+fn print_models(rows: &[ModelMutantRecord], out: &mut dyn Write) -> Result<(), CliError> {
     let headings = [
         "mutant in a model",
         "logits' cosine",
@@ -221,23 +209,23 @@ fn print_models(matrix: &ModelMutationMatrix, out: &mut dyn Write) -> Result<(),
         "diagnosis",
     ];
     let mut table = style::table(&headings, 1..4);
-    for (mutant, catches) in &matrix.rows {
+    for row in rows {
         let yes = |yes: bool, word: &str| if yes { word.to_owned() } else { "-".into() };
-        let node = catches.first.as_ref().map(|node| match node.occurrence {
+        let node = row.first_node.as_ref().map(|node| match node.occurrence {
             0 => node.name.clone(),
             n => format!("{} ({n})", node.name),
         });
-        let op = catches.first.as_ref().and_then(|node| node.op.clone());
+        let op = row.first_node.as_ref().and_then(|node| node.op.clone());
         table.add_row([
-            mutant.name.to_owned(),
-            format!("{:.4}", catches.cosine),
-            format!("{:.4}", catches.kl_divergence),
-            format!("{:.3}", catches.top1_agree),
+            row.mutant.clone(),
+            format!("{:.4}", row.cosine_similarity),
+            format!("{:.4}", row.kl_divergence),
+            format!("{:.3}", row.top1_agree),
             node.unwrap_or("-".into()),
             op.unwrap_or("-".into()),
-            yes(catches.located(mutant), "yes"),
-            yes(catches.gate, "caught"),
-            diagnosis(&catches.causes),
+            yes(row.located, "yes"),
+            yes(row.gate, "caught"),
+            diagnosis(&row.causes),
         ]);
     }
     writeln!(out, "{table}")?;
@@ -254,13 +242,4 @@ fn diagnosis<'a>(causes: impl IntoIterator<Item = &'a Option<Fault>>) -> String 
         }
     }
     texts.join("\n")
-}
-
-/// Whether a measure detects the mutant in all formats, in some, or in none.
-fn cell(catches: &[Catches], measure: usize) -> String {
-    match catches.iter().filter(|c| c.measures()[measure]).count() {
-        0 => "-".into(),
-        n if n == catches.len() => "caught".into(),
-        n => format!("{n} of {}", catches.len()),
-    }
 }

@@ -1,12 +1,12 @@
 //! Reads the receipts named on the command line: files, folders or standard input.
 
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::CliError;
-use crate::receipt::{self, MOST_BYTES, Receipt, ReceiptError};
+use crate::receipt::{self, Receipt, ReceiptError};
 
 /// Path that means standard input.
 const STDIN: &str = "-";
@@ -44,22 +44,8 @@ pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 }
 
 fn read(path: &Path) -> Result<Receipt, ReceiptError> {
-    if path != Path::new(STDIN) {
-        return Receipt::read(path);
+    if path == Path::new(STDIN) {
+        return Receipt::read_from(io::stdin(), Path::new("standard input"));
     }
-    let path = PathBuf::from("standard input");
-    let mut text = Vec::new();
-    let read = io::stdin().take(MOST_BYTES + 1).read_to_end(&mut text);
-    let bytes = read.map_err(|source| ReceiptError::Read {
-        path: path.clone(),
-        source,
-    })? as u64;
-    if bytes > MOST_BYTES {
-        return Err(ReceiptError::TooLong {
-            path,
-            bytes,
-            most: MOST_BYTES,
-        });
-    }
-    Receipt::parse(&text, &path)
+    Receipt::read(path)
 }

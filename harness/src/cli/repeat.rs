@@ -12,11 +12,11 @@ use super::mutants::MutantsArgs;
 use super::{bench, check, fuzz, mutants};
 use crate::fuzz::Limit;
 use crate::interrupt;
-use crate::receipt::{self, Receipt, Run, Section, ValidationError};
+use crate::receipt::{self, Contents, Receipt, Run, Section, ValidationError};
 use crate::scratch::ScratchFolder;
 
 /// Fields that differ between repetitions, such as times, paths and the environment. All others must be equal.
-const NOT_REPEATED: [&str; 17] = [
+const NOT_REPEATED: [&str; 16] = [
     "timestamp",
     "environment",
     "commit",
@@ -32,7 +32,6 @@ const NOT_REPEATED: [&str; 17] = [
     "time",
     "ratio",
     "roofs",
-    "tokens_per_second",
     "residence",
 ];
 
@@ -127,13 +126,12 @@ fn again(
             }
             None => None,
         },
-        Section::Bench => match &harness.bench {
-            Some(section) => bench::receipt(&BenchArgs::recorded(&section.parameters)?)?,
-            None => None,
-        },
-        Section::BenchModel => match &harness.bench_model {
-            Some(section) => bench::receipt(&BenchArgs::recorded_model(&section.parameters)?)?,
-            None => None,
-        },
+        Section::Bench | Section::BenchModel => {
+            let mut benches = harness.benches();
+            match benches.find(|bench| bench.section() == run.section) {
+                Some(bench) => bench::time(&BenchArgs::recorded(&bench.parameters)?, true)?.receipt,
+                None => None,
+            }
+        }
     })
 }

@@ -14,7 +14,7 @@ use crate::finding::Finding;
 use crate::fuzz::{Difference, Regression, RegressionError, try_case};
 use crate::participant::Participants;
 use crate::printable;
-use crate::receipt::{Receipt, ReceiptError};
+use crate::receipt::{Receipt, ReceiptError, ReceiptFault};
 
 /// Run a recorded case on every kernel, every oracle and the reference model
 ///
@@ -121,7 +121,10 @@ pub(super) fn run(args: &ReplayArgs, out: &mut Output<'_>) -> Result<Exit, CliEr
 fn cases(file: &Path) -> Result<Vec<DescribedCase>, CliError> {
     let harness = match Receipt::read(file) {
         Ok(receipt) => receipt.harness,
-        Err(ReceiptError::Foreign { .. }) => {
+        Err(ReceiptError::File {
+            fault: ReceiptFault::Foreign(_),
+            ..
+        }) => {
             let regression = Regression::read(file)?;
             let case = regression.case(file)?;
             return Ok(vec![(regression.description, case)]);

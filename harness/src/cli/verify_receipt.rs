@@ -49,7 +49,11 @@ pub(super) fn run(args: &VerifyReceiptArgs, out: &mut Output<'_>) -> Result<Exit
         let receipt = match Receipt::read(file) {
             Ok(receipt) => receipt,
             Err(error) => {
-                entries.push(VerifiedEntry::refused(file, &error));
+                entries.push(VerifiedEntry {
+                    path: file.clone(),
+                    error: Some(error.to_string()),
+                    ..VerifiedEntry::default()
+                });
                 refused.push(error);
                 continue;
             }
@@ -81,9 +85,9 @@ pub(super) fn run(args: &VerifyReceiptArgs, out: &mut Output<'_>) -> Result<Exit
 }
 
 /// JSON output for a file.
-#[derive(Serialize)]
-struct VerifiedEntry<'a> {
-    path: &'a Path,
+#[derive(Default, Serialize)]
+struct VerifiedEntry {
+    path: PathBuf,
     /// The reason why the receipt is invalid, if it is.
     error: Option<String>,
     verdict: Option<Verdict>,
@@ -95,13 +99,13 @@ struct VerifiedEntry<'a> {
     differs: Option<String>,
 }
 
-impl<'a> VerifiedEntry<'a> {
-    fn of(path: &'a Path, receipt: &Receipt) -> VerifiedEntry<'a> {
+impl VerifiedEntry {
+    fn of(path: &Path, receipt: &Receipt) -> VerifiedEntry {
         let harness = &receipt.harness;
         let runs = harness.runs.iter();
         let ids = receipt.kernels.iter();
         VerifiedEntry {
-            path,
+            path: path.into(),
             error: None,
             verdict: Some(harness.verdict),
             commit: Some(harness.commit.clone()),
@@ -116,26 +120,9 @@ impl<'a> VerifiedEntry<'a> {
             differs: None,
         }
     }
-
-    fn refused(path: &'a Path, error: &ReceiptError) -> VerifiedEntry<'a> {
-        VerifiedEntry {
-            path,
-            error: Some(error.to_string()),
-            verdict: None,
-            commit: None,
-            runs: Vec::new(),
-            missing: Vec::new(),
-            unknown_kernels: Vec::new(),
-            differs: None,
-        }
-    }
 }
 
-fn describe(
-    entry: &VerifiedEntry<'_>,
-    receipt: &Receipt,
-    out: &mut dyn Write,
-) -> Result<(), CliError> {
+fn describe(entry: &VerifiedEntry, receipt: &Receipt, out: &mut dyn Write) -> Result<(), CliError> {
     let harness = &receipt.harness;
     writeln!(
         out,

@@ -3,7 +3,7 @@
 use qk256::kernel::Isa;
 use thiserror::Error;
 
-use crate::baseline::{Baseline, Entry, OracleBuild, model_name};
+use crate::baseline::{Baseline, Entry, OracleBuild};
 use crate::receipt::{Environment, Receipt};
 
 /// The input of the criteria.
@@ -15,11 +15,6 @@ pub struct Case<'a> {
     pub now: Baseline,
     /// The receipts without duplicates, in an order that does not depend on the order of the arguments.
     pub receipts: Vec<&'a Receipt>,
-}
-
-/// The name of the model of a receipt; empty if it has none.
-pub(super) fn model_of(receipt: &Receipt) -> String {
-    receipt.model_info.iter().map(model_name).collect()
 }
 
 /// The reason why receipts cannot be judged together.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, Point, Status};
-use crate::baseline::model_name;
 use crate::receipt::{Section, Shards};
 
 /// The shards that the receipts have of one work, and their number of comparisons.
@@ -24,7 +23,7 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Point> {
             let parameters = contents.parameters().to_string();
             let model = receipt.model_info.as_ref();
             let model = model.filter(|_| section == Section::Check);
-            let subject = model.map(|model| format!(" of {}", model_name(model)));
+            let subject = model.map(|model| format!(" of {}", model.name()));
             let key = (
                 receipt.environment.arch.clone(),
                 section,

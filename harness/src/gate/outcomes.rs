@@ -1,16 +1,16 @@
 //! Criteria over the compared pairs of checks: `levels`, `known-divergences` and `skips`.
 
-use super::case::model_of;
 use super::{Case, Point, Status};
 use crate::known;
 use crate::outcome::Outcome;
+use crate::receipt::Section;
 use crate::verdict::Verdict;
 
 /// All compared pairs, each with the name of its model.
 fn pairs<'a>(case: &Case<'a>) -> impl Iterator<Item = (String, &'a Outcome)> {
     case.receipts.iter().flat_map(|receipt| {
         let outcomes = receipt.harness.outcomes();
-        outcomes.map(|outcome| (model_of(receipt), outcome))
+        outcomes.map(|outcome| (receipt.model_of(Section::Check), outcome))
     })
 }
 
@@ -59,7 +59,7 @@ pub(super) fn known(case: &Case<'_>) -> Vec<Point> {
 pub(super) fn skips(case: &Case<'_>) -> Vec<Point> {
     let mut points = Vec::new();
     for receipt in &case.receipts {
-        let name = model_of(receipt);
+        let name = receipt.model_of(Section::Check);
         // Skips of a level are listed below, one for each pair.
         let whole = receipt
             .harness

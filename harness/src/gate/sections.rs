@@ -1,8 +1,9 @@
 //! Criteria over the other sections of receipts: `fuzz`, `mutants` and `bench`.
 
 use super::{Case, Point, Status};
-use crate::bench::report::Versus;
-use crate::receipt::{FuzzFinding, Harness, KernelMutant, ModelMutantRecord};
+use crate::bench::timing::Versus;
+use crate::mutant::{KernelMutant, ModelMutantRecord};
+use crate::receipt::{FuzzFinding, Harness};
 
 fn harnesses<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Harness> {
     case.receipts.iter().map(|receipt| &receipt.harness)
@@ -71,21 +72,14 @@ fn in_model(row: &ModelMutantRecord) -> Point {
 /// The timed kernels and models agree with the oracles.
 pub(super) fn bench(case: &Case<'_>) -> Vec<Point> {
     let mut points = Vec::new();
-    let mut add = |what: String, oracles: &[Versus]| {
-        points.extend(oracles.iter().map(|versus| timed(&what, versus)));
-    };
-    for harness in harnesses(case) {
-        for row in harness.bench.iter().flat_map(|bench| &bench.report.rows) {
-            let (operation, shape, threads) = (&row.operation, row.shape(), row.threads);
-            let what = format!("{operation} {shape}, {threads} threads, {}", row.kernel);
-            add(what, &row.oracles);
-        }
-        for report in harness.bench_model.iter().map(|bench| &bench.report) {
-            for row in &report.rows {
-                let (phase, threads) = (row.phase.name(), row.threads);
-                let what = format!("{phase} of {}, {threads} threads", report.model.name);
-                add(what, &row.oracles);
-            }
+    for bench in harnesses(case).flat_map(Harness::benches) {
+        let report = &bench.report;
+        let model = report.model.iter().map(|model| format!("{}: ", model.name));
+        let model: String = model.collect();
+        for row in &report.rows {
+            let (words, threads, kernel) = (row.words(), row.threads, report.kernel(row));
+            let what = format!("{model}{words}, {threads} threads, {kernel}");
+            points.extend(row.oracles.iter().map(|versus| timed(&what, versus)));
         }
     }
     points

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{MUTANTS, Mutant};
 use crate::cause::Fault;
 use crate::check::{self, CheckReport};
@@ -12,49 +15,64 @@ use crate::task::Task;
 use crate::tolerance::{COSINE_FLOOR, NMSE_CEILING};
 use crate::verdict::{Attribution, Verdict};
 
-/// Whether each measure alone detects a mutant in one format.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Catches {
+/// A mutant of a kernel of one format.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KernelMutant {
+    /// Name of the mutant.
+    pub mutant: String,
+    /// Description of the fault.
+    pub description: String,
     /// Format id.
-    pub format: &'static str,
-    /// Lowest cosine similarity of the products, and whether it is below [`COSINE_FLOOR`].
-    pub cosine: (f64, bool),
-    /// Whether the normalised mean square error of the products exceeds [`NMSE_CEILING`].
+    pub format: String,
+    /// Lowest cosine similarity of products.
+    pub cosine_similarity: f64,
+    /// The measures that catch the mutant.
+    pub caught: Caught,
+    /// Attributions of the findings.
+    pub attributions: Vec<Attribution>,
+    /// Causes of the findings without duplicates; `null` for findings without a known cause.
+    pub causes: Vec<Option<Fault>>,
+    /// Whether the mutant itself is the only cause.
+    pub named: bool,
+}
+
+/// Whether each measure alone catches a mutant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Caught {
+    /// Whether the cosine similarity of products is below 0.99.
+    pub cosine: bool,
+    /// Whether the normalised mean square error of products is above the limit of llama.cpp's own tests.
     pub nmse: bool,
-    /// Whether finite products differ in any bit.
+    /// Whether bits of products differ.
     pub ulp: bool,
     /// Whether integer dots differ.
     pub integers: bool,
-    /// Whether the derived table of codes, slots and scale differs.
+    /// Whether the table of codes, slots and scale differs.
     pub lut: bool,
-    /// Whether the verdict of all levels is divergent.
+    /// Whether any of the levels diverges.
     pub gate: bool,
-    /// The attributions in the findings of divergent outcomes.
-    pub attributions: Vec<Attribution>,
-    /// The distinct causes in these findings. None for findings without a cause.
-    pub causes: Vec<Option<Fault>>,
 }
 
-impl Catches {
-    /// Whether each measure detects the mutant, in the order of [`MutationMatrix::MEASURES`].
-    pub fn measures(&self) -> [bool; 6] {
-        [
-            self.cosine.1,
-            self.nmse,
-            self.ulp,
-            self.integers,
-            self.lut,
-            self.gate,
-        ]
-    }
+/// Name of a measure, and whether it catches a mutant.
+pub type CatchingMeasure = (&'static str, fn(&Caught) -> bool);
 
-    /// Whether the diagnosis finds the fault of this mutant and nothing else.
-    pub fn named(&self, mutant: &Mutant) -> bool {
-        self.causes == [Some(mutant.fault_in(self.format))]
-    }
+impl Caught {
+    /// The single measures, and the gate, which consists of all levels.
+    pub const MEASURES: [CatchingMeasure; 6] = [
+        ("cosine", |caught| caught.cosine),
+        ("nmse", |caught| caught.nmse),
+        ("ulp", |caught| caught.ulp),
+        ("integers", |caught| caught.integers),
+        ("lut", |caught| caught.lut),
+        ("gate", |caught| caught.gate),
+    ];
+}
 
-    /// Evaluates the outcomes of one candidate. Those within the noise floor of two oracles prove nothing.
-    fn of(format: &'static str, outcomes: &[&Outcome]) -> Catches {
+impl KernelMutant {
+    /// Evaluates the outcomes of a mutant in one format. Those within the noise floor of two oracles prove nothing.
+    fn of(mutant: &Mutant, format: &str, outcomes: &[&Outcome]) -> KernelMutant {
         let on = |level: Level| {
             outcomes
                 .iter()
@@ -77,33 +95,28 @@ impl Catches {
             }
         }
         attributions.dedup();
-        Catches {
-            format,
-            cosine: (cosine, cosine < COSINE_FLOOR),
-            nmse: on(Level::Tensor).any(|outcome| outcome.measures.nmse_exceeds(NMSE_CEILING)),
-            ulp: on(Level::Tensor).any(|outcome| outcome.measures.max_ulp > Some(0)),
-            integers: differs(Level::Block),
-            lut: differs(Level::Lut),
-            gate: Verdict::overall(outcomes.iter().map(|outcome| outcome.verdict))
-                == Verdict::Divergent,
+        KernelMutant {
+            mutant: mutant.name.into(),
+            description: mutant.description.into(),
+            format: format.into(),
+            cosine_similarity: cosine,
+            caught: Caught {
+                cosine: cosine < COSINE_FLOOR,
+                nmse: on(Level::Tensor).any(|outcome| outcome.measures.nmse_exceeds(NMSE_CEILING)),
+                ulp: on(Level::Tensor).any(|outcome| outcome.measures.max_ulp > Some(0)),
+                integers: differs(Level::Block),
+                lut: differs(Level::Lut),
+                gate: Verdict::overall(outcomes.iter().map(|outcome| outcome.verdict))
+                    == Verdict::Divergent,
+            },
             attributions,
+            named: causes == [Some(mutant.fault_in(format))],
             causes,
         }
     }
-}
 
-/// All mutants with the measures that detect them.
-pub struct MutationMatrix {
-    /// A row for each of [`MUTANTS`], with one entry for each format.
-    pub rows: Vec<(&'static Mutant, Vec<Catches>)>,
-}
-
-impl MutationMatrix {
-    /// Headings of [`Catches::measures`].
-    pub const MEASURES: [&str; 6] = ["cosine", "nmse", "ulp", "integers", "lut", "gate"];
-
-    /// Runs the levels with all mutants as candidates.
-    pub fn measure(references: Vec<Reference>, task: &Task<'_>) -> MutationMatrix {
+    /// Runs the levels with all mutants as candidates. Returns a row for each of [`MUTANTS`] and each of its formats.
+    pub fn measure_all(references: Vec<Reference>, task: &Task<'_>) -> Vec<KernelMutant> {
         let candidates: Vec<Candidate> = MUTANTS
             .iter()
             .flat_map(|mutant| mutant.candidates())
@@ -120,42 +133,14 @@ impl MutationMatrix {
         };
         let check = check::run(&Level::OF_KERNELS, &participants, task);
         let outcomes = by_candidate(&check);
-        let mut ids = ids.iter();
-        let row = |mutant: &'static Mutant| {
-            let entry = |format: &&'static qk256::format::Format| {
-                let id = ids.next().expect("a candidate for each mutant and format");
-                let of_id = outcomes.get(id.as_str()).map_or(&[][..], Vec::as_slice);
-                Catches::of(format.id, of_id)
-            };
-            (mutant, mutant.formats.iter().map(entry).collect())
+        let mutants = MUTANTS.iter();
+        let pairs =
+            mutants.flat_map(|mutant| mutant.formats.iter().map(move |format| (mutant, format)));
+        let row = |((mutant, format), id): ((&Mutant, &&qk256::format::Format), &String)| {
+            let of_id = outcomes.get(id.as_str()).map_or(&[][..], Vec::as_slice);
+            KernelMutant::of(mutant, format.id, of_id)
         };
-        MutationMatrix {
-            rows: MUTANTS.iter().map(row).collect(),
-        }
-    }
-
-    /// The mutants for which the diagnosis finds another fault or none, with the format.
-    pub fn misnamed(&self) -> Vec<(&'static str, &'static str)> {
-        let pairs = self
-            .rows
-            .iter()
-            .flat_map(|(mutant, catches)| catches.iter().map(move |catch| (*mutant, catch)));
-        pairs
-            .filter(|(mutant, catch)| !catch.named(mutant))
-            .map(|(mutant, catch)| (mutant.name, catch.format))
-            .collect()
-    }
-
-    /// The mutants that the gate did not detect, with the format.
-    pub fn survivors(&self) -> Vec<(&'static str, &'static str)> {
-        let pairs = self
-            .rows
-            .iter()
-            .flat_map(|(mutant, catches)| catches.iter().map(move |catch| (mutant.name, catch)));
-        pairs
-            .filter(|(_, catch)| !catch.gate)
-            .map(|(name, catch)| (name, catch.format))
-            .collect()
+        pairs.zip(&ids).map(row).collect()
     }
 }
 

@@ -18,7 +18,7 @@ mod wrong_steps;
 
 pub use evaluator::Evaluator;
 pub use hooks::{Hooks, Product, QuantizedBatch};
-pub use matrix::{Catches, MutationMatrix};
+pub use matrix::{CatchingMeasure, Caught, KernelMutant};
 pub use model::{Change, MODEL_MUTANTS, ModelMutant};
-pub use model_matrix::{ModelCatches, ModelMutationMatrix};
+pub use model_matrix::ModelMutantRecord;
 pub use registry::{MUTANTS, Mutant};

@@ -1,5 +1,8 @@
 //! The mutation matrix of the forward pass: which measure detects which mutant, and where it is located.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::model::{MODEL_MUTANTS, ModelMutant};
 use crate::cause::Fault;
 use crate::check;
@@ -14,25 +17,40 @@ use crate::synth::{self, SynthError, TemporaryModel};
 use crate::task::Task;
 use crate::verdict::Verdict;
 
-/// The measures of a mutant of the forward pass, from the outcomes that must be identical.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelCatches {
+/// A mutant of the forward pass. The measures are from the outcomes that must be identical.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelMutantRecord {
+    /// Name of the mutant.
+    pub mutant: String,
+    /// Description of the fault.
+    pub description: String,
     /// Cosine similarity of the logits.
-    pub cosine: f64,
-    /// Mean KL divergence of the distributions in nats.
+    pub cosine_similarity: f64,
+    /// Mean Kullback-Leibler divergence of the distributions, in nats.
     pub kl_divergence: f64,
-    /// Fraction of positions with the same likeliest token.
+    /// Fraction of positions with the same most likely token.
     pub top1_agree: f64,
     /// The first node that differs.
-    pub first: Option<NodeFinding>,
-    /// The fault in the first finding of each level.
+    pub first_node: Option<NodeFinding>,
+    /// Whether the mutant is in this node.
+    pub located: bool,
+    /// Causes of the first finding of each level.
     pub causes: Vec<Option<Fault>>,
-    /// Whether the verdict of the levels is divergent.
+    /// Whether the mutant itself is the only cause.
+    pub named: bool,
+    /// Whether any of the levels diverges.
     pub gate: bool,
 }
 
-impl ModelCatches {
-    fn of(id: &str, outcomes: &[Outcome]) -> ModelCatches {
+impl ModelMutantRecord {
+    /// Whether a level diverges and the first differing node is that of the mutant.
+    pub fn caught(&self) -> bool {
+        self.gate && self.located
+    }
+
+    fn of(mutant: &ModelMutant, outcomes: &[Outcome]) -> ModelMutantRecord {
+        let id = mutant.id();
         let held: Vec<&Outcome> = outcomes
             .iter()
             .filter(|outcome| outcome.candidate == id && outcome.held_to_identity())
@@ -41,57 +59,44 @@ impl ModelCatches {
         let printed = logits.and_then(|outcome| outcome.logits.as_ref());
         let nodes = held.iter().filter(|outcome| outcome.level == Level::Node);
         let mut findings = nodes.flat_map(|outcome| &outcome.findings);
-        ModelCatches {
-            cosine: logits
+        let first_node = findings.find_map(|finding| finding.node.clone());
+        let is_mutated = |node: &NodeFinding| {
+            (node.name.as_str(), node.occurrence, node.decode)
+                == (mutant.node, mutant.occurrence, 0)
+        };
+        let causes: Vec<Option<Fault>> = held
+            .iter()
+            .filter_map(|outcome| outcome.findings.first())
+            .map(|finding| finding.cause.as_ref().map(|cause| cause.fault.clone()))
+            .collect();
+        let declared = Some(mutant.fault());
+        ModelMutantRecord {
+            mutant: mutant.name.into(),
+            description: mutant.description.into(),
+            cosine_similarity: logits
                 .and_then(|outcome| outcome.measures.cosine_similarity)
                 .unwrap_or(1.0),
             kl_divergence: printed.map_or(0.0, |logits| logits.measures.kl_divergence),
             top1_agree: printed.map_or(1.0, |logits| logits.measures.top1_agree),
-            causes: held
-                .iter()
-                .filter_map(|outcome| outcome.findings.first())
-                .map(|finding| finding.cause.as_ref().map(|cause| cause.fault.clone()))
-                .collect(),
-            first: findings.find_map(|finding| finding.node.clone()),
+            located: first_node.as_ref().is_some_and(is_mutated),
+            first_node,
+            named: !causes.is_empty() && causes.iter().all(|cause| *cause == declared),
+            causes,
             gate: Verdict::overall(held.iter().map(|outcome| outcome.verdict))
                 == Verdict::Divergent,
         }
     }
 
-    /// Whether the first node that differs is the one that the mutant changes.
-    pub fn located(&self, mutant: &ModelMutant) -> bool {
-        self.first.as_ref().is_some_and(|node| {
-            (node.name.as_str(), node.occurrence, node.decode)
-                == (mutant.node, mutant.occurrence, 0)
-        })
-    }
-
-    /// Whether the diagnosis finds the mutant's fault on each level that differs.
-    pub fn named(&self, mutant: &ModelMutant) -> bool {
-        let declared = Some(mutant.fault());
-        !self.causes.is_empty() && self.causes.iter().all(|cause| *cause == declared)
-    }
-}
-
-/// All mutants of the forward pass with their measures.
-pub struct ModelMutationMatrix {
-    /// A row for each of [`MODEL_MUTANTS`].
-    pub rows: Vec<(&'static ModelMutant, ModelCatches)>,
-    /// Omitted comparisons.
-    pub omitted: Vec<Omission>,
-}
-
-impl ModelMutationMatrix {
-    /// Runs all mutants, grouped by model.
+    /// Runs all mutants, grouped by model. Returns a row for each of [`MODEL_MUTANTS`], and the omitted comparisons.
     ///
     /// # Errors
     ///
     /// [`SynthError`] if a model cannot be generated.
-    pub fn measure(
+    pub fn measure_all(
         references: Vec<Reference>,
         seed: u64,
         progress: &Progress,
-    ) -> Result<ModelMutationMatrix, SynthError> {
+    ) -> Result<(Vec<ModelMutantRecord>, Vec<Omission>), SynthError> {
         let mut recipes: Vec<&str> = MODEL_MUTANTS.iter().map(|m| m.recipe).collect();
         recipes.sort_unstable();
         recipes.dedup();
@@ -107,40 +112,13 @@ impl ModelMutationMatrix {
             participants.engines = of_recipe.map(ModelMutant::engine).collect();
             outcomes.extend(run(recipe, &participants, seed, progress)?);
         }
-        let mut omitted: Vec<Omission> = outcomes
-            .iter()
-            .filter_map(|outcome| outcome.omitted.clone())
-            .collect();
+        let omitted = outcomes.iter();
+        let omitted = omitted.filter_map(|outcome| outcome.omitted.clone());
+        let mut omitted: Vec<Omission> = omitted.collect();
         omitted.dedup();
-        let row =
-            |mutant: &'static ModelMutant| (mutant, ModelCatches::of(&mutant.id(), &outcomes));
-        Ok(ModelMutationMatrix {
-            rows: MODEL_MUTANTS.iter().map(row).collect(),
-            omitted,
-        })
-    }
-
-    /// The mutants for which the diagnosis finds another fault or none on any level.
-    pub fn misnamed(&self) -> Vec<&'static str> {
-        let misnamed =
-            |(mutant, catches): &&(&'static ModelMutant, ModelCatches)| !catches.named(mutant);
-        self.rows
-            .iter()
-            .filter(misnamed)
-            .map(|(mutant, _)| mutant.name)
-            .collect()
-    }
-
-    /// The mutants that the gate did not detect or that were located elsewhere.
-    pub fn survivors(&self) -> Vec<&'static str> {
-        let survived = |(mutant, catches): &&(&'static ModelMutant, ModelCatches)| {
-            !(catches.gate && catches.located(mutant))
-        };
-        self.rows
-            .iter()
-            .filter(survived)
-            .map(|(mutant, _)| mutant.name)
-            .collect()
+        let rows = MODEL_MUTANTS.iter();
+        let rows = rows.map(|mutant| ModelMutantRecord::of(mutant, &outcomes));
+        Ok((rows.collect(), omitted))
     }
 }
 

@@ -44,8 +44,10 @@ pub(super) fn receipt_of(
         Work::Check(section) => harness.check = Some(*section),
         Work::Fuzz(section) => harness.fuzz = Some(section),
         Work::Mutants(section) => harness.mutants = Some(section),
-        Work::Bench(section) => harness.bench = Some(section),
-        Work::BenchModel(section) => harness.bench_model = Some(*section),
+        Work::Bench(section) => match section.report.model {
+            Some(_) => harness.bench_model = Some(*section),
+            None => harness.bench = Some(*section),
+        },
     }
     let environment = run.environment.clone();
     harness.runs.push(run);
@@ -100,7 +102,7 @@ pub(super) fn derive(receipt: &mut Receipt) {
         .fuzz
         .as_ref()
         .is_some_and(|fuzz| fuzz.parameters.seconds.is_some());
-    receipt.deterministic = harness.bench.is_none() && harness.bench_model.is_none() && !timed;
+    receipt.deterministic = harness.benches().next().is_none() && !timed;
     receipt.parity = parity(harness, !receipt.validation.oracles.is_empty());
 }
 

@@ -5,10 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
 use super::run::{Run, Section};
-use super::section::{
-    BenchSection, CheckSection, Contents, FuzzSection, ModelBenchSection, MutantsSection, Shards,
-};
-use super::subject::{ModelInfo, OracleInfo};
+use super::section::{BenchSection, CheckSection, Contents, FuzzSection, MutantsSection, Shards};
+use super::subject::{ModelInfo, OracleInfo, name_of};
 use crate::levels::Level;
 use crate::outcome::{Omission, Outcome};
 use crate::verdict::Verdict;
@@ -92,7 +90,7 @@ pub struct Harness {
     /// Times of kernels.
     pub bench: Option<BenchSection>,
     /// Times of a whole model.
-    pub bench_model: Option<ModelBenchSection>,
+    pub bench_model: Option<BenchSection>,
     /// SHA-256 of the receipt as compact JSON with this field empty, in hexadecimal.
     pub digest: String,
 }
@@ -120,10 +118,8 @@ pub enum Work {
     Fuzz(FuzzSection),
     /// The mutation matrix.
     Mutants(MutantsSection),
-    /// A bench of kernels.
-    Bench(BenchSection),
-    /// A bench of a model.
-    BenchModel(Box<ModelBenchSection>),
+    /// A bench of kernels or of a model.
+    Bench(Box<BenchSection>),
 }
 
 /// The sections of a `Harness` as trait objects, borrowed with `as_ref` or `as_mut`.
@@ -145,6 +141,11 @@ impl Harness {
     pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
         let levels = self.check.iter().flat_map(|check| &check.levels);
         levels.flat_map(|report| &report.outcomes)
+    }
+
+    /// The benches of kernels and of a model that the receipt has.
+    pub fn benches(&self) -> impl Iterator<Item = &BenchSection> {
+        self.bench.iter().chain(&self.bench_model)
     }
 
     /// The sections that the receipt has, in the order of [`Section::ALL`].
@@ -180,6 +181,25 @@ impl Harness {
 }
 
 impl Receipt {
+    /// The name of the model of a section: the recipe, or the name of the file. Empty if the section has no model.
+    pub fn model_of(&self, section: Section) -> String {
+        match section {
+            Section::Check => self.model_info.iter().map(ModelInfo::name).collect(),
+            Section::BenchModel => {
+                let models = self.harness.bench_model.iter();
+                let models = models.filter_map(|bench| bench.report.model.as_ref());
+                models.map(|model| name_of(&model.name)).collect()
+            }
+            Section::Fuzz | Section::Mutants | Section::Bench => String::new(),
+        }
+    }
+
+    /// The environment of the first run of a section.
+    pub fn environment_of(&self, section: Section) -> &Environment {
+        let run = self.harness.runs.iter().find(|run| run.section == section);
+        run.map_or(&self.environment, |run| &run.environment)
+    }
+
     /// The missing shards of all sections, such as `check 2/4`.
     pub fn missing(&self) -> Vec<String> {
         let missing = |(section, shards): (Section, Shards)| {

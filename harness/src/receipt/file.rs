@@ -10,16 +10,16 @@ use serde::de::IgnoredAny;
 
 use super::derive;
 use super::document::{Receipt, SCHEMA_VERSION, Work};
-use super::error::ReceiptError;
+use super::error::{ReceiptError, ReceiptFault};
 use super::run::Run;
 use super::subject::{ModelInfo, OracleInfo};
-use super::validation::ValidationError;
+use super::validation::{self, ValidationError};
 use super::verify;
 use crate::destination::Destination;
 use crate::input;
 
 /// Maximal length of a receipt in bytes. A wrong path, such as a model file, must not fill the memory.
-pub const MOST_BYTES: u64 = 256 << 20;
+pub(super) const MOST_BYTES: u64 = 256 << 20;
 
 /// Name of folders that contain inputs of findings and no receipts.
 pub const FINDINGS: &str = "findings";
@@ -29,7 +29,7 @@ pub const FINDINGS: &str = "findings";
 ///
 /// # Errors
 ///
-/// [`ReceiptError::Read`] for the first folder that cannot be read.
+/// [`ReceiptFault::Read`] for the first folder that cannot be read.
 pub fn files(path: &Path) -> Result<Vec<PathBuf>, ReceiptError> {
     let mut files = Vec::new();
     if path.is_dir() {
@@ -41,10 +41,7 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>, ReceiptError> {
 }
 
 fn in_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ReceiptError> {
-    let failed = |source| ReceiptError::Read {
-        path: folder.into(),
-        source,
-    };
+    let failed = |error| ReceiptFault::Read(error).of(folder);
     let entries = folder.read_dir().map_err(failed)?;
     let mut entries = entries.collect::<io::Result<Vec<_>>>().map_err(failed)?;
     entries.sort_by_key(DirEntry::file_name);
@@ -105,61 +102,45 @@ impl Receipt {
     ///
     /// [`ReceiptError`], which contains the path of the file.
     pub fn read(path: &Path) -> Result<Receipt, ReceiptError> {
-        let io = |source| ReceiptError::Read {
-            path: path.into(),
-            source,
+        let file = input::open(path).map_err(|error| ReceiptFault::Read(error).of(path))?;
+        Receipt::read_from(file, path)
+    }
+
+    /// Reads a receipt, the contents of the file at `path`, and verifies it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receipt::read`].
+    pub fn read_from(reader: impl Read, path: &Path) -> Result<Receipt, ReceiptError> {
+        let text = || {
+            let mut text = Vec::new();
+            match reader.take(MOST_BYTES + 1).read_to_end(&mut text)? as u64 {
+                ..=MOST_BYTES => Ok(text),
+                _ => Err(ReceiptFault::TooLong),
+            }
         };
-        let file = input::open(path).map_err(io)?;
-        let bytes = file.metadata().map_err(io)?.len();
-        if bytes > MOST_BYTES {
-            return Err(ReceiptError::TooLong {
-                path: path.into(),
-                bytes,
-                most: MOST_BYTES,
-            });
-        }
-        let mut text = Vec::new();
-        file.take(MOST_BYTES).read_to_end(&mut text).map_err(io)?;
-        Receipt::parse(&text, path)
+        let receipt = text().and_then(|text| parsed(&text));
+        receipt.map_err(|fault| fault.of(path))
     }
 
     /// Parses and verifies the receipt in `text`, the contents of the file at `path`.
     ///
     /// # Errors
     ///
-    /// [`ReceiptError`], which contains the path of the file.
+    /// As [`Receipt::read`].
     pub fn parse(text: &[u8], path: &Path) -> Result<Receipt, ReceiptError> {
-        Header::of(text, path)?.require(path)?;
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let receipt: Receipt =
-            serde_path_to_error::deserialize(&mut reader).map_err(|error| ReceiptError::Field {
-                path: path.into(),
-                field: error.path().to_string(),
-                reason: error.into_inner().to_string(),
-            })?;
-        // All numbers are finite, because JSON has no others.
-        verify::verify(&receipt).map_err(|validation_error| ReceiptError::Invalid {
-            path: path.into(),
-            validation_error,
-        })?;
-        Ok(receipt)
+        parsed(text).map_err(|fault| fault.of(path))
     }
 
     /// Verifies the receipt and converts it to JSON. `path` is used in errors only.
     ///
     /// # Errors
     ///
-    /// [`ReceiptError::NotANumber`] if a number is NaN or infinite, [`ReceiptError::Unsound`] if the receipt is
+    /// [`ReceiptFault::NotANumber`] if a number is NaN or infinite, [`ReceiptFault::Unsound`] if the receipt is
     /// inconsistent.
     pub fn to_json(&self, path: &Path) -> Result<String, ReceiptError> {
-        verify::verify(self).map_err(|validation_error| ReceiptError::Unsound {
-            path: path.into(),
-            validation_error,
-        })?;
-        verify::finite(self).map_err(|validation_error| ReceiptError::NotANumber {
-            path: path.into(),
-            validation_error,
-        })?;
+        verify::verify(self).map_err(|error| ReceiptFault::Unsound(error).of(path))?;
+        verify::finite(self).map_err(|error| ReceiptFault::NotANumber(error).of(path))?;
         let text = serde_json::to_string_pretty(self).expect("finite receipts become JSON");
         Ok(text + "\n")
     }
@@ -199,59 +180,46 @@ struct HarnessHeader {
     runs: Option<IgnoredAny>,
 }
 
-impl Header {
-    fn of(text: &[u8], path: &Path) -> Result<Header, ReceiptError> {
-        serde_json::from_slice(text).map_err(|source| {
-            let path = path.into();
-            if source.is_data() {
-                let lacks = "schema_version";
-                return ReceiptError::Foreign { path, lacks };
-            }
-            ReceiptError::Syntax { path, source }
-        })
-    }
+fn parsed(text: &[u8]) -> Result<Receipt, ReceiptFault> {
+    let header: Header = serde_json::from_slice(text).map_err(|error| match error.is_data() {
+        true => ReceiptFault::Foreign("schema_version"),
+        false => ReceiptFault::Syntax(error),
+    })?;
+    header.require_current()?;
+    let receipt: Receipt = validation::parsed(text).map_err(ReceiptFault::Invalid)?;
+    // All numbers are finite, because JSON has no others.
+    verify::verify(&receipt).map_err(ReceiptFault::Invalid)?;
+    Ok(receipt)
+}
 
-    fn require(&self, path: &Path) -> Result<(), ReceiptError> {
-        let foreign = |lacks| ReceiptError::Foreign {
-            path: path.into(),
-            lacks,
+impl Header {
+    /// Returns an error unless a receipt of this version has such a header.
+    fn require_current(self) -> Result<(), ReceiptFault> {
+        let Some(version) = self.schema_version else {
+            return Err(ReceiptFault::Foreign("schema_version"));
         };
-        let version = self.schema_version.as_deref();
-        let version = version.ok_or_else(|| foreign("schema_version"))?;
-        let runs = self
-            .harness
-            .as_ref()
-            .and_then(|harness| harness.runs.as_ref());
-        if runs.is_none() {
-            let old = self.of_version_1.is_some() && version.starts_with("1.");
-            return Err(if old {
-                unreadable(path, version)
-            } else {
-                foreign("harness.runs")
-            });
-        }
-        if version == SCHEMA_VERSION {
-            Ok(())
-        } else {
-            Err(unreadable(path, version))
+        let is_old = self.of_version_1.is_some() && version.starts_with("1.");
+        match self.harness.and_then(|harness| harness.runs) {
+            None if !is_old => Err(ReceiptFault::Foreign("harness.runs")),
+            Some(_) if version == SCHEMA_VERSION => Ok(()),
+            _ => Err(of_another_version(version)),
         }
     }
 }
 
-fn unreadable(path: &Path, version: &str) -> ReceiptError {
+fn of_another_version(found: String) -> ReceiptFault {
     let numbers = |text: &str| -> Option<Vec<u64>> {
         text.split('.').map(|number| number.parse().ok()).collect()
     };
-    let (origin, remedy) = match numbers(version) {
+    let (origin, remedy) = match numbers(&found) {
         Some(found) if Some(&found) > numbers(SCHEMA_VERSION).as_ref() => {
             ("written by a newer version", "use that version")
         }
         Some(_) => ("written by an older version", "run it again"),
         None => ("no version", "run it again"),
     };
-    ReceiptError::Version {
-        path: path.into(),
-        found: version.into(),
+    ReceiptFault::Version {
+        found,
         origin,
         remedy,
     }

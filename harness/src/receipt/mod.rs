@@ -12,7 +12,7 @@
 //! - **digest**: the hash of all other fields. It detects edits by mistake. It is not a signature.
 //!
 //! A module imports only modules before it in this list: `environment`, `subject`, `validation`, `run`; `figures`,
-//! `pool`; [`section`](Section); `document`; `derive`; `verify`; `file`, `merge`.
+//! `pool`; [`section`](Section); `document`; `derive`; `verify`; `file`, `merge`. All import `error`.
 
 mod commit;
 mod derive;
@@ -33,17 +33,17 @@ mod verify;
 pub use commit::{DIRTY, built_from, is_commit, is_sha256};
 pub use document::{Harness, Parity, Receipt, SCHEMA_VERSION, Skip, Validation, Work};
 pub use environment::Environment;
-pub use error::ReceiptError;
-pub use file::{FINDINGS, MOST_BYTES, files};
-pub use merge::{MergeError, merge};
+pub use error::{MergeError, ReceiptError, ReceiptFault};
+pub use file::{FINDINGS, files};
+pub use merge::merge;
 pub use run::{Recorder, Run, Section};
 pub use schema::schema;
+pub(crate) use schema::schema_of;
 pub use section::{
-    BenchParameters, BenchSection, Caught, CheckParameters, CheckPart, CheckSection, Contents,
-    DECLARED, FormatLut, FuzzFinding, FuzzParameters, FuzzPart, FuzzSection, KernelMutant,
-    ModelBenchParameters, ModelBenchSection, ModelMutantRecord, MutantsParameters, MutantsSection,
-    Shards,
+    BenchParameters, BenchSection, CheckParameters, CheckPart, CheckSection, Contents, DECLARED,
+    FormatLut, FuzzFinding, FuzzParameters, FuzzPart, FuzzSection, MutantsParameters,
+    MutantsSection, Shards,
 };
 pub use subject::{DecodingInfo, InferenceInfo, ModelInfo, OracleInfo, TensorInfo};
 pub use validation::ValidationError;
-pub(crate) use validation::require;
+pub(crate) use validation::{At, parsed};

@@ -1,5 +1,7 @@
 //! The inputs of a run: the model, the oracles, and how the model was run.
 
+use std::path::Path;
+
 use cpp_shim::Description;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,7 @@ use crate::inference::InferenceParams;
 use crate::model::{Model, ModelError, TernaryTensor};
 use crate::oracles;
 use crate::participant::Forward;
+use crate::synth::DEFAULT_RECIPE;
 use crate::task::Task;
 
 /// The model file.
@@ -92,6 +95,11 @@ pub struct DecodingInfo {
 }
 
 impl ModelInfo {
+    /// The recipe, or the name of the file without folder and extension.
+    pub fn name(&self) -> String {
+        name_of(&self.path)
+    }
+
     /// The model of a task.
     ///
     /// # Errors
@@ -115,6 +123,15 @@ impl ModelInfo {
             tensors: task.tensors.iter().map(tensor).collect(),
         })
     }
+}
+
+/// The name of a model: the recipe, or the name of the file without folder and extension.
+pub(super) fn name_of(path: &str) -> String {
+    if path.is_empty() {
+        return DEFAULT_RECIPE.into();
+    }
+    let stem = Path::new(path).file_stem();
+    stem.map_or_else(|| path.into(), |stem| stem.to_string_lossy().into())
 }
 
 fn is_zero(bytes: &u64) -> bool {

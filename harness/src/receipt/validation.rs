@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// A field with an impossible or inconsistent value.
@@ -39,16 +40,55 @@ impl ValidationError {
     }
 }
 
-/// Returns a validation error `what` of the field `at` unless `holds` is true.
+/// A field with its parents, such as `harness.check.levels[0].verdict`.
+#[derive(Debug, Clone)]
+pub struct At(String);
+
+impl At {
+    /// A field without parents.
+    pub(crate) fn root(field: &str) -> At {
+        At(field.into())
+    }
+
+    /// A field of this field.
+    pub(crate) fn field(&self, name: &str) -> At {
+        At(format!("{}.{name}", self.0))
+    }
+
+    /// An item of this list.
+    pub(crate) fn item(&self, index: usize) -> At {
+        At(format!("{}[{index}]", self.0))
+    }
+
+    /// The error that something is wrong with the field.
+    pub(crate) fn error(&self, what: impl Into<String>) -> ValidationError {
+        ValidationError::new(&self.0, what)
+    }
+
+    /// Returns an error unless `holds` is true.
+    ///
+    /// # Errors
+    ///
+    /// The error that `what` is wrong with the field.
+    pub(crate) fn require(&self, holds: bool, what: &str) -> Result<(), ValidationError> {
+        match holds {
+            true => Ok(()),
+            false => Err(self.error(what)),
+        }
+    }
+}
+
+/// Parses a file, whose error names the first field that has a wrong type, is missing, or is unknown.
 ///
 /// # Errors
 ///
 /// The validation error.
-pub(crate) fn require(holds: bool, at: &str, what: &str) -> Result<(), ValidationError> {
-    if holds {
-        return Ok(());
-    }
-    Err(ValidationError::new(at, what))
+pub(crate) fn parsed<T: DeserializeOwned>(text: &[u8]) -> Result<T, ValidationError> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let at = error.path().to_string();
+        ValidationError::new(at, error.into_inner().to_string())
+    })
 }
 
 /// Converts a value to JSON. NaN and infinities become `null`.

@@ -130,28 +130,8 @@ impl Key {
         let rest = json!([parameters, shards, machines, oracles]);
         Key {
             section,
-            model: model_of(receipt, section),
+            model: receipt.model_of(section),
             rest: rest.to_string(),
         }
     }
-}
-
-/// The name of the model of a section; empty if the section has none.
-pub(super) fn model_of(receipt: &Receipt, section: Section) -> String {
-    match section {
-        Section::Check => match receipt.model_info.as_ref().map(|info| info.path.as_str()) {
-            Some("") | None => "the default model".into(),
-            Some(path) => name_of(path).into(),
-        },
-        Section::BenchModel => {
-            let bench = receipt.harness.bench_model.iter();
-            bench.map(|bench| name_of(&bench.parameters.name)).collect()
-        }
-        Section::Fuzz | Section::Mutants | Section::Bench => String::new(),
-    }
-}
-
-/// A recipe, or the name of a file without its folder.
-fn name_of(model: &str) -> &str {
-    model.rsplit(['/', '\\']).next().unwrap_or(model)
 }

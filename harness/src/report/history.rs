@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::bench::report::Versus;
 use crate::bench::statistics::Median;
+use crate::bench::timing::Versus;
 use crate::receipt::{Receipt, Section};
 use crate::verdict::Verdict;
 
@@ -40,24 +40,16 @@ impl Point {
     /// Extracts the data of a receipt. Rows with doubts are omitted.
     pub fn of(receipt: &Receipt) -> Point {
         let harness = &receipt.harness;
-        let mut rows: Vec<(&'static str, &Versus)> = Vec::new();
-        if let Some(bench) = &harness.bench {
-            let sound = bench.report.rows.iter().filter(|row| row.doubts.is_empty());
-            let all = sound.flat_map(|row| &row.oracles);
-            rows.extend(all.map(|versus| ("kernels", versus)));
-        }
-        if let Some(bench) = &harness.bench_model {
-            for row in bench.report.rows.iter().filter(|row| row.doubts.is_empty()) {
-                rows.extend(row.oracles.iter().map(|versus| (row.phase.name(), versus)));
-            }
-        }
+        let rows = harness.benches().flat_map(|bench| &bench.report.rows);
+        let sound = rows.filter(|row| row.doubts.is_empty());
+        let rows = sound.flat_map(|row| row.oracles.iter().map(|versus| (row.kind(), versus)));
         Point {
             timestamp: receipt.timestamp.clone(),
             commit: harness.commit.clone(),
             sections: harness.sections().map(|(section, _)| section).collect(),
             verdict: harness.verdict,
             exact_match_rate: receipt.parity.exact_match_rate,
-            speeds: speeds(&rows),
+            speeds: speeds(rows),
         }
     }
 
@@ -70,7 +62,7 @@ impl Point {
 }
 
 /// The speed for each oracle and each kind of rows.
-fn speeds(rows: &[(&'static str, &Versus)]) -> Vec<Speed> {
+fn speeds<'r>(rows: impl Iterator<Item = (&'static str, &'r Versus)>) -> Vec<Speed> {
     let mut ratios: BTreeMap<(&str, &'static str), Vec<Median>> = BTreeMap::new();
     for (of, versus) in rows {
         ratios

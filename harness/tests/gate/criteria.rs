@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use harness::baseline::Baseline;
-use harness::bench::report::Row;
+use harness::bench::report::{Computation, Row};
 use harness::gate::{CRITERIA, Case, CaseError, Judgement, Point, Status};
 use harness::measure::{Counter, Measures};
 use harness::outcome::{Omission, Outcome};
@@ -246,7 +246,12 @@ fn impossible_times_make_a_receipt_invalid() {
         ("samples", |row| row.oracles[0].time.seconds.samples = 0),
         ("interval", |row| row.roofs.read_roof.share.low = 2.0),
         ("threads", |row| row.threads = 0),
-        ("kernel", |row| row.kernel = "i2_s.group128.abacus".into()),
+        ("computation", |row| {
+            let Computation::Product(product) = &mut row.computation else {
+                panic!("a bench of kernels");
+            };
+            product.kernel = "i2_s.group128.abacus".into();
+        }),
     ];
     for (printed, change) in cases {
         let mut receipt = bench(2.0);

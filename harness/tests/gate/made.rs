@@ -1,10 +1,9 @@
 //! Passing receipts and changes to them.
 
 use harness::baseline::Baseline;
-use harness::bench::report::{
-    CallCost, OPTIMIZED, ReadRoof, Report, Residence, Roofs, Row, Timing, Versus,
-};
+use harness::bench::report::{Computation, OPTIMIZED, Product, Report, Residence, Row};
 use harness::bench::statistics::Median;
+use harness::bench::timing::{CallCost, ReadRoof, Roofs, Timing, Versus};
 use harness::gate::{Case, Judgement, judge};
 use harness::receipt::{BenchParameters, BenchSection, Receipt, Recorder, Section, Work};
 use harness::shard::Shard;
@@ -77,17 +76,20 @@ pub(crate) fn bench(ratio: f64) -> Receipt {
         ratio: median(ratio),
         nmse: Some(0.0),
     };
-    let row = Row {
+    let product = Product {
         operation: "gemv".into(),
         format: "i2_s.group128".into(),
         rows: 64,
         cols: 256,
         batch: 1,
-        threads: 1,
         kernel: "i2_s.group128.avx2".into(),
         weight_bytes: 4096,
         copies: 1,
         residence: Residence::Cache,
+    };
+    let row = Row {
+        computation: Computation::Product(product),
+        threads: 1,
         time: timing.clone(),
         oracles: vec![versus("first/build"), versus("second/build")],
         roofs: Roofs {
@@ -103,12 +105,14 @@ pub(crate) fn bench(ratio: f64) -> Receipt {
     let report = Report {
         build: OPTIMIZED.into(),
         last_level_cache: None,
+        model: None,
         call_costs: Vec::new(),
         rows: vec![row],
         omitted: Vec::new(),
     };
     let parameters = BenchParameters {
         oracles: Vec::new(),
+        model: None,
         kernels: Vec::new(),
         threads: vec![1],
         quick: false,
@@ -116,7 +120,7 @@ pub(crate) fn bench(ratio: f64) -> Receipt {
     let oracles = generated::oracles();
     let ids = oracles.iter().map(|oracle| oracle.id.clone()).collect();
     let run = Recorder::start().finish(Section::Bench, Shard::WHOLE, None, ids, Vec::new());
-    let work = Work::Bench(BenchSection::new(parameters, report));
+    let work = Work::Bench(Box::new(BenchSection::new(parameters, report)));
     on_one_machine(Receipt::new(run, work, None, oracles).expect("a commit is known"))
 }
 

@@ -6,12 +6,13 @@ use harness::check::{LevelReport, Timing};
 use harness::finding::{Agreement, Finding, NodeFinding, NodeInput, Observed};
 use harness::levels::Level;
 use harness::measure::{Counter, LogitCounter, Measures};
+use harness::mutant::{Caught, KernelMutant, ModelMutantRecord};
 use harness::outcome::{LayerSummary, LogitComparison, NodeSummary, Omission, Outcome};
 use harness::probe::Lut;
 use harness::receipt::{
-    Caught, CheckParameters, CheckSection, Contents, DECLARED, FormatLut, FuzzFinding,
-    FuzzParameters, FuzzPart, FuzzSection, KernelMutant, ModelInfo, ModelMutantRecord,
-    MutantsParameters, MutantsSection, OracleInfo, Receipt, Recorder, Section, TensorInfo, Work,
+    CheckParameters, CheckSection, Contents, DECLARED, FormatLut, FuzzFinding, FuzzParameters,
+    FuzzPart, FuzzSection, ModelInfo, MutantsParameters, MutantsSection, OracleInfo, Receipt,
+    Recorder, Section, TensorInfo, Work,
 };
 use harness::rerun::Rerun;
 use harness::shard::Shard;

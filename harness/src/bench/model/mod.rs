@@ -5,7 +5,6 @@
 //! - **prefill**: evaluates all tokens of a prompt at once, into an empty context.
 //! - **decode**: evaluates one token after that prompt. The context is rewound afterwards.
 
-pub mod report;
 mod run;
 mod runner;
 

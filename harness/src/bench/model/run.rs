@@ -7,13 +7,12 @@ use cpp_shim::Oracle;
 use qk256::gguf::Gguf;
 use qk256::model::{LoadParams, Model};
 
-use super::report::{BenchedModel, ModelReport, ModelRow, Phase};
 use super::runner::{Decoder, RUST, Room, failed};
 use crate::bench::figures::{self, Work};
+use crate::bench::operands;
 use crate::bench::plan::{Effort, Extent};
-use crate::bench::report::build;
+use crate::bench::report::{BenchedModel, Computation, Evaluation, Phase, Report, Row, build};
 use crate::bench::roof::{MultiplyAdd, Pool};
-use crate::bench::timing::TimedReport;
 use crate::bench::turns::{Runner, take_turns};
 use crate::implementation::ImplementationError;
 use crate::interrupt;
@@ -60,7 +59,7 @@ impl ModelBench<'_> {
     /// # Errors
     ///
     /// [`ImplementationError::Failed`] if an implementation cannot open the model or decode.
-    pub fn run(self) -> Result<ModelReport, ImplementationError> {
+    pub fn run(self) -> Result<Report, ImplementationError> {
         let gguf = self.model.gguf();
         let model = Model::load(&gguf, &LoadParams::default())
             .map_err(|error| failed(RUST, "load", error))?;
@@ -90,9 +89,10 @@ impl ModelBench<'_> {
             self.rows(&benched, threads, &mut rows)?;
         }
         self.progress.finish();
-        let mut report = ModelReport {
+        let mut report = Report {
             build: build().into(),
-            model: BenchedModel {
+            last_level_cache: operands::last_level_cache(),
+            model: Some(BenchedModel {
                 name: self.name,
                 sha256,
                 architecture: model.config().architecture.name().into(),
@@ -102,7 +102,8 @@ impl ModelBench<'_> {
                     .map(|kernel| kernel.id().into())
                     .collect(),
                 weight_bytes: matrices.iter().map(|bytes| bytes.len()).sum(),
-            },
+            }),
+            call_costs: Vec::new(),
             rows,
             omitted: self.omitted,
         };
@@ -115,7 +116,7 @@ impl ModelBench<'_> {
         &self,
         benched: &Benched<'_, '_>,
         threads: usize,
-        rows: &mut Vec<ModelRow>,
+        rows: &mut Vec<Row>,
     ) -> Result<(), ImplementationError> {
         let room = Room {
             positions: benched.prompt.len() + 1,
@@ -143,7 +144,7 @@ impl ModelBench<'_> {
         phase: Phase,
         threads: usize,
         decoders: &mut [Decoder<'_>],
-    ) -> Result<ModelRow, ImplementationError> {
+    ) -> Result<Row, ImplementationError> {
         let (context, tokens) = match phase {
             Phase::Prefill => (0, benched.prompt),
             Phase::Decode => (benched.prompt.len(), &benched.prompt[..1]),
@@ -187,14 +188,15 @@ impl ModelBench<'_> {
         };
         let bursts = (BURSTS * threads) as u64;
         let multiply_add = benched.roof.map(|roof| (roof, bursts, &of_roofs[1]));
-        let time = figures::timing(own.0);
-        Ok(ModelRow {
+        let evaluation = Evaluation {
             phase,
             tokens: tokens.len(),
             context,
+        };
+        Ok(Row {
+            computation: Computation::Evaluation(evaluation),
             threads,
-            tokens_per_second: tokens.len() as f64 / time.seconds.value,
-            time,
+            time: figures::timing(own.0),
             oracles,
             roofs: figures::roofs(&work, &of_roofs[0], multiply_add, own.0),
             doubts: Vec::new(),

@@ -1,8 +1,8 @@
 //! `harness bench`: times kernels and whole models.
 
-mod cells;
 mod kernels;
 mod model;
+mod table;
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -11,13 +11,18 @@ use clap::Args;
 
 use super::recording::ReceiptOption;
 use super::select::OracleSelection;
-use super::{CliError, Output, threads};
+use super::terminal::bad;
+use super::{CliError, Output, outcomes, threads};
 use crate::bench::plan::Extent;
+use crate::bench::report::Report;
 use crate::destination::Destinations;
 use crate::exit::Exit;
 use crate::interrupt;
-use crate::outcome::Omission;
-use crate::receipt::{BenchParameters, Environment, ModelBenchParameters, Receipt};
+use crate::receipt::{
+    BenchParameters, BenchSection, Contents, Environment, Receipt, Recorder, Work,
+};
+use crate::shard::Shard;
+use crate::wording::seconds;
 
 /// Time kernels or a whole model against the oracles and the limits of the machine
 ///
@@ -60,36 +65,32 @@ pub(super) struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// The arguments of a kernel bench recorded in a receipt.
+    /// The arguments of a bench recorded in a receipt.
     ///
     /// # Errors
     ///
     /// [`CliError::Usage`] for a number of threads that this machine does not support.
     pub(super) fn recorded(parameters: &BenchParameters) -> Result<BenchArgs, CliError> {
+        let threads = parameters.threads.iter();
+        let threads = threads.map(|&number| threads::checked(number));
         Ok(BenchArgs {
             oracles: OracleSelection::of(&parameters.oracles),
-            model: None,
+            model: parameters.model.clone(),
             kernel_ids: parameters.kernels.clone(),
-            threads: recorded_threads(&parameters.threads)?,
+            threads: threads.collect::<Result<_, _>>().map_err(CliError::Usage)?,
             receipt: ReceiptOption::default(),
             quick: parameters.quick,
         })
     }
 
-    /// The arguments of a model bench recorded in a receipt.
-    ///
-    /// # Errors
-    ///
-    /// As [`BenchArgs::recorded`].
-    pub(super) fn recorded_model(parameters: &ModelBenchParameters) -> Result<BenchArgs, CliError> {
-        Ok(BenchArgs {
-            oracles: OracleSelection::of(&parameters.oracles),
-            model: Some(parameters.name.clone()),
-            kernel_ids: Vec::new(),
-            threads: recorded_threads(&parameters.threads)?,
-            receipt: ReceiptOption::default(),
-            quick: parameters.quick,
-        })
+    fn parameters(&self) -> BenchParameters {
+        BenchParameters {
+            oracles: self.oracles.ids(),
+            model: self.model.clone(),
+            kernels: self.kernel_ids.clone(),
+            threads: self.threads(),
+            quick: self.quick,
+        }
     }
 
     /// The numbers of threads, sorted and without duplicates.
@@ -109,67 +110,108 @@ impl BenchArgs {
     }
 }
 
-fn recorded_threads(threads: &[usize]) -> Result<Vec<NonZeroUsize>, CliError> {
-    let checked = threads.iter().map(|&number| threads::checked(number));
-    checked.collect::<Result<_, _>>().map_err(CliError::Usage)
-}
-
 pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {
     interrupt::not_done("rows that are not printed");
     let recording = args
         .receipt
         .prepare(Destinations::of_reading(&args.model), out)?;
-    match &args.model {
-        Some(model) => model::run(args, model, recording, out),
-        None => kernels::run(args, recording, out),
+    let timed = time(args, args.receipt.is_wanted() || out.is_json())?;
+    let report = &timed.report;
+    print(&timed, out.text())?;
+    args.receipt
+        .require_done(|| "rows after those above".into())?;
+    recording.write(timed.receipt.as_ref())?;
+    out.receipt(timed.receipt.as_ref())?;
+    if report.rows.is_empty() {
+        out.nothing_compared("no row was timed");
+        let omitted = report.omitted.iter();
+        omitted.for_each(|omission| out.nothing_compared(omission.to_string()));
+        return Ok(Exit::NothingCompared);
+    }
+    match report.disagreements().next() {
+        Some(_) => Ok(Exit::Divergence),
+        None => Ok(Exit::Agreement),
     }
 }
 
-/// Runs a bench without output and returns its receipt.
+/// The result of a bench.
+pub(super) struct Timed {
+    report: Report,
+    /// Ids of the oracles that were timed.
+    oracles: Vec<String>,
+    /// The receipt, if it was requested and the run was not interrupted.
+    pub(super) receipt: Option<Receipt>,
+}
+
+/// Times the kernels or the model, and makes a receipt if `wants_receipt`.
 ///
 /// # Errors
 ///
 /// [`CliError`] if there is nothing to time.
-pub(super) fn receipt(args: &BenchArgs) -> Result<Option<Receipt>, CliError> {
-    Ok(match &args.model {
-        Some(model) => model::time(args, model, true)?.receipt,
-        None => kernels::time(args, true)?.receipt,
+pub(super) fn time(args: &BenchArgs, wants_receipt: bool) -> Result<Timed, CliError> {
+    let recorder = Recorder::start();
+    let (report, infos) = match &args.model {
+        Some(model) => model::time(args, model)?,
+        None => kernels::time(args)?,
+    };
+    let oracles: Vec<String> = infos.iter().map(|info| info.id.clone()).collect();
+    let mut receipt = None;
+    if wants_receipt && !interrupt::asked() {
+        let section = BenchSection::new(args.parameters(), report.clone());
+        let kind = section.section();
+        let run = recorder.finish(kind, Shard::WHOLE, None, oracles.clone(), Vec::new());
+        let work = Work::Bench(Box::new(section));
+        receipt = Some(Receipt::new(run, work, None, infos)?);
+    }
+    Ok(Timed {
+        report,
+        oracles,
+        receipt,
     })
 }
 
-/// The result of a bench.
-struct Timed<R> {
-    report: R,
-    /// Ids of the oracles that were timed.
-    oracles: Vec<String>,
-    /// The receipt, if it was requested and the run was not interrupted.
-    receipt: Option<Receipt>,
-}
-
-/// The exit code of a bench with this number of rows.
-fn exit(rows: usize, disagrees: bool, omitted: &[Omission], out: &mut Output<'_>) -> Exit {
-    match rows {
-        0 => {
-            out.nothing_compared("no row was timed");
-            let omitted = omitted.iter();
-            omitted.for_each(|omission| out.nothing_compared(omission.to_string()));
-            Exit::NothingCompared
+fn print(timed: &Timed, out: &mut dyn Write) -> Result<(), CliError> {
+    let report = &timed.report;
+    writeln!(out, "{}", table::table(report, &timed.oracles))?;
+    let here = Environment::here();
+    let cpu = here.cpu_in_full();
+    match &report.model {
+        Some(model) => {
+            let (name, architecture) = (&model.name, &model.architecture);
+            let kernels = model.kernels.join(", ");
+            writeln!(out, "{name} ({architecture}) by {kernels} on {cpu}")?;
         }
-        _ if disagrees => Exit::Divergence,
-        _ => Exit::Agreement,
+        None => writeln!(out, "on {cpu}")?,
     }
-}
-
-/// Prints warnings about unreliable times.
-fn warn(doubtful: usize, most_threads: Option<usize>, out: &mut dyn Write) -> std::io::Result<()> {
-    let cores = Environment::here().threads;
+    for cost in &report.call_costs {
+        let (threads, time) = (cost.threads, seconds(cost.seconds.value));
+        let plural = if threads == 1 { "" } else { "s" };
+        let implementation = &cost.implementation;
+        writeln!(
+            out,
+            "a call on {threads} thread{plural} costs {implementation} {time} before any arithmetic"
+        )?;
+    }
+    outcomes::print_omitted(&report.omitted, out)?;
+    for (row, versus) in report.disagreements() {
+        let (words, threads, oracle) = (row.words(), row.threads, &versus.oracle);
+        let kernel = report.kernel(row);
+        writeln!(
+            out,
+            "{}: {words} on {threads} threads: {kernel} and {oracle} compute different results",
+            bad("differs")
+        )?;
+    }
+    let most_threads = report.rows.iter().map(|row| row.threads).max();
+    let cores = here.threads;
     if let Some(threads) = most_threads.filter(|threads| *threads > cores) {
         writeln!(
             out,
             "{threads} threads on a machine that runs {cores} at once: they wait for each other, which distorts the times"
         )?;
     }
-    if doubtful > 0 {
+    let doubtful = report.rows.iter().filter(|row| !row.doubts.is_empty());
+    if let doubtful @ 1.. = doubtful.count() {
         let plural = if doubtful == 1 { "row is" } else { "rows are" };
         writeln!(
             out,

@@ -11,11 +11,12 @@ use crate::check::{self, LevelReport};
 use crate::levels::Level;
 use crate::outcome::Omission;
 use crate::probe::Lut;
+use crate::receipt::error::{MergeError, same};
 use crate::receipt::figures;
 use crate::receipt::pool::pool;
 use crate::receipt::run::{Run, Section};
 use crate::receipt::subject::InferenceInfo;
-use crate::receipt::validation::{ValidationError, require};
+use crate::receipt::validation::{At, ValidationError};
 use crate::verdict::Verdict;
 
 /// Results of a check.
@@ -80,6 +81,13 @@ pub struct FormatLut {
     pub implementation: String,
     /// The table.
     pub lut: Lut,
+}
+
+impl FormatLut {
+    /// The key by which tables are sorted.
+    pub fn key(&self) -> (&str, &str) {
+        (&self.format, &self.implementation)
+    }
 }
 
 /// Results of one shard.
@@ -167,19 +175,37 @@ impl Contents for CheckSection {
         self.verdict = check::verdict(&self.levels, model.unwrap_or_default());
     }
 
-    fn verify(&self, at: &str) -> Result<(), ValidationError> {
+    fn unite(&mut self, other: CheckSection) -> Result<(), MergeError> {
+        same("how the model was run", &self.inference, &other.inference)?;
+        self.parts = self.parts();
+        self.parts.extend(other.parts());
+        self.parts.sort_by_key(|part| part.shard);
+        for layout in other.layouts {
+            let mut known = self.layouts.iter();
+            match known.find(|known| known.key() == layout.key()) {
+                Some(known) => same("a layout", known, &layout)?,
+                None => self.layouts.push(layout),
+            }
+        }
+        self.layouts.sort_by(|a, b| a.key().cmp(&b.key()));
+        self.input_fault = self.input_fault.take().or(other.input_fault);
+        super::unite_omitted(&mut self.omitted, other.omitted);
+        Ok(())
+    }
+
+    fn verify(&self, at: &At) -> Result<(), ValidationError> {
         let parts = self.parts.iter().enumerate();
-        let lists = parts.map(|(i, part)| (format!("{at}.parts[{i}].levels"), &part.levels));
-        for (at, levels) in lists.chain([(format!("{at}.levels"), &self.levels)]) {
+        let lists =
+            parts.map(|(i, part)| (at.field("parts").item(i).field("levels"), &part.levels));
+        for (at, levels) in lists.chain([(at.field("levels"), &self.levels)]) {
             let run = levels.iter().map(|report| report.level);
             let requested = self.parameters.levels.iter().copied();
-            require(run.eq(requested), &at, "are not the requested ones")?;
+            at.require(run.eq(requested), "are not the requested ones")?;
             for (i, report) in levels.iter().enumerate() {
                 for (j, outcome) in report.outcomes.iter().enumerate() {
-                    let at = format!("{at}[{i}].outcomes[{j}]");
-                    require(
+                    let at = at.item(i).field("outcomes").item(j);
+                    at.field("level").require(
                         outcome.level == report.level,
-                        &format!("{at}.level"),
                         "differs from the level of its report",
                     )?;
                     figures::of_outcome(outcome, &at)?;

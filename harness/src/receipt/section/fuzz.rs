@@ -13,9 +13,10 @@ use crate::finding::Finding;
 use crate::fuzz::{Case, Difference, Summary};
 use crate::levels::Level;
 use crate::outcome::Omission;
+use crate::receipt::error::MergeError;
 use crate::receipt::figures;
 use crate::receipt::run::{Run, Section};
-use crate::receipt::validation::{ValidationError, require};
+use crate::receipt::validation::{At, ValidationError};
 use crate::rerun::Rerun;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
@@ -183,19 +184,28 @@ impl Contents for FuzzSection {
         };
     }
 
-    fn verify(&self, at: &str) -> Result<(), ValidationError> {
+    fn unite(&mut self, other: FuzzSection) -> Result<(), MergeError> {
+        self.parts.extend(other.parts);
+        self.parts.sort_by_key(|part| part.shard);
+        self.findings.extend(other.findings);
+        self.findings.sort_by(|a, b| a.order().cmp(&b.order()));
+        super::unite_omitted(&mut self.omitted, other.omitted);
+        Ok(())
+    }
+
+    fn verify(&self, at: &At) -> Result<(), ValidationError> {
         let ordered = self
             .findings
             .windows(2)
             .all(|pair| pair[0].order() <= pair[1].order());
-        require(ordered, &format!("{at}.findings"), "are not in order")?;
+        at.field("findings").require(ordered, "are not in order")?;
         for (i, part) in self.parts.iter().enumerate() {
-            let at = format!("{at}.parts[{i}].cases");
+            let at = at.field("parts").item(i).field("cases");
             let most = self.parameters.cases.unwrap_or(u64::MAX);
-            require(part.cases <= most, &at, "are more than requested")?;
+            at.require(part.cases <= most, "are more than requested")?;
         }
         for (i, finding) in self.findings.iter().enumerate() {
-            let at = format!("{at}.findings[{i}].case");
+            let at = at.field("findings").item(i);
             let tried = finding
                 .case
                 .checked_sub(self.parameters.start)
@@ -207,11 +217,9 @@ impl Contents for FuzzSection {
                         .find(|part| part.shard == offset % count + 1);
                     of_shard.is_some_and(|part| offset / count < part.cases)
                 });
-            require(tried, &at, "is not among the cases of the shards")?;
-            figures::of_finding(
-                &finding.finding,
-                &format!("harness.fuzz.findings[{i}].finding"),
-            )?;
+            at.field("case")
+                .require(tried, "is not among the cases of the shards")?;
+            figures::of_finding(&finding.finding, &at.field("finding"))?;
         }
         Ok(())
     }

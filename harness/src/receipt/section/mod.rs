@@ -10,17 +10,18 @@ mod shards;
 
 use serde_json::Value;
 
+use super::error::MergeError;
 use super::run::{Run, Section};
-use super::validation::ValidationError;
+use super::validation::{At, ValidationError};
 use crate::levels::Level;
 use crate::outcome::Omission;
 use crate::shard::Shard;
 use crate::verdict::Verdict;
 
-pub use bench::{BenchParameters, BenchSection, ModelBenchParameters, ModelBenchSection};
+pub use bench::{BenchParameters, BenchSection};
 pub use check::{CheckParameters, CheckPart, CheckSection, DECLARED, FormatLut};
 pub use fuzz::{FuzzFinding, FuzzParameters, FuzzPart, FuzzSection};
-pub use mutants::{Caught, KernelMutant, ModelMutantRecord, MutantsParameters, MutantsSection};
+pub use mutants::{MutantsParameters, MutantsSection};
 pub use shards::Shards;
 
 /// The common interface of all sections.
@@ -48,17 +49,39 @@ pub trait Contents {
     /// Sets all derived fields. `runs` are the runs of this section.
     fn derive(&mut self, runs: &[&Run]);
 
+    /// Adds the entries of other shards of the same work. The derived fields are set later. Work that cannot be split
+    /// has nothing to add.
+    ///
+    /// # Errors
+    ///
+    /// [`MergeError`] if both differ in something that must be the same.
+    fn unite(&mut self, _other: Self) -> Result<(), MergeError>
+    where
+        Self: Sized,
+    {
+        Ok(())
+    }
+
     /// Checks the fields that are not derived. `at` is the path of the section.
     ///
     /// # Errors
     ///
     /// The first field that is impossible.
-    fn verify(&self, at: &str) -> Result<(), ValidationError>;
+    fn verify(&self, _at: &At) -> Result<(), ValidationError> {
+        Ok(())
+    }
 }
 
 /// Parameters as JSON.
 fn json(parameters: &impl serde::Serialize) -> Value {
     serde_json::to_value(parameters).expect("the keys of parameters are strings")
+}
+
+/// Adds omissions, sorted and without duplicates.
+fn unite_omitted(omitted: &mut Vec<Omission>, others: Vec<Omission>) {
+    omitted.extend(others);
+    omitted.sort_unstable();
+    omitted.dedup();
 }
 
 /// Omissions of whole implementations, which have no level.

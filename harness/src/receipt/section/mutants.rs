@@ -6,15 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Contents;
-use crate::cause::Fault;
-use crate::finding::NodeFinding;
 use crate::levels::Level;
-use crate::mutant::{Catches, ModelMutationMatrix, MutationMatrix};
+use crate::mutant::{KernelMutant, ModelMutantRecord};
 use crate::outcome::Omission;
 use crate::receipt::run::{Run, Section};
-use crate::receipt::validation::ValidationError;
 use crate::tolerance::COSINE_FLOOR;
-use crate::verdict::{Attribution, Verdict};
+use crate::verdict::Verdict;
 
 /// The mutation matrix: which measure catches which mutant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,109 +45,14 @@ pub struct MutantsParameters {
     pub seed: u64,
 }
 
-/// A mutant of a kernel of one format.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct KernelMutant {
-    /// Name of the mutant.
-    pub mutant: String,
-    /// Description of the fault.
-    pub description: String,
-    /// Format id.
-    pub format: String,
-    /// Lowest cosine similarity of products.
-    pub cosine_similarity: f64,
-    /// The measures that catch the mutant.
-    pub caught: Caught,
-    /// Attributions of the findings.
-    pub attributions: Vec<Attribution>,
-    /// Causes of the findings without duplicates; `null` for findings without a known cause.
-    pub causes: Vec<Option<Fault>>,
-    /// Whether the mutant itself is the only cause.
-    pub named: bool,
-}
-
-/// Whether each measure alone catches a mutant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Caught {
-    /// Whether the cosine similarity of products is below 0.99.
-    pub cosine: bool,
-    /// Whether the normalised mean square error of products is above the limit of llama.cpp's own tests.
-    pub nmse: bool,
-    /// Whether bits of products differ.
-    pub ulp: bool,
-    /// Whether integer dots differ.
-    pub integers: bool,
-    /// Whether the table of codes, slots and scale differs.
-    pub lut: bool,
-    /// Whether any of the levels diverges.
-    pub gate: bool,
-}
-
-/// A mutant of the forward pass.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ModelMutantRecord {
-    /// Name of the mutant.
-    pub mutant: String,
-    /// Description of the fault.
-    pub description: String,
-    /// Cosine similarity of the logits.
-    pub cosine_similarity: f64,
-    /// Mean Kullback-Leibler divergence of the distributions, in nats.
-    pub kl_divergence: f64,
-    /// Fraction of positions with the same most likely token.
-    pub top1_agree: f64,
-    /// The first node that differs.
-    pub first_node: Option<NodeFinding>,
-    /// Whether the mutant is in this node.
-    pub located: bool,
-    /// Causes of the first finding of each level.
-    pub causes: Vec<Option<Fault>>,
-    /// Whether the mutant itself is the only cause.
-    pub named: bool,
-    /// Whether any of the levels diverges.
-    pub gate: bool,
-}
-
 impl MutantsSection {
-    /// Creates the section from both matrices.
+    /// Creates the section from the rows of all mutants.
     pub fn new(
         parameters: MutantsParameters,
-        of_kernels: &MutationMatrix,
-        of_models: &ModelMutationMatrix,
-        mut omitted: Vec<Omission>,
+        kernels: Vec<KernelMutant>,
+        models: Vec<ModelMutantRecord>,
+        omitted: Vec<Omission>,
     ) -> MutantsSection {
-        omitted.extend(of_models.omitted.iter().cloned());
-        let mut kernels = Vec::new();
-        for (mutant, catches) in &of_kernels.rows {
-            kernels.extend(catches.iter().map(|catches| KernelMutant {
-                mutant: mutant.name.into(),
-                description: mutant.description.into(),
-                format: catches.format.into(),
-                cosine_similarity: catches.cosine.0,
-                caught: Caught::from(catches),
-                attributions: catches.attributions.clone(),
-                causes: catches.causes.clone(),
-                named: catches.named(mutant),
-            }));
-        }
-        let models = of_models
-            .rows
-            .iter()
-            .map(|(mutant, catches)| ModelMutantRecord {
-                mutant: mutant.name.into(),
-                description: mutant.description.into(),
-                cosine_similarity: catches.cosine,
-                kl_divergence: catches.kl_divergence,
-                top1_agree: catches.top1_agree,
-                first_node: catches.first.clone(),
-                located: catches.located(mutant),
-                causes: catches.causes.clone(),
-                named: catches.named(mutant),
-                gate: catches.gate,
-            });
         let mut section = MutantsSection {
             parameters,
             verdict: Verdict::Skipped,
@@ -158,7 +60,7 @@ impl MutantsSection {
             caught: 0,
             named: 0,
             kernels,
-            models: models.collect(),
+            models,
             omitted,
         };
         section.derive(&[]);
@@ -203,29 +105,5 @@ impl Contents for MutantsSection {
             all if self.caught == all && self.named == all => Verdict::Exact,
             _ => Verdict::Divergent,
         };
-    }
-
-    fn verify(&self, _at: &str) -> Result<(), ValidationError> {
-        Ok(())
-    }
-}
-
-impl ModelMutantRecord {
-    /// Whether a level diverges and the first differing node is that of the mutant.
-    pub fn caught(&self) -> bool {
-        self.gate && self.located
-    }
-}
-
-impl From<&Catches> for Caught {
-    fn from(catches: &Catches) -> Caught {
-        Caught {
-            cosine: catches.cosine.1,
-            nmse: catches.nmse,
-            ulp: catches.ulp,
-            integers: catches.integers,
-            lut: catches.lut,
-            gate: catches.gate,
-        }
     }
 }

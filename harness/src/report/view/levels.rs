@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{checks, model_of, outcomes, several, short};
+use super::{checks, outcomes, several, short};
 use crate::levels::Level;
 use crate::measure::Measures;
 use crate::outcome::Outcome;
@@ -81,7 +81,7 @@ fn models(collection: &Collection) -> Block {
     };
     Rows::new("Models", &checks)
         .column("model", |(r, _)| {
-            Line::code(model_of(r, receipt::Section::Check))
+            Line::code(r.model_of(receipt::Section::Check))
         })
         .column("verdict", |(_, check)| check.verdict)
         .column("architecture", |(receipt, _)| {

@@ -12,7 +12,7 @@ mod trend;
 mod ulp;
 mod verdict;
 
-use super::collection::{Collection, model_of};
+use super::collection::Collection;
 use super::error::ReportError;
 use super::page::{Block, Figure, Page, Section};
 use super::plot::on_page;
@@ -62,7 +62,7 @@ fn checks(collection: &Collection) -> impl Iterator<Item = (&Receipt, &CheckSect
 /// The outcomes of all current checks, each with the name of its model.
 fn outcomes(collection: &Collection) -> impl Iterator<Item = (String, &Outcome)> {
     checks(collection).flat_map(|(receipt, check)| {
-        let model = model_of(receipt, receipt::Section::Check);
+        let model = receipt.model_of(receipt::Section::Check);
         let outcomes = check.levels.iter().flat_map(|report| &report.outcomes);
         outcomes.map(move |outcome| (model.clone(), outcome))
     })

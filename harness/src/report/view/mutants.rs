@@ -3,22 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::join;
-use crate::receipt::{Caught, KernelMutant, ModelMutantRecord, Section as Work};
+use crate::mutant::{Caught, KernelMutant, ModelMutantRecord};
+use crate::receipt::Section as Work;
 use crate::report::collection::Collection;
 use crate::report::page::{Block, Inline, Line, Rows, Section};
-
-/// Name of a measure, and whether it catches a mutant.
-type Measure = (&'static str, fn(&Caught) -> bool);
-
-/// The single measures, and the gate.
-const MEASURES: [Measure; 6] = [
-    ("cosine", |caught| caught.cosine),
-    ("nmse", |caught| caught.nmse),
-    ("ULP", |caught| caught.ulp),
-    ("integers", |caught| caught.integers),
-    ("table", |caught| caught.lut),
-    ("gate", |caught| caught.gate),
-];
 
 /// The section.
 pub(super) fn section(collection: &Collection) -> Section {
@@ -27,7 +15,9 @@ pub(super) fn section(collection: &Collection) -> Section {
         let Some(matrix) = &receipt.harness.mutants else {
             continue;
         };
-        let alone = MEASURES.iter().filter(|(name, _)| *name != "gate");
+        let alone = Caught::MEASURES
+            .into_iter()
+            .filter(|(name, _)| *name != "gate");
         let alone = alone.map(|(name, catches)| {
             let caught = matrix.kernels.iter().filter(|row| catches(&row.caught));
             format!("{name} {}", caught.count())
@@ -70,7 +60,7 @@ fn kernels(rows: &[KernelMutant]) -> Block {
         let cosine = rows.iter().map(|row| row.cosine_similarity);
         format!("{:.4}", cosine.fold(1.0, f64::min))
     });
-    for (name, catches) in MEASURES {
+    for (name, catches) in Caught::MEASURES {
         table = table.column(name, |(_, rows)| {
             match rows.iter().filter(|row| catches(&row.caught)).count() {
                 0 => caught(false),

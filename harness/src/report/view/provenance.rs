@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{join, short};
 use crate::printable;
 use crate::receipt::{Environment, OracleInfo, Receipt, Run};
-use crate::report::collection::{Collection, model_of};
+use crate::report::collection::Collection;
 use crate::report::page::{Block, Line, Rows, Section};
 use crate::wording::count;
 
@@ -30,7 +30,7 @@ pub(super) fn section(collection: &Collection) -> Section {
         Rows::new("Runs", &runs)
             .column("section", |(_, run)| run.section.name())
             .column("shard", |(_, run)| run.shard.to_string())
-            .column("model", |(receipt, run)| model_of(receipt, run.section))
+            .column("model", |(receipt, run)| receipt.model_of(run.section))
             .column("ended", |(_, run)| run.timestamp.as_str())
             .column("seconds#", |(_, run)| format!("{:.1}", run.seconds))
             .column("oracles", |(_, run)| run.oracles.join(", "))

@@ -7,7 +7,7 @@ use super::{is_bad, join, several};
 use crate::levels::Level;
 use crate::outcome::Omission;
 use crate::receipt::{Receipt, Section as Work, Shards, Skip};
-use crate::report::collection::{Collection, model_of};
+use crate::report::collection::Collection;
 use crate::report::page::{Block, Line, Rows, Section, Tile};
 use crate::verdict::Verdict;
 use crate::wording::{count, or_dash, percent};
@@ -145,7 +145,7 @@ fn failures(collection: &Collection) -> Vec<Line> {
                 continue;
             }
             let line = Line::default().and_strong(label(work));
-            let line = match model_of(receipt, work) {
+            let line = match receipt.model_of(work) {
                 model if model.is_empty() => line,
                 model => line.and(" on ").and_code(model),
             };
@@ -195,7 +195,7 @@ fn missing(collection: &Collection) -> Vec<Line> {
         for receipt in collection.current(work) {
             let sections = receipt.harness.sections();
             for (_, shards) in sections.filter(|(section, _)| *section == work) {
-                let key = (work, model_of(receipt, work), shards.count);
+                let key = (work, receipt.model_of(work), shards.count);
                 held.entry(key).or_default().extend(shards.held);
             }
         }
