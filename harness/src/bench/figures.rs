@@ -1,21 +1,21 @@
 //! Computes the figures of a report from samples.
 
 use super::roof::MultiplyAdd;
+use super::sampling::Times;
 use super::statistics::Median;
 use super::timing::{MultiplyAddRoof, ReadRoof, Roofs, Timing, Versus};
-use super::turns::Times;
 use crate::measure::Counter;
 
 /// The time of a call.
 pub(super) fn timing(times: &Times) -> Timing {
     Timing {
-        seconds: Median::of(&times.seconds).expect("runners take at least one turn"),
+        seconds: Median::of(&times.seconds).expect("there is at least one round of samples"),
         calls: times.calls,
     }
 }
 
 fn median_ratio(numerators: &[f64], denominators: &[f64]) -> Median {
-    Median::of_ratios(numerators, denominators).expect("runners take at least one turn")
+    Median::of_ratios(numerators, denominators).expect("there is at least one round of samples")
 }
 
 /// Compares times and results with those of an oracle.

@@ -4,8 +4,8 @@
 //!
 //! - **case**: an operation (GEMV or GEMM) on a shape with a number of threads. A **row** is one kernel in one case.
 //! - **sample**: the time of several calls, long enough for the resolution of the clock.
-//! - **turn**: one sample each of kernel, oracles and roofs, interleaved in one process (A B A B). The **ratio** is
-//!   computed within a turn, so that temporary slowdowns of the machine cancel out.
+//! - **round**: one sample each of kernel, oracles and roofs, interleaved in one process (A B A B). The **ratio** is
+//!   computed within a round, so that temporary slowdowns of the machine cancel out.
 //! - **doubt**: a reason why the times of a row are unreliable.
 //! - **roof**: a limit of the machine for every kernel: reading the weights, or the multiply-adds of the instruction
 //!   set.
@@ -13,7 +13,7 @@
 //! Kernel and oracle get f32 activations and quantize them within the measured time, because the oracles' matrix
 //! product does so. Weights either stay in the cache or rotate through copies that together exceed it.
 //!
-//! Data flows from [`statistics`] and [`plan`] to `operands` and `roof`, to `turns`, to `figures` and [`report`].
+//! Data flows from [`statistics`] and [`plan`] to `operands` and `roof`, to `sampling`, to `figures` and [`report`].
 //! [`model`] does for whole models what [`Bench`] does for kernels.
 
 pub mod doubt;
@@ -24,8 +24,8 @@ pub mod plan;
 pub mod report;
 mod roof;
 mod run;
+mod sampling;
 pub mod statistics;
 pub mod timing;
-mod turns;
 
 pub use run::Bench;

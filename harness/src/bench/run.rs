@@ -8,8 +8,8 @@ use super::operands::{self, Matrix};
 use super::plan::{Case, Effort, Extent, Shape};
 use super::report::{Computation, Product, Report, Residence, Row, build};
 use super::roof::{MultiplyAdd, Pool};
+use super::sampling::{Runner, sample_interleaved};
 use super::timing::CallCost;
-use super::turns::{Runner, take_turns};
 use crate::implementation::{Implementation, ImplementationError};
 use crate::interrupt;
 use crate::outcome::Omission;
@@ -139,7 +139,7 @@ impl Bench {
                     Ok(())
                 }));
             }
-            take_turns(&mut runners, &self.extent.effort())?
+            sample_interleaved(&mut runners, &self.extent.effort())?
         };
 
         let (of_participants, of_roofs) = times.split_at(participants.len());
@@ -212,7 +212,7 @@ impl Bench {
                 case: self.extent.effort().case / 10,
                 ..self.extent.effort()
             };
-            let times = take_turns(&mut runners, &effort)?;
+            let times = sample_interleaved(&mut runners, &effort)?;
             costs.extend(
                 participants
                     .iter()

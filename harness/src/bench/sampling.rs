@@ -33,7 +33,7 @@ pub(super) struct Times {
 /// # Errors
 ///
 /// The first error of a runner.
-pub(super) fn take_turns(
+pub(super) fn sample_interleaved(
     runners: &mut [Runner<'_>],
     effort: &Effort,
 ) -> Result<Vec<Times>, ImplementationError> {
@@ -97,7 +97,7 @@ mod tests {
                 Ok(())
             })
         };
-        let times = take_turns(&mut [runner('A'), runner('B')], &EFFORT).unwrap();
+        let times = sample_interleaved(&mut [runner('A'), runner('B')], &EFFORT).unwrap();
         assert!(
             times
                 .iter()
@@ -119,7 +119,7 @@ mod tests {
             Box::new(|_| Ok(())),
             Box::new(move |_| Err(printed.clone())),
         ];
-        assert_eq!(take_turns(runners, &EFFORT), Err(error));
+        assert_eq!(sample_interleaved(runners, &EFFORT), Err(error));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use qk256::threads;
 
-/// Parses a number of threads from 1 to [`threads::most`].
+/// Parses a number of threads from 1 to [`threads::limit`].
 ///
 /// # Errors
 ///
@@ -14,13 +14,13 @@ pub(super) fn parse(text: &str) -> Result<NonZeroUsize, String> {
     checked(number.map_err(|_| "a number of threads is a whole number, 1 or more".to_owned())?)
 }
 
-/// Checks that the number is from 1 to [`threads::most`].
+/// Checks that the number is from 1 to [`threads::limit`].
 ///
 /// # Errors
 ///
 /// A message with the reason.
 pub(super) fn checked(number: usize) -> Result<NonZeroUsize, String> {
-    let most = threads::most();
+    let most = threads::limit();
     if number > most {
         let each = threads::MOST_PER_CORE;
         return Err(format!(
@@ -41,8 +41,8 @@ mod tests {
             let words = parse(wrong).unwrap_err();
             assert!(words.contains("1 or more"), "{wrong}: {words}");
         }
-        assert!(parse(&threads::most().to_string()).is_ok());
-        for wrong in [threads::most() + 1, 100_000_000] {
+        assert!(parse(&threads::limit().to_string()).is_ok());
+        for wrong in [threads::limit() + 1, 100_000_000] {
             let words = parse(&wrong.to_string()).unwrap_err();
             assert!(words.contains("64 for each core"), "{wrong}: {words}");
         }

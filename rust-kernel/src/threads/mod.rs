@@ -19,20 +19,20 @@ pub(crate) const PIECES_PER_THREAD: usize = 8;
 pub const MOST_PER_CORE: usize = 64;
 
 /// Maximum number of threads that [`Threads::new`] starts on this machine: [`MOST_PER_CORE`] times its parallelism.
-pub fn most() -> usize {
+pub fn limit() -> usize {
     MOST_PER_CORE * thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Why threads cannot be started.
 #[derive(Debug, Error)]
 pub enum ThreadsError {
-    /// More threads than [`most`] were requested.
-    #[error("{threads} threads are more than {most}, {MOST_PER_CORE} for each core")]
+    /// More threads than [`limit`] were requested.
+    #[error("{threads} threads are more than {limit}, {MOST_PER_CORE} for each core")]
     TooMany {
         /// Threads requested.
         threads: usize,
         /// The limit.
-        most: usize,
+        limit: usize,
     },
     /// The operating system did not start the threads.
     #[error("cannot start {threads} threads: {source}; request fewer")]
@@ -64,9 +64,9 @@ impl Threads {
         if threads <= 1 {
             return Ok(Threads::ONE);
         }
-        let most = most();
-        if threads > most {
-            return Err(ThreadsError::TooMany { threads, most });
+        if threads > limit() {
+            let limit = limit();
+            return Err(ThreadsError::TooMany { threads, limit });
         }
         match Team::new(threads - 1) {
             Ok(team) => Ok(Threads(Some(team))),
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn more_threads_than_the_limit_are_an_error_and_not_started() {
-        for threads in [most() + 1, 100_000_000, usize::MAX] {
+        for threads in [limit() + 1, 100_000_000, usize::MAX] {
             let error = Threads::new(threads).unwrap_err();
             assert!(matches!(error, ThreadsError::TooMany { .. }), "{error}");
         }

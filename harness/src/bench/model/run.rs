@@ -13,7 +13,7 @@ use crate::bench::operands;
 use crate::bench::plan::{Effort, Extent};
 use crate::bench::report::{BenchedModel, Computation, Evaluation, Phase, Report, Row, build};
 use crate::bench::roof::{MultiplyAdd, Pool};
-use crate::bench::turns::{Runner, take_turns};
+use crate::bench::sampling::{Runner, sample_interleaved};
 use crate::implementation::ImplementationError;
 use crate::interrupt;
 use crate::model;
@@ -173,7 +173,7 @@ impl ModelBench<'_> {
                 Ok(())
             }));
         }
-        let times = take_turns(&mut runners, &self.extent.model_effort())?;
+        let times = sample_interleaved(&mut runners, &self.extent.model_effort())?;
         drop(runners);
 
         let (of_participants, of_roofs) = times.split_at(ids.len());
