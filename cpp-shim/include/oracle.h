@@ -1,4 +1,4 @@
-/* The C ABI of an oracle: an implementation of ternary quantization and inference with which another one is compared.
+/* The C ABI of an oracle: an implementation of quantization and inference with which another one is compared.
  *
  * The ABI is independent of the implementation. An oracle is a shared object that exports one symbol, oracle_entry,
  * which returns a table of functions. These rules hold for every function of the table:
@@ -9,6 +9,8 @@
  * - The caller owns all buffers. A length counts elements of the pointer's type, so bytes for uint8_t. If a buffer is
  *   too short, the function returns ORACLE_BAD_ARGUMENT and does not write to it. Buffers do not overlap.
  * - Matrices are row-major: `rows` rows of `cols` contiguous weights. A batch is `batch` rows of `cols` activations.
+ * - A `format` is the number of a type in the oracle's own list, oracle_description.formats. Two oracles may number the
+ *   same type differently, so types are identified by name across oracles. ORACLE_UNSUPPORTED for any other number.
  * - Functions may be called from several threads at once, but a session only from one thread at a time.
  */
 #ifndef ORACLE_H
@@ -22,7 +24,7 @@ extern "C" {
 #endif
 
 /* Incremented with every change of this header that breaks older callers. */
-#define ORACLE_ABI_VERSION 4u
+#define ORACLE_ABI_VERSION 5u
 
 enum oracle_status {
     ORACLE_OK = 0,
@@ -35,16 +37,6 @@ enum oracle_status {
     ORACLE_STOPPED = 7        /* the caller's callback stopped the operation */
 };
 
-/* How the weights of a tensor are stored. */
-enum oracle_format {
-    ORACLE_I2_S = 1,  /* 2-bit codes, one f32 scale per tensor */
-    ORACLE_TQ2_0 = 2, /* 2-bit codes, one f16 scale per 256 weights */
-    ORACLE_TQ1_0 = 3, /* base-3 digits, one f16 scale per 256 weights */
-    ORACLE_F16 = 4,
-    ORACLE_F32 = 5,
-    ORACLE_Q6_K = 6 /* 6-bit codes, 16 scales and one f16 scale per 256 weights */
-};
-
 /* The buffer for a function's message. `text` has `capacity` bytes and is NUL-terminated on return if capacity > 0.
  * Longer messages are truncated. `length` is set to the number of bytes written, without the NUL. */
 struct oracle_message {
@@ -53,11 +45,19 @@ struct oracle_message {
     size_t length;
 };
 
+/* How the weights of a tensor are stored: a type of the library. The flags are 0 or 1. Strings are static and never
+ * NULL. */
 struct oracle_format_info {
-    enum oracle_format format;
-    const char * name;     /* as in model files, e.g. "i2_s" */
-    uint32_t block;        /* number of weights that are packed together */
-    uint32_t cols_multiple; /* the dot product of a row is defined for multiples of this number of columns */
+    const char * name;        /* the library's name, e.g. "q4_K" */
+    uint32_t format;          /* the library's number of the type, in calls and in model files */
+    uint32_t block;           /* number of weights that are packed together */
+    uint32_t block_bytes;     /* bytes of a block; 0 if the size of a tensor is not that of its blocks */
+    uint32_t cols_multiple;   /* the dot product of a row is defined for multiples of this number of columns */
+    const char * activations; /* name of the type to which a matmul converts activations, e.g. "q8_K"; "" if unknown */
+    uint8_t has_to_float;     /* dequantize is supported */
+    uint8_t has_quantizer;    /* quantize is supported */
+    uint8_t needs_importance; /* quantize needs importances */
+    uint8_t has_dot;          /* the library has a dot kernel for rows of the type */
 };
 
 /* The identity of the oracle and its build. Every string is NUL-terminated, static and never NULL. */
@@ -69,6 +69,8 @@ struct oracle_description {
     const char * compiler;
     const char * flags;           /* compiler flags of the files with arithmetic, separated by spaces */
     const char * instruction_set; /* required CPU features, separated by spaces */
+    /* Every type of the library whose rows are weights. Types for activations only, integers, and types that interleave
+     * rows are left out. */
     const struct oracle_format_info * formats;
     size_t n_formats;
 };
@@ -87,7 +89,7 @@ struct oracle_session_params {
     uint32_t n_batch;  /* maximum number of tokens per decode, at least 1 */
     uint32_t n_ubatch; /* maximum number of tokens computed at once, 1..n_batch */
     uint32_t n_threads;
-    enum oracle_format kv_format; /* element type of the key-value cache: ORACLE_F16 or ORACLE_F32 */
+    uint32_t kv_format; /* element type of the key-value cache: the format f16 or f32 */
     enum oracle_graph graph;
 };
 
@@ -124,42 +126,66 @@ struct oracle_api {
     enum oracle_status (*describe)(const struct oracle_description ** description, struct oracle_message * message);
 
     /* *bytes receives the size of a rows x cols tensor, including padding and scales. */
-    enum oracle_status (*tensor_bytes)(enum oracle_format format, uint64_t rows, uint64_t cols, size_t * bytes,
+    enum oracle_status (*tensor_bytes)(uint32_t format, uint64_t rows, uint64_t cols, size_t * bytes,
                                        struct oracle_message * message);
 
-    /* Runs the implementation's quantizer on n == rows*cols values. `out` must have tensor_bytes(format, rows, cols)
-     * bytes. Bytes that the quantizer does not write are zero. *written receives that size. */
-    enum oracle_status (*quantize)(enum oracle_format format, uint64_t rows, uint64_t cols, const float * values,
-                                   size_t n, uint8_t * out, size_t capacity, size_t * written,
-                                   struct oracle_message * message);
+    /* Runs the implementation's quantizer on n == rows*cols values. `importance` has the weight of each column's error,
+     * n_importance == cols; or it is NULL and n_importance is 0, which is ORACLE_BAD_ARGUMENT if the format needs it.
+     * `out` must have tensor_bytes(format, rows, cols) bytes. Bytes that the quantizer does not write are zero.
+     * *written receives that size. */
+    enum oracle_status (*quantize)(uint32_t format, uint64_t rows, uint64_t cols, const float * values, size_t n,
+                                   const float * importance, size_t n_importance, uint8_t * out, size_t capacity,
+                                   size_t * written, struct oracle_message * message);
+
+    /* out[r*cols + c] = the value of column c of row r, converted by the implementation. Row r starts at weights +
+     * r*row_stride, with any alignment. `cols` must be a multiple of cols_multiple. n_out == rows*cols.
+     * ORACLE_UNSUPPORTED if the implementation does not convert rows of `format`. */
+    enum oracle_status (*dequantize)(uint32_t format, uint64_t cols, uint64_t rows, const uint8_t * weights,
+                                     size_t weights_bytes, size_t row_stride, float * out, size_t n_out,
+                                     struct oracle_message * message);
 
     /* Quantizes `rows` rows of `cols` activations as the implementation's matmul does for weights of `format`. n ==
-     * rows*cols. `codes` receives n codes. ORACLE_I2_S has one scale and one sum per row (value = code / scale). The
-     * formats with blocks of 256 have one scale per 256 codes and one sum per 16 codes (value = code * scale). n_codes,
-     * n_scales and n_sums are the lengths of the buffers. ORACLE_UNSUPPORTED if the implementation quantizes the
-     * activations of `format` in another way. */
-    enum oracle_status (*quantize_activations)(enum oracle_format format, uint64_t rows, uint64_t cols,
-                                               const float * values, size_t n, int8_t * codes, size_t n_codes,
-                                               float * scales, size_t n_scales, int32_t * sums, size_t n_sums,
+     * rows*cols. `codes` receives n codes. n_codes, n_scales and n_sums are the lengths of the buffers. What `scales`
+     * and `sums` receive depends on the type of the activations:
+     *
+     *   i8_s  one scale and one sum of codes per row; value = code / scale
+     *   q8_K  one scale per 256 codes and one sum per 16 codes; value = code * scale
+     *   q8_0  one scale per 32 codes, no sums; value = code * scale
+     *   q8_1  two scales per 32 codes, no sums: that of a code, then its product with the sum of the codes
+     *
+     * The scales of q8_0 and q8_1 are f16 numbers. ORACLE_UNSUPPORTED for other types of activations. */
+    enum oracle_status (*quantize_activations)(uint32_t format, uint64_t rows, uint64_t cols, const float * values,
+                                               size_t n, int8_t * codes, size_t n_codes, float * scales,
+                                               size_t n_scales, int32_t * sums, size_t n_sums,
                                                struct oracle_message * message);
 
     /* The integer result of the implementation's dot kernel for every row of the batch and every row of weights:
      * out[b*rows + r] = sum over c of code[r][c] * activations[b*cols + c], with unsigned codes (0, 1, 2, or 3) and
      * without scales. Row r starts at weights + r*row_stride. The pointers are passed to the kernel unchanged: no
-     * alignment is required, and the kernel may read past a row. ORACLE_I2_S accepts any `cols`; the result is what the
-     * kernel returns for columns after the last multiple. Its integers are converted from f32 and exact up to 2^24.
-     * For the other formats `cols` must be a multiple of cols_multiple. n_activations == batch*cols,
-     * n_out == batch*rows. */
-    enum oracle_status (*code_dot)(enum oracle_format format, uint64_t cols, uint64_t rows, const uint8_t * weights,
+     * alignment is required, and the kernel may read past a row. i2_s accepts any `cols`; the result is what the kernel
+     * returns for columns after the last multiple. Its integers are converted from f32 and exact up to 2^24. For the
+     * others, tq2_0 and tq1_0, `cols` must be a multiple of cols_multiple. n_activations == batch*cols, n_out ==
+     * batch*rows. ORACLE_UNSUPPORTED for all other formats. */
+    enum oracle_status (*code_dot)(uint32_t format, uint64_t cols, uint64_t rows, const uint8_t * weights,
                                    size_t weights_bytes, size_t row_stride, const int8_t * activations,
                                    size_t n_activations, uint64_t batch, int64_t * out, size_t n_out,
                                    struct oracle_message * message);
 
+    /* out[b*rows + r] = the result of the implementation's dot kernel for row r of the weights and row b of quantized
+     * activations: batch*cols codes, and scales as quantize_activations returns them for `format`. Sums of codes are
+     * computed. Row r starts at weights + r*row_stride, with any alignment. `cols` must be a multiple of cols_multiple.
+     * n_codes == batch*cols, n_out == batch*rows. ORACLE_BAD_ARGUMENT if a scale of q8_0 or q8_1 is no f16 number.
+     * ORACLE_UNSUPPORTED for formats without a dot kernel and for activations other than q8_K, q8_0 and q8_1. */
+    enum oracle_status (*block_dot)(uint32_t format, uint64_t cols, uint64_t rows, const uint8_t * weights,
+                                    size_t weights_bytes, size_t row_stride, const int8_t * codes, size_t n_codes,
+                                    const float * scales, size_t n_scales, uint64_t batch, float * out, size_t n_out,
+                                    struct oracle_message * message);
+
     /* out[b*rows + r] = the product of weights and activations, computed by the implementation's graph executor with
      * `threads` threads. weights_bytes >= tensor_bytes(format, rows, cols), n_activations == batch*cols, n_out ==
-     * batch*rows. `weights` is read in place and must be aligned for its scalars: 4 bytes for ORACLE_F32, 2 bytes for
-     * formats with f16. */
-    enum oracle_status (*matmul)(enum oracle_format format, uint64_t rows, uint64_t cols, const uint8_t * weights,
+     * batch*rows. `weights` is read in place and must be aligned for its scalars: 4 bytes for
+     * f32 and for formats with an f32 scale per row, 2 bytes for blocks of an even number of bytes. */
+    enum oracle_status (*matmul)(uint32_t format, uint64_t rows, uint64_t cols, const uint8_t * weights,
                                  size_t weights_bytes, const float * activations, size_t n_activations,
                                  uint64_t batch, uint32_t threads, float * out, size_t n_out,
                                  struct oracle_message * message);

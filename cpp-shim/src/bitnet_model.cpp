@@ -109,7 +109,7 @@ BitnetModel::BitnetModel(std::unique_ptr<const Gguf> file, const BitnetArchitect
     : architecture(architecture), sizes(read_sizes(*file, architecture.name, vocabulary)), gguf(std::move(file)),
       mapping(gguf->path()) {
     embedding = placed("token_embd.weight", sizes.embedding, sizes.vocabulary);
-    if (embedding->type == type_named("i2_s")) {
+    if (format_of_type(embedding->type)->is_i2_s) {
         refuse(ORACLE_UNSUPPORTED, "%s: tensor %s is of type i2_s, which upstream cannot take rows from", gguf->path(),
                embedding->name);
     }

@@ -1,98 +1,232 @@
-//! The known-answer check: a format whose products of small integers an oracle computes wrong is refused.
+//! The known-answer check: a format whose products or values an oracle computes wrong is refused.
 //!
 //! If upstream's kernels are compiled without an instruction set that they need, their body is empty and they return
-//! uninitialized memory. A single check could match that by chance. There are therefore two integer checks with
-//! different answers for each ternary format, and for every format a matmul whose rows differ.
+//! uninitialized memory. A single check could match that by chance. For every format there is therefore a matmul whose
+//! rows differ, and for ternary formats there are two integer checks with different answers.
 //!
-//! In each integer check, all codes in one half of the columns (for TQ1_0, in one part) are equal, and so are all
-//! activations. The check does not depend on the position of a code within its half.
+//! The weights of a row are equal, and so are all activations. In each integer check, all codes in one half of the
+//! columns (for TQ1_0, in one part) are equal. So the checks do not depend on the order of the weights in a block.
+//! Types without hand-made blocks, which only a fork has, are checked with the library's own quantizer.
 
-use crate::describe::Format;
+mod samples;
+
+use crate::describe::{Check, Format, FormatInfo};
 use crate::error::{OracleError, Status};
 use crate::table::Table;
+use samples::Sample;
 
-const COLS: usize = 256;
+/// Columns of a check, if the format's multiple divides it. There are several blocks of every size.
+const COLS: usize = 512;
 
-/// A row of 256 codes in two runs, and activations in the same two runs.
+/// The activations with hand-made blocks. 127 is quantized without rounding for every format, and its products are
+/// exact.
+const ACTIVATION: f32 = 127.0;
+
+/// The largest relative difference of a product of floats and one of quantized activations.
+const ROUND_TRIP_TOLERANCE: f64 = 0.01;
+
+/// Checks one format.
+///
+/// # Errors
+///
+/// [`OracleError::WrongAnswer`] for the first wrong or missing answer.
+pub(crate) fn known_answers(table: &Table, info: &FormatInfo) -> Result<Check, OracleError> {
+    let subject = Subject { table, info };
+    // A fork may have another type of the same name, whose blocks have another size.
+    let fits = |sample: &&Sample| {
+        let [plus, _] = &sample.rows;
+        let bytes = samples::bytes(plus.block).len();
+        info.block_bytes.is_none_or(|found| found == bytes)
+    };
+    if let Some(sample) = samples::named(info.format.name()).filter(fits) {
+        subject.integers()?;
+        subject.products(sample)?;
+        subject.values(sample)?;
+        return Ok(Check::Sample);
+    }
+    if info.has_quantizer && info.has_to_float {
+        subject.round_trip()?;
+        return Ok(Check::RoundTrip);
+    }
+    Ok(Check::None)
+}
+
+/// The oracle and the format under test.
+struct Subject<'a> {
+    table: &'a Table,
+    info: &'a FormatInfo,
+}
+
+impl Subject<'_> {
+    fn cols(&self) -> usize {
+        COLS.next_multiple_of(self.info.cols_multiple.max(1))
+    }
+
+    /// The integer checks of a ternary format.
+    fn integers(&self) -> Result<(), OracleError> {
+        let mut known = TERNARY.iter();
+        let Some(dots) = known.find(|dots| dots.format == self.info.format) else {
+            return Ok(());
+        };
+        for (input, expected) in INPUTS.iter().zip(dots.expected) {
+            let got = self.code_dot(dots, input);
+            match got {
+                // The library multiplies the format with other activations, so it has no such integers.
+                Err(error) if error.status() == Some(Status::Unsupported) => break,
+                got => self.compare("code_dot", &expected, got)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn code_dot(&self, dots: &Dots, input: &Runs) -> Result<i64, OracleError> {
+        let row = (dots.row)(input.codes);
+        let mut activations = [input.activations[1]; DOT_COLS];
+        activations[..dots.first].fill(input.activations[0]);
+        let mut out = [0];
+        self.table.code_dot(
+            self.info.file_type,
+            DOT_COLS,
+            &row,
+            1,
+            row.len(),
+            &activations,
+            &mut out,
+        )?;
+        Ok(out[0])
+    }
+
+    /// The rows of a sample, one after the other.
+    fn rows(&self, sample: &Sample) -> Vec<u8> {
+        let blocks = self.cols() / self.info.block.max(1);
+        let row = |weights: &samples::Weights| samples::bytes(weights.block).repeat(blocks);
+        let rows = sample.rows.iter().flat_map(row);
+        rows.chain(samples::bytes(sample.tail)).collect()
+    }
+
+    /// Each weight of a row times [`ACTIVATION`].
+    fn products(&self, sample: &Sample) -> Result<(), OracleError> {
+        let cols = self.cols();
+        let product = |weights: &samples::Weights| weights.value * ACTIVATION * cols as f32;
+        let mut out = [0.0; 2];
+        // The allocator aligns the buffer for every scalar.
+        let result = self.table.matmul(
+            self.info.file_type,
+            2,
+            cols,
+            &self.rows(sample),
+            &vec![ACTIVATION; cols],
+            1,
+            &mut out,
+        );
+        let expected = sample.rows.each_ref().map(product);
+        self.compare("matmul", &expected, result.map(|()| out))
+    }
+
+    /// Each weight of a row, converted to a float.
+    fn values(&self, sample: &Sample) -> Result<(), OracleError> {
+        if !self.info.has_to_float {
+            return Ok(());
+        }
+        let cols = self.cols();
+        let bytes = self.rows(sample);
+        let mut out = vec![0.0; 2 * cols];
+        let result = self.dequantize(&bytes, 2, &mut out);
+        let expected = sample.rows.each_ref().map(|weights| weights.value);
+        // A wrong value of each row, or the right one.
+        let got = [0, 1].map(|row| {
+            let mut values = out[row * cols..][..cols].iter().copied();
+            values.find(|value| *value != expected[row])
+        });
+        let got = [0, 1].map(|row| got[row].unwrap_or(expected[row]));
+        self.compare("dequantize", &expected, result.map(|()| got))
+    }
+
+    fn dequantize(&self, bytes: &[u8], rows: usize, out: &mut [f32]) -> Result<(), OracleError> {
+        let stride = bytes.len() / rows;
+        let format = self.info.file_type;
+        self.table
+            .dequantize(format, self.cols(), bytes, rows, stride, out)
+    }
+
+    /// Quantizes rows, converts them to floats, and compares the sums of their products with those of the matmul.
+    fn round_trip(&self) -> Result<(), OracleError> {
+        const ROWS: usize = 2;
+        let (format, cols) = (self.info.file_type, self.cols());
+        let values: Vec<f32> = ramp(89, 256).take(ROWS * cols).collect();
+        let activations: Vec<f32> = ramp(37, 255).take(cols).collect();
+        let importance = vec![1.0; cols];
+        let importance = self.info.needs_importance.then_some(&importance[..]);
+        let quantized = || {
+            let mut bytes = vec![0; self.table.tensor_bytes(format, ROWS, cols)?];
+            self.table
+                .quantize(format, ROWS, cols, &values, importance, &mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes: Vec<u8> = self.require("quantize", quantized())?;
+        let mut floats = vec![0.0; ROWS * cols];
+        self.require("dequantize", self.dequantize(&bytes, ROWS, &mut floats))?;
+        let mut out = [0.0; ROWS];
+        let matmul = self
+            .table
+            .matmul(format, ROWS, cols, &bytes, &activations, 1, &mut out);
+        self.require("matmul", matmul)?;
+        for (row, got) in floats.chunks(cols).zip(out) {
+            let terms = row.iter().zip(&activations);
+            let terms: Vec<f64> = terms.map(|(w, a)| f64::from(*w) * f64::from(*a)).collect();
+            let expected: f64 = terms.iter().sum();
+            let size: f64 = terms.iter().map(|term| term.abs()).sum();
+            let error = (f64::from(got) - expected).abs();
+            // A value that is not finite, or rows of zeros, are wrong too.
+            if !(size > 0.0 && error <= ROUND_TRIP_TOLERANCE * size) {
+                let expected = format!("{expected} within 1 % of {size}, the sum of magnitudes");
+                return Err(self.wrong("matmul after quantize", expected, got.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare<T: PartialEq + std::fmt::Debug>(
+        &self,
+        operation: &str,
+        expected: &T,
+        got: Result<T, OracleError>,
+    ) -> Result<(), OracleError> {
+        let got = match got {
+            Ok(got) if got == *expected => return Ok(()),
+            Ok(got) => format!("{got:?}"),
+            Err(error) => format!("an error ({error})"),
+        };
+        Err(self.wrong(operation, format!("{expected:?}"), got))
+    }
+
+    /// The result of an operation that must succeed.
+    fn require<T>(&self, operation: &str, got: Result<T, OracleError>) -> Result<T, OracleError> {
+        got.map_err(|error| self.wrong(operation, "a result".into(), format!("an error ({error})")))
+    }
+
+    fn wrong(&self, operation: &str, expected: String, got: String) -> OracleError {
+        OracleError::WrongAnswer {
+            oracle: self.table.oracle().to_owned(),
+            operation: format!("{operation} of {}", self.info.format),
+            expected,
+            got,
+        }
+    }
+}
+
+/// Fractions from -1 to 1 that visit the multiples of 2 / `period` in steps of `step`.
+fn ramp(step: usize, period: usize) -> impl Iterator<Item = f32> {
+    (0..).map(move |i| (i * step % period) as f32 / (period / 2) as f32 - 1.0)
+}
+
+/// Columns of an integer check.
+const DOT_COLS: usize = 256;
+
+/// A row of codes in two runs, and activations in the same two runs.
 struct Runs {
     codes: [u8; 2],
     activations: [i8; 2],
-}
-
-/// Hand-made tensors of a format.
-struct Sample {
-    format: Format,
-    /// Two rows of 256 weights: +1, then -1.
-    matrix: fn() -> Vec<u8>,
-    /// The integer check, for ternary formats.
-    dots: Option<Dots>,
-}
-
-/// Hand-made rows of a ternary format.
-struct Dots {
-    /// Columns in the first run.
-    first: usize,
-    /// Packs a row of codes in two runs, without a scale.
-    pack: fn([u8; 2]) -> Vec<u8>,
-    /// Builds a tensor of packed rows with scale 1.
-    tensor: fn(&[Vec<u8>]) -> Vec<u8>,
-}
-
-impl Dots {
-    /// Two rows of +1 and -1.
-    fn matrix(&self) -> Vec<u8> {
-        (self.tensor)(&[(self.pack)([2, 2]), (self.pack)([0, 0])])
-    }
-}
-
-const I2_S: Dots = Dots {
-    first: 128,
-    pack: pack_two_bits,
-    tensor: i2_s_tensor,
-};
-const TQ2_0: Dots = Dots {
-    first: 128,
-    pack: pack_two_bits,
-    tensor: blocks_tensor,
-};
-const TQ1_0: Dots = Dots {
-    first: 160,
-    pack: pack_digits,
-    tensor: blocks_tensor,
-};
-
-/// One sample for each format of the ABI.
-fn sample(format: Format) -> Sample {
-    let (matrix, dots): (fn() -> Vec<u8>, _) = match format {
-        Format::I2S => (|| I2_S.matrix(), Some(I2_S)),
-        Format::Tq2_0 => (|| TQ2_0.matrix(), Some(TQ2_0)),
-        Format::Tq1_0 => (|| TQ1_0.matrix(), Some(TQ1_0)),
-        Format::F16 => (|| halves([0x3C00, 0xBC00].map(u16::to_le_bytes)), None),
-        Format::F32 => (|| halves([1.0f32, -1.0].map(f32::to_le_bytes)), None),
-        Format::Q6K => (|| [q6_k_block(33), q6_k_block(31)].concat(), None),
-    };
-    Sample {
-        format,
-        matrix,
-        dots,
-    }
-}
-
-/// 256 times the first element, then 256 times the second.
-fn halves<const N: usize>(elements: [[u8; N]; 2]) -> Vec<u8> {
-    elements
-        .into_iter()
-        .flat_map(|element| element.repeat(COLS))
-        .collect()
-}
-
-/// 256 equal codes: the low four bits of each, the high two bits, 16 scales of one and the f16 scale one.
-fn q6_k_block(code: u8) -> Vec<u8> {
-    let mut block = vec![(code & 0xF) * 0x11; 128];
-    block.extend([(code >> 4) * 0b0101_0101; 64]);
-    block.extend([1; 16]);
-    block.extend(0x3C00u16.to_le_bytes());
-    block
 }
 
 const INPUTS: [Runs; 2] = [
@@ -106,19 +240,44 @@ const INPUTS: [Runs; 2] = [
     },
 ];
 
-/// The sums of code * activation, computed by hand: 128*2*3 - 128*7 and 128*2*9 for halves; 160*2*3 - 96*7 and 96*2*9
-/// for runs of 160 and 96.
-const fn expected(first: usize) -> [i64; 2] {
-    match first {
-        160 => [288, 1728],
-        _ => [-128, 2304],
-    }
+/// The integer checks of a ternary format.
+struct Dots {
+    format: Format,
+    /// Columns in the first run.
+    first: usize,
+    /// Packs a row of codes in two runs, with scale one if it has one.
+    row: fn([u8; 2]) -> Vec<u8>,
+    /// The sums of code * activation, computed by hand: 128*2*3 - 128*7 and 128*2*9 for halves; 160*2*3 - 96*7 and
+    /// 96*2*9 for runs of 160 and 96.
+    expected: [i64; 2],
 }
 
-/// Activations of the matmul check. 127 is quantized without rounding for every format, and its products are exact.
-const ACTIVATION: f32 = 127.0;
-/// 256 weights of +1, then 256 of -1, times 127.
-const PRODUCTS: [f32; 2] = [32512.0, -32512.0];
+const TERNARY: [Dots; 3] = [
+    Dots {
+        format: Format::I2S,
+        first: 128,
+        row: pack_two_bits,
+        expected: [-128, 2304],
+    },
+    Dots {
+        format: Format::TQ2_0,
+        first: 128,
+        row: |codes| with_scale(pack_two_bits(codes)),
+        expected: [-128, 2304],
+    },
+    Dots {
+        format: Format::TQ1_0,
+        first: 160,
+        row: |codes| with_scale(pack_digits(codes)),
+        expected: [288, 1728],
+    },
+];
+
+/// Appends the f16 scale one.
+fn with_scale(mut codes: Vec<u8>) -> Vec<u8> {
+    codes.extend(0x3C00u16.to_le_bytes());
+    codes
+}
 
 /// Packs four codes per byte. All bytes of a half are equal.
 fn pack_two_bits(codes: [u8; 2]) -> Vec<u8> {
@@ -139,99 +298,6 @@ fn pack_digits(codes: [u8; 2]) -> Vec<u8> {
     bytes.extend([byte(codes[1], 121); 16]);
     bytes.extend([byte(codes[1], 120); 4]);
     bytes
-}
-
-/// All codes, one f32 scale, padding.
-fn i2_s_tensor(rows: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = rows.concat();
-    bytes.extend(1.0f32.to_le_bytes());
-    bytes.extend([0; 28]);
-    bytes
-}
-
-/// One block per row: codes, then an f16 scale.
-fn blocks_tensor(rows: &[Vec<u8>]) -> Vec<u8> {
-    const HALF_ONE: [u8; 2] = 0x3C00u16.to_le_bytes();
-    rows.iter()
-        .flat_map(|row| [row.as_slice(), &HALF_ONE].concat())
-        .collect()
-}
-
-/// Checks one format.
-///
-/// # Errors
-///
-/// [`OracleError::WrongAnswer`] for the first wrong or missing answer.
-pub(crate) fn known_answers(table: &Table, format: Format) -> Result<(), OracleError> {
-    let sample = sample(format);
-    if let Some(dots) = &sample.dots {
-        for (input, expected) in INPUTS.iter().zip(expected(dots.first)) {
-            let got = code_dot(table, format, dots, input);
-            match got {
-                // The library multiplies the format with other activations, so it has no such integers.
-                Err(error) if error.status() == Some(Status::Unsupported) => break,
-                got => {
-                    let got = got.map_err(|error| error.to_string());
-                    compare(table, "code_dot", format, &expected, got)?;
-                }
-            }
-        }
-    }
-    let got = matmul(table, &sample).map_err(|error| error.to_string());
-    compare(table, "matmul", format, &PRODUCTS, got)
-}
-
-fn code_dot(table: &Table, format: Format, dots: &Dots, input: &Runs) -> Result<i64, OracleError> {
-    let tensor = (dots.tensor)(&[(dots.pack)(input.codes)]);
-    let mut activations = [input.activations[1]; COLS];
-    activations[..dots.first].fill(input.activations[0]);
-    let mut out = [0];
-    table.code_dot(
-        format,
-        COLS,
-        &tensor,
-        1,
-        tensor.len(),
-        &activations,
-        &mut out,
-    )?;
-    Ok(out[0])
-}
-
-fn matmul(table: &Table, sample: &Sample) -> Result<[f32; 2], OracleError> {
-    // The allocator aligns the buffer for every scalar.
-    let tensor = (sample.matrix)();
-    let mut out = [0.0; 2];
-    table.matmul(
-        sample.format,
-        2,
-        COLS,
-        &tensor,
-        &[ACTIVATION; COLS],
-        1,
-        &mut out,
-    )?;
-    Ok(out)
-}
-
-fn compare<T: PartialEq + std::fmt::Debug>(
-    table: &Table,
-    function: &str,
-    format: Format,
-    expected: &T,
-    got: Result<T, String>,
-) -> Result<(), OracleError> {
-    let got = match got {
-        Ok(got) if got == *expected => return Ok(()),
-        Ok(got) => format!("{got:?}"),
-        Err(reason) => format!("an error ({reason})"),
-    };
-    Err(OracleError::WrongAnswer {
-        oracle: table.oracle().to_owned(),
-        operation: format!("{function} of {format}"),
-        expected: format!("{expected:?}"),
-        got,
-    })
 }
 
 #[cfg(test)]

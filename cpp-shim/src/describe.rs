@@ -2,87 +2,112 @@
 
 use std::ffi::{CStr, c_char};
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-use crate::ffi::{oracle_description, oracle_format};
+use crate::ffi::oracle_description;
 
-/// How the weights of a tensor are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Format {
-    /// 2-bit codes, one f32 scale per tensor.
-    I2S,
-    /// 2-bit codes, one f16 scale per 256 weights.
-    Tq2_0,
-    /// Base-3 digits, one f16 scale per 256 weights.
-    Tq1_0,
-    /// IEEE half precision.
-    F16,
-    /// IEEE single precision.
-    F32,
-    /// 6-bit codes with 16 scales and one f16 scale per 256 weights.
-    Q6K,
-}
+/// How the weights of a tensor are stored: a type of ggml, identified by its name. Names differ between libraries and
+/// files in case only (`q4_K`, `Q4_K`), so formats are equal if their names are, ignoring ASCII case.
+#[derive(Clone, Copy, Debug)]
+pub struct Format(&'static str);
 
 impl Format {
-    /// Every format of the ABI.
-    pub const ALL: [Self; 6] = [
-        Self::I2S,
-        Self::Tq2_0,
-        Self::Tq1_0,
-        Self::F16,
-        Self::F32,
-        Self::Q6K,
-    ];
+    /// 2-bit codes, one f32 scale per tensor.
+    pub const I2S: Self = Self("i2_s");
+    /// 2-bit codes, one f16 scale per 256 weights.
+    pub const TQ2_0: Self = Self("tq2_0");
+    /// Base-3 digits, one f16 scale per 256 weights.
+    pub const TQ1_0: Self = Self("tq1_0");
+    /// IEEE half precision.
+    pub const F16: Self = Self("f16");
+    /// IEEE single precision.
+    pub const F32: Self = Self("f32");
+    /// The upper half of IEEE single precision.
+    pub const BF16: Self = Self("bf16");
+    /// 6-bit codes with 16 scales and one f16 scale per 256 weights.
+    pub const Q6_K: Self = Self("q6_K");
 
-    /// The format with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+    /// The format with this name. Each distinct name is kept until the end of the process.
+    pub fn named(name: &str) -> Self {
+        static NAMES: Mutex<Vec<&'static str>> = Mutex::new(Vec::new());
+        // A panic cannot leave the list incomplete.
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.iter().find(|known| **known == name) {
+            return Self(known);
+        }
+        let name = String::from(name).leak();
+        names.push(name);
+        Self(name)
     }
 
-    /// The name in upstream and in model files.
+    /// The name, with the case of its source.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::I2S => "i2_s",
-            Self::Tq2_0 => "tq2_0",
-            Self::Tq1_0 => "tq1_0",
-            Self::F16 => "f16",
-            Self::F32 => "f32",
-            Self::Q6K => "q6_K",
-        }
-    }
-
-    pub(crate) const fn to_ffi(self) -> oracle_format {
-        match self {
-            Self::I2S => oracle_format::ORACLE_I2_S,
-            Self::Tq2_0 => oracle_format::ORACLE_TQ2_0,
-            Self::Tq1_0 => oracle_format::ORACLE_TQ1_0,
-            Self::F16 => oracle_format::ORACLE_F16,
-            Self::F32 => oracle_format::ORACLE_F32,
-            Self::Q6K => oracle_format::ORACLE_Q6_K,
-        }
-    }
-
-    fn from_ffi(format: oracle_format) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.to_ffi() == format)
+        self.0
     }
 }
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(other.0)
+    }
+}
+
+impl Eq for Format {}
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.0)
     }
 }
 
-/// A format that the oracle supports.
+/// How the known answers of a format were checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// With hand-made blocks.
+    Sample,
+    /// The library's matmul agrees with the values of its own quantizer and conversion, for a type without hand-made
+    /// blocks.
+    RoundTrip,
+    /// Not at all: there are no hand-made blocks, and the library has no quantizer or no conversion to floats.
+    None,
+}
+
+impl Check {
+    /// The name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::RoundTrip => "round trip",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A format that the oracle supports: a type of its library.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormatInfo {
-    /// The format.
+    /// The format, with the library's spelling of its name.
     pub format: Format,
-    /// The oracle's name of the format.
-    pub name: String,
+    /// The library's number of the type, in calls and in model files.
+    pub file_type: u32,
     /// Number of weights that are packed together.
     pub block: usize,
+    /// Bytes of a block; `None` if the size of a tensor is not that of its blocks.
+    pub block_bytes: Option<usize>,
     /// The dot product of a row is defined for multiples of this number of columns.
     pub cols_multiple: usize,
+    /// The type to which a matmul converts activations, such as `q8_K`, if the library has one.
+    pub activations: Option<Format>,
+    /// Whether the library converts rows to floats.
+    pub has_to_float: bool,
+    /// Whether the library quantizes to the type.
+    pub has_quantizer: bool,
+    /// Whether the quantizer needs importances.
+    pub needs_importance: bool,
+    /// Whether the library has a dot kernel for rows of the type.
+    pub has_dot: bool,
+    /// How the known answers were checked when the oracle was loaded.
+    pub check: Check,
 }
 
 /// The identity of the oracle and its build, read from the shared object.
@@ -102,9 +127,9 @@ pub struct Description {
     pub flags: Vec<String>,
     /// Required CPU features.
     pub instruction_set: Vec<String>,
-    /// Supported formats, without those that this crate does not know and those that are refused.
+    /// Supported formats, by ascending number, without those that are refused.
     pub formats: Vec<FormatInfo>,
-    /// Formats that the oracle claims but computes wrong. Empty for embedded builds.
+    /// Formats that the oracle claims but computes wrong.
     pub refused: Vec<Refusal>,
 }
 
@@ -158,13 +183,20 @@ impl Description {
             instruction_set: words(raw.instruction_set),
             formats: formats
                 .iter()
-                .filter_map(|info| {
-                    Some(FormatInfo {
-                        format: Format::from_ffi(info.format)?,
-                        name: text(info.name),
-                        block: info.block as usize,
-                        cols_multiple: info.cols_multiple as usize,
-                    })
+                .map(|info| FormatInfo {
+                    format: Format::named(&text(info.name)),
+                    file_type: info.format,
+                    block: info.block as usize,
+                    block_bytes: (info.block_bytes > 0).then_some(info.block_bytes as usize),
+                    cols_multiple: info.cols_multiple as usize,
+                    activations: Some(text(info.activations))
+                        .filter(|name| !name.is_empty())
+                        .map(|name| Format::named(&name)),
+                    has_to_float: info.has_to_float != 0,
+                    has_quantizer: info.has_quantizer != 0,
+                    needs_importance: info.needs_importance != 0,
+                    has_dot: info.has_dot != 0,
+                    check: Check::None,
                 })
                 .collect(),
             refused: Vec::new(),

@@ -34,7 +34,7 @@ pub enum OracleError {
         reason: String,
     },
 
-    /// A known-answer check failed, so no result of this oracle is reliable.
+    /// A known-answer check failed, so no result of this oracle with the format is reliable.
     #[error(
         "oracle {oracle} fails its known-answer check: {operation} gave {got}, must be {expected}; \
          its kernels may have been compiled without an instruction set they need, or miscompiled: \

@@ -1,7 +1,7 @@
 // Made by bindgen 0.72.1 from include/oracle.h, which documents it.
 // Do not edit: run check-bindings.sh --write.
 
-pub const ORACLE_ABI_VERSION: u32 = 4;
+pub const ORACLE_ABI_VERSION: u32 = 5;
 impl oracle_status {
     pub const ORACLE_OK: oracle_status = oracle_status(0);
     pub const ORACLE_BAD_ARGUMENT: oracle_status = oracle_status(1);
@@ -15,17 +15,6 @@ impl oracle_status {
 #[repr(transparent)]
 #[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
 pub struct oracle_status(pub ::core::ffi::c_uint);
-impl oracle_format {
-    pub const ORACLE_I2_S: oracle_format = oracle_format(1);
-    pub const ORACLE_TQ2_0: oracle_format = oracle_format(2);
-    pub const ORACLE_TQ1_0: oracle_format = oracle_format(3);
-    pub const ORACLE_F16: oracle_format = oracle_format(4);
-    pub const ORACLE_F32: oracle_format = oracle_format(5);
-    pub const ORACLE_Q6_K: oracle_format = oracle_format(6);
-}
-#[repr(transparent)]
-#[derive(Debug, Copy, Clone, Hash, PartialEq, Eq)]
-pub struct oracle_format(pub ::core::ffi::c_uint);
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct oracle_message {
@@ -36,10 +25,16 @@ pub struct oracle_message {
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct oracle_format_info {
-    pub(crate) format: oracle_format,
     pub(crate) name: *const ::core::ffi::c_char,
+    pub(crate) format: u32,
     pub(crate) block: u32,
+    pub(crate) block_bytes: u32,
     pub(crate) cols_multiple: u32,
+    pub(crate) activations: *const ::core::ffi::c_char,
+    pub(crate) has_to_float: u8,
+    pub(crate) has_quantizer: u8,
+    pub(crate) needs_importance: u8,
+    pub(crate) has_dot: u8,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -73,7 +68,7 @@ pub struct oracle_session_params {
     pub(crate) n_batch: u32,
     pub(crate) n_ubatch: u32,
     pub(crate) n_threads: u32,
-    pub(crate) kv_format: oracle_format,
+    pub(crate) kv_format: u32,
     pub(crate) graph: oracle_graph,
 }
 #[repr(C)]
@@ -103,7 +98,7 @@ pub type oracle_node_callback = ::core::option::Option<
     unsafe extern "C" fn(user: *mut ::core::ffi::c_void, node: *const oracle_node) -> i32,
 >;
 #[repr(C)]
-#[derive(Debug, Copy, Clone)]
+#[derive(Copy, Clone)]
 pub struct oracle_api {
     pub(crate) abi_version: u32,
     pub(crate) struct_bytes: u32,
@@ -115,7 +110,7 @@ pub struct oracle_api {
     >,
     pub(crate) tensor_bytes: ::core::option::Option<
         unsafe extern "C" fn(
-            format: oracle_format,
+            format: u32,
             rows: u64,
             cols: u64,
             bytes: *mut usize,
@@ -124,20 +119,35 @@ pub struct oracle_api {
     >,
     pub(crate) quantize: ::core::option::Option<
         unsafe extern "C" fn(
-            format: oracle_format,
+            format: u32,
             rows: u64,
             cols: u64,
             values: *const f32,
             n: usize,
+            importance: *const f32,
+            n_importance: usize,
             out: *mut u8,
             capacity: usize,
             written: *mut usize,
             message: *mut oracle_message,
         ) -> oracle_status,
     >,
+    pub(crate) dequantize: ::core::option::Option<
+        unsafe extern "C" fn(
+            format: u32,
+            cols: u64,
+            rows: u64,
+            weights: *const u8,
+            weights_bytes: usize,
+            row_stride: usize,
+            out: *mut f32,
+            n_out: usize,
+            message: *mut oracle_message,
+        ) -> oracle_status,
+    >,
     pub(crate) quantize_activations: ::core::option::Option<
         unsafe extern "C" fn(
-            format: oracle_format,
+            format: u32,
             rows: u64,
             cols: u64,
             values: *const f32,
@@ -153,7 +163,7 @@ pub struct oracle_api {
     >,
     pub(crate) code_dot: ::core::option::Option<
         unsafe extern "C" fn(
-            format: oracle_format,
+            format: u32,
             cols: u64,
             rows: u64,
             weights: *const u8,
@@ -167,9 +177,27 @@ pub struct oracle_api {
             message: *mut oracle_message,
         ) -> oracle_status,
     >,
+    pub(crate) block_dot: ::core::option::Option<
+        unsafe extern "C" fn(
+            format: u32,
+            cols: u64,
+            rows: u64,
+            weights: *const u8,
+            weights_bytes: usize,
+            row_stride: usize,
+            codes: *const i8,
+            n_codes: usize,
+            scales: *const f32,
+            n_scales: usize,
+            batch: u64,
+            out: *mut f32,
+            n_out: usize,
+            message: *mut oracle_message,
+        ) -> oracle_status,
+    >,
     pub(crate) matmul: ::core::option::Option<
         unsafe extern "C" fn(
-            format: oracle_format,
+            format: u32,
             rows: u64,
             cols: u64,
             weights: *const u8,

@@ -1,4 +1,4 @@
-// The formats of the ABI and the corresponding types of upstream.
+// The formats of the ABI: types of the library.
 #pragma once
 
 #include "status.hpp"
@@ -10,26 +10,23 @@
 namespace oracle {
 
 // The quantization of activations in the matmul of the weights. `other` is one that the ABI does not describe.
-enum class Activations { i8_s, q8_k, none, other };
+enum class Activations { i8_s, q8_k, q8_0, q8_1, none, other };
 
 struct Format {
     oracle_format_info info;
     ggml_type type;
+    bool is_i2_s;     // rows are codes without scales; the tensor has one scale
     size_t alignment; // alignment of the widest scalar that upstream reads through a typed pointer
     Activations activations;
 };
 
-// The formats of the ABI for which the running library has a type. Types are found by name: numbers differ between
-// forks. Needs the instruction set of the library.
+// Every type of the running library that the ABI lists. Types are found by name: numbers differ between forks.
 const std::vector<Format> & formats();
 
-// The type of the library with this name, or GGML_TYPE_COUNT.
-ggml_type type_named(const char * name);
+// Throws a Refusal if the library has no such format.
+const Format & format_of(uint32_t id);
 
-// Throws a Refusal if the library has no type for the format.
-const Format & format_of(oracle_format id);
-
-// NULL if the ABI has no format for the type.
+// NULL if the ABI does not list the type.
 const Format * format_of_type(ggml_type type);
 
 inline void require_alignment(const Format & format, const void * pointer, const char * name) {

@@ -2,6 +2,7 @@
 //!
 //! - An **oracle** is an implementation of the ABI in `include/oracle.h`. A [`Build`] is an oracle that is embedded in
 //!   this binary, with its [`Provenance`].
+//! - A [`Format`] is a type of ggml by its name. The formats of an oracle are those that its library lists.
 //! - A **code** is the small unsigned integer stored for a weight (0, 1, 2 for -1, 0, +1). A **block** is a number of
 //!   weights that are packed together. A **scale** is the factor from a sum of codes to a value.
 //! - **Activations** are the second operand of a product with weights. A **batch** is several rows of activations.
@@ -41,7 +42,7 @@ mod session;
 mod sources;
 mod table;
 
-pub use describe::{Description, Format, FormatInfo, Refusal};
+pub use describe::{Check, Description, Format, FormatInfo, Refusal};
 pub use error::{OracleError, Status, Unavailable};
 pub use node::Node;
 pub use oracle::{Activations, Oracle};

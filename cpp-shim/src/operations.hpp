@@ -7,21 +7,28 @@ namespace oracle {
 
 oracle_status describe(const oracle_description ** description, oracle_message * message);
 
-oracle_status tensor_bytes(oracle_format format, uint64_t rows, uint64_t cols, size_t * bytes,
-                           oracle_message * message);
+oracle_status tensor_bytes(uint32_t format, uint64_t rows, uint64_t cols, size_t * bytes, oracle_message * message);
 
-oracle_status quantize(oracle_format format, uint64_t rows, uint64_t cols, const float * values, size_t n,
-                       uint8_t * out, size_t capacity, size_t * written, oracle_message * message);
+oracle_status quantize(uint32_t format, uint64_t rows, uint64_t cols, const float * values, size_t n,
+                       const float * importance, size_t n_importance, uint8_t * out, size_t capacity, size_t * written,
+                       oracle_message * message);
 
-oracle_status quantize_activations(oracle_format format, uint64_t rows, uint64_t cols, const float * values, size_t n,
+oracle_status dequantize(uint32_t format, uint64_t cols, uint64_t rows, const uint8_t * weights, size_t weights_bytes,
+                         size_t row_stride, float * out, size_t n_out, oracle_message * message);
+
+oracle_status quantize_activations(uint32_t format, uint64_t rows, uint64_t cols, const float * values, size_t n,
                                    int8_t * codes, size_t n_codes, float * scales, size_t n_scales, int32_t * sums,
                                    size_t n_sums, oracle_message * message);
 
-oracle_status code_dot(oracle_format format, uint64_t cols, uint64_t rows, const uint8_t * weights,
-                       size_t weights_bytes, size_t row_stride, const int8_t * activations, size_t n_activations,
-                       uint64_t batch, int64_t * out, size_t n_out, oracle_message * message);
+oracle_status code_dot(uint32_t format, uint64_t cols, uint64_t rows, const uint8_t * weights, size_t weights_bytes,
+                       size_t row_stride, const int8_t * activations, size_t n_activations, uint64_t batch,
+                       int64_t * out, size_t n_out, oracle_message * message);
 
-oracle_status matmul(oracle_format format, uint64_t rows, uint64_t cols, const uint8_t * weights, size_t weights_bytes,
+oracle_status block_dot(uint32_t format, uint64_t cols, uint64_t rows, const uint8_t * weights, size_t weights_bytes,
+                        size_t row_stride, const int8_t * codes, size_t n_codes, const float * scales, size_t n_scales,
+                        uint64_t batch, float * out, size_t n_out, oracle_message * message);
+
+oracle_status matmul(uint32_t format, uint64_t rows, uint64_t cols, const uint8_t * weights, size_t weights_bytes,
                      const float * activations, size_t n_activations, uint64_t batch, uint32_t threads, float * out,
                      size_t n_out, oracle_message * message);
 

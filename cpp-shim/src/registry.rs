@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use crate::check;
-use crate::describe::{Format, Refusal};
-use crate::error::{OracleError, Unavailable};
+use crate::describe::{Check, Format, Refusal};
+use crate::error::{OracleError, Status, Unavailable};
 use crate::library;
 use crate::oracle::Oracle;
 use crate::table::Table;
@@ -144,10 +144,11 @@ impl Build {
             return Ok(oracle.clone());
         }
         let table = self.table()?;
-        let oracle = match &self.code {
-            Code::Embedded(_) => Oracle::new(table),
-            Code::File { refused, .. } => Oracle::refusing(table, refused),
-        }?;
+        let refused = match &self.code {
+            Code::Embedded(_) => &[][..],
+            Code::File { refused, .. } => refused,
+        };
+        let oracle = Oracle::new(table, refused)?;
         let description = oracle.description();
         if (description.id.as_str(), description.checksum.as_str())
             != (self.provenance.id, self.provenance.checksum)
@@ -178,10 +179,16 @@ impl Build {
     ///
     /// # Errors
     ///
-    /// As [`load`](Build::load).
-    pub fn check(&self, format: Format) -> Result<(), OracleError> {
+    /// As [`load`](Build::load), and [`OracleError::Refused`] for a format that the oracle does not claim.
+    pub fn check(&self, format: Format) -> Result<Check, OracleError> {
         self.require_available()?;
-        check::known_answers(&self.table()?, format)
+        let table = self.table()?;
+        let description = table.describe()?;
+        let info = description.format(format).ok_or_else(|| {
+            let message = format!("this library has no weights of type {format}");
+            table.refused("check", Status::Unsupported, message)
+        })?;
+        check::known_answers(&table, info)
     }
 
     fn require_available(&self) -> Result<(), OracleError> {

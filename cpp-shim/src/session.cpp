@@ -62,11 +62,11 @@ void require_params(const oracle_session_params & params) {
         refuse(ORACLE_BAD_ARGUMENT, "n_ubatch is %u, at most n_batch = %u", params.n_ubatch, params.n_batch);
     }
     require_threads(params.n_threads);
-    if (params.kv_format == ORACLE_F32) {
+    if (params.kv_format == GGML_TYPE_F32) {
         refuse(ORACLE_UNSUPPORTED, "this revision supports an f32 value cache only with flash attention, "
                                    "which computes different results: open the session with an f16 cache");
     }
-    if (params.kv_format != ORACLE_F16) {
+    if (params.kv_format != GGML_TYPE_F16) {
         refuse(ORACLE_BAD_ARGUMENT, "kv_format must be f16 or f32");
     }
     if (params.graph != ORACLE_GRAPH_AUTO && params.graph != ORACLE_GRAPH_OPS) {

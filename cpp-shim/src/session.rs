@@ -82,6 +82,7 @@ impl Session {
         table: Arc<Table>,
         model: &Path,
         params: &SessionParams,
+        kv_format: u32,
     ) -> Result<Self, OracleError> {
         let refused = |status, message: String| Err(table.refused("session_open", status, message));
         let Ok(path) = CString::new(model.as_os_str().as_bytes()) else {
@@ -92,7 +93,7 @@ impl Session {
             n_batch: params.n_batch,
             n_ubatch: params.n_ubatch,
             n_threads: params.threads,
-            kv_format: params.kv_format.to_ffi(),
+            kv_format,
             graph: params.graph.to_ffi(),
         };
         let Some(handle) = NonNull::new(table.session_open(&path, &raw)?) else {

@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
-use crate::describe::{Description, Format};
+use crate::describe::Description;
 use crate::error::{OracleError, Status};
 use crate::ffi::{
     ORACLE_ABI_VERSION, oracle_api, oracle_message, oracle_node_callback, oracle_session,
@@ -114,7 +114,7 @@ impl Table {
 
     pub(crate) fn tensor_bytes(
         &self,
-        format: Format,
+        format: u32,
         rows: usize,
         cols: usize,
     ) -> Result<usize, OracleError> {
@@ -122,13 +122,7 @@ impl Table {
         let mut bytes = 0;
         // SAFETY: the location for the result is valid during the call.
         self.call("tensor_bytes", |message| unsafe {
-            tensor_bytes(
-                format.to_ffi(),
-                rows as u64,
-                cols as u64,
-                &raw mut bytes,
-                message,
-            )
+            tensor_bytes(format, rows as u64, cols as u64, &raw mut bytes, message)
         })?;
         Ok(bytes)
     }
@@ -136,23 +130,28 @@ impl Table {
     /// Returns the number of bytes written.
     pub(crate) fn quantize(
         &self,
-        format: Format,
+        format: u32,
         rows: usize,
         cols: usize,
         values: &[f32],
+        importance: Option<&[f32]>,
         out: &mut [u8],
     ) -> Result<usize, OracleError> {
         let quantize = function!(self, quantize);
         let mut written = 0;
+        let n_importance = importance.map_or(0, <[f32]>::len);
+        let importance = importance.map_or(std::ptr::null(), <[f32]>::as_ptr);
         // SAFETY: pointers and lengths are those of live slices, which the function checks against
         // the shape.
         self.call("quantize", |message| unsafe {
             quantize(
-                format.to_ffi(),
+                format,
                 rows as u64,
                 cols as u64,
                 values.as_ptr(),
                 values.len(),
+                importance,
+                n_importance,
                 out.as_mut_ptr(),
                 out.len(),
                 &raw mut written,
@@ -163,9 +162,37 @@ impl Table {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the function's own parameters")]
+    pub(crate) fn dequantize(
+        &self,
+        format: u32,
+        cols: usize,
+        weights: &[u8],
+        rows: usize,
+        row_stride: usize,
+        out: &mut [f32],
+    ) -> Result<(), OracleError> {
+        let dequantize = function!(self, dequantize);
+        // SAFETY: pointers and lengths are those of live slices, which the function checks against
+        // the shape.
+        self.call("dequantize", |message| unsafe {
+            dequantize(
+                format,
+                cols as u64,
+                rows as u64,
+                weights.as_ptr(),
+                weights.len(),
+                row_stride,
+                out.as_mut_ptr(),
+                out.len(),
+                message,
+            )
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the function's own parameters")]
     pub(crate) fn quantize_activations(
         &self,
-        format: Format,
+        format: u32,
         rows: usize,
         cols: usize,
         values: &[f32],
@@ -178,7 +205,7 @@ impl Table {
         // the shape.
         self.call("quantize_activations", |message| unsafe {
             quantize_activations(
-                format.to_ffi(),
+                format,
                 rows as u64,
                 cols as u64,
                 values.as_ptr(),
@@ -197,7 +224,7 @@ impl Table {
     #[allow(clippy::too_many_arguments, reason = "the function's own parameters")]
     pub(crate) fn code_dot(
         &self,
-        format: Format,
+        format: u32,
         cols: usize,
         weights: &[u8],
         rows: usize,
@@ -211,7 +238,7 @@ impl Table {
         // the shape.
         self.call("code_dot", |message| unsafe {
             code_dot(
-                format.to_ffi(),
+                format,
                 cols as u64,
                 rows as u64,
                 weights.as_ptr(),
@@ -228,9 +255,45 @@ impl Table {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the function's own parameters")]
+    pub(crate) fn block_dot(
+        &self,
+        format: u32,
+        cols: usize,
+        weights: &[u8],
+        rows: usize,
+        row_stride: usize,
+        codes: &[i8],
+        scales: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), OracleError> {
+        let block_dot = function!(self, block_dot);
+        let batch = self.batch("block_dot", cols, codes.len())?;
+        // SAFETY: pointers and lengths are those of live slices, which the function checks against
+        // the shape.
+        self.call("block_dot", |message| unsafe {
+            block_dot(
+                format,
+                cols as u64,
+                rows as u64,
+                weights.as_ptr(),
+                weights.len(),
+                row_stride,
+                codes.as_ptr(),
+                codes.len(),
+                scales.as_ptr(),
+                scales.len(),
+                batch,
+                out.as_mut_ptr(),
+                out.len(),
+                message,
+            )
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the function's own parameters")]
     pub(crate) fn matmul(
         &self,
-        format: Format,
+        format: u32,
         rows: usize,
         cols: usize,
         weights: &[u8],
@@ -245,7 +308,7 @@ impl Table {
         // the shape.
         self.call("matmul", |message| unsafe {
             matmul(
-                format.to_ffi(),
+                format,
                 rows as u64,
                 cols as u64,
                 weights.as_ptr(),

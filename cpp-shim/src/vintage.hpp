@@ -37,16 +37,22 @@ template <typename Type> auto cpu_traits(Type type, Choice<0>) -> decltype(ggml_
     return ggml_internal_get_type_traits(type);
 }
 
-// Quantizes rows without an importance matrix.
+template <typename Type> auto base_traits(Type type, Choice<1>) -> decltype(*ggml_get_type_traits(type)) {
+    return *ggml_get_type_traits(type);
+}
+template <typename Type> auto base_traits(Type type, Choice<0>) -> decltype(ggml_internal_get_type_traits(type)) {
+    return ggml_internal_get_type_traits(type);
+}
+
 template <typename Type>
-auto quantize(Type type, const float * values, void * out, int64_t rows, int64_t cols, Choice<1>)
-    -> decltype(ggml_quantize_chunk(type, values, out, 0, rows, cols, nullptr)) {
-    return ggml_quantize_chunk(type, values, out, 0, rows, cols, nullptr);
+auto quantize(Type type, const float * values, void * out, int64_t rows, int64_t cols, const float * importance,
+              Choice<1>) -> decltype(ggml_quantize_chunk(type, values, out, 0, rows, cols, importance)) {
+    return ggml_quantize_chunk(type, values, out, 0, rows, cols, importance);
 }
 template <typename Type>
-auto quantize(Type type, const float * values, void * out, int64_t rows, int64_t cols, Choice<0>)
-    -> decltype(ggml_quantize_chunk(type, values, out, 0, rows, cols, nullptr, nullptr)) {
-    return ggml_quantize_chunk(type, values, out, 0, rows, cols, nullptr, nullptr);
+auto quantize(Type type, const float * values, void * out, int64_t rows, int64_t cols, const float * importance,
+              Choice<0>) -> decltype(ggml_quantize_chunk(type, values, out, 0, rows, cols, importance, nullptr)) {
+    return ggml_quantize_chunk(type, values, out, 0, rows, cols, importance, nullptr);
 }
 
 // A plan without a thread pool.
@@ -87,8 +93,15 @@ inline ggml_type activation_type(ggml_type type) {
     return choose::cpu_traits(type, First{}).vec_dot_type;
 }
 
-inline size_t quantize(ggml_type type, const float * values, void * out, int64_t rows, int64_t cols) {
-    return choose::quantize(type, values, out, rows, cols, First{});
+// The traits of a type that do not depend on the CPU: to_float and the reference quantizer.
+inline auto base_traits(ggml_type type) {
+    return choose::base_traits(type, First{});
+}
+
+// Quantizes rows. `importance` holds `cols` values or is NULL.
+inline size_t quantize(ggml_type type, const float * values, void * out, int64_t rows, int64_t cols,
+                       const float * importance) {
+    return choose::quantize(type, values, out, rows, cols, importance, First{});
 }
 
 inline ggml_cplan plan(ggml_cgraph * graph, int threads) {

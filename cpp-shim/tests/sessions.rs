@@ -290,7 +290,7 @@ fn bad_params_are_refused() {
                 ..params()
             },
             SessionParams {
-                kv_format: Format::I2S,
+                kv_format: Format::Q6_K,
                 ..params()
             },
         ] {

@@ -114,6 +114,17 @@ pub enum RefusedBy {
     Models,
 }
 
+impl Refused {
+    /// A type whose products failed the check.
+    pub fn of_products(refusal: &Refusal) -> Refused {
+        Refused {
+            format: refusal.format.to_string(),
+            by: RefusedBy::Products,
+            reason: refusal.reason.clone(),
+        }
+    }
+}
+
 impl Record {
     /// The record of an oracle that was just compiled and not yet checked.
     pub fn new(
@@ -164,13 +175,11 @@ impl Record {
             .refused
             .iter()
             .filter(|refused| refused.by == RefusedBy::Products);
-        let refusal = |refused: &Refused| {
-            Some(Refusal {
-                format: Format::named(&refused.format)?,
-                reason: refused.reason.clone(),
-            })
+        let refusal = |refused: &Refused| Refusal {
+            format: Format::named(&refused.format),
+            reason: refused.reason.clone(),
         };
-        let refused = products.filter_map(refusal).collect();
+        let refused = products.map(refusal).collect();
         // SAFETY: the builder compiled the library from the shim's sources for these features, and the types whose
         // check crashes or fails are refused. The user vouches for the code of the checkout by adding it.
         unsafe { Build::in_file(provenance, library, refused) }

@@ -62,7 +62,7 @@ fn a_quick_run_measures_every_kernel_against_every_oracle_and_both_roofs() {
         let having = builds().filter(|build| {
             let oracle = build.load().unwrap();
             let mut infos = oracle.description().formats.iter();
-            infos.any(|info| Some(info.name.as_str()) == type_name)
+            infos.any(|info| Some(info.format.name()) == type_name)
         });
         assert_eq!(row["oracles"].as_array().unwrap().len(), having.count());
         for versus in row["oracles"].as_array().unwrap() {

@@ -23,6 +23,13 @@ fn part_of(name: &str) -> Option<&str> {
     name.strip_suffix(".weight")?.rsplit('.').next()
 }
 
+/// The type of the file format with the name of an oracle's type.
+fn ggml_type(format: Format) -> GgmlType {
+    let mut all = GgmlType::ALL.iter().copied();
+    all.find(|known| known.name() == Some(format.name()))
+        .unwrap()
+}
+
 /// Replaces matrices, named by their part in a layer, by others whose type the oracle converts to.
 fn convert(oracle: &Oracle, draft: &mut ModelDraft<'_>, conversions: &[(&str, Format)]) {
     for &(part, format) in conversions {
@@ -34,12 +41,7 @@ fn convert(oracle: &Oracle, draft: &mut ModelDraft<'_>, conversions: &[(&str, Fo
             if part_of(&tensor.name) == Some(part) {
                 let bytes = oracle.quantize(format, rows, cols, &values(rows * cols));
                 tensor.bytes = bytes.unwrap().into();
-                tensor.ggml_type = match format {
-                    Format::F32 => GgmlType::F32,
-                    Format::F16 => GgmlType::F16,
-                    Format::Q6K => GgmlType::Q6_K,
-                    other => panic!("{other} is ternary"),
-                };
+                tensor.ggml_type = ggml_type(format);
                 found += 1;
             }
         }
@@ -50,15 +52,14 @@ fn convert(oracle: &Oracle, draft: &mut ModelDraft<'_>, conversions: &[(&str, Fo
 /// Every layer has one matrix of each type. The embedding is Q6_K and the output matrix F16.
 #[test(needs(IDENTITY))]
 fn matrices_that_are_not_ternary() {
-    use Format::{F16, F32, Q6K};
     const DENSE: [(&str, Format); 7] = [
-        ("attn_q", Q6K),
-        ("attn_k", F16),
-        ("attn_v", F32),
-        ("attn_output", F16),
-        ("ffn_gate", F32),
-        ("ffn_up", Q6K),
-        ("ffn_down", Q6K),
+        ("attn_q", Format::Q6_K),
+        ("attn_k", Format::F16),
+        ("attn_v", Format::F32),
+        ("attn_output", Format::F16),
+        ("ffn_gate", Format::F32),
+        ("ffn_up", Format::Q6_K),
+        ("ffn_down", Format::Q6_K),
     ];
     let build = strict();
     let oracle = build.load().unwrap();
@@ -68,7 +69,7 @@ fn matrices_that_are_not_ternary() {
         n_ubatch: 16,
         ..Run::of(&[&all[..20], &all[20..]])
     };
-    let embedding = ("token_embd", Q6K);
+    let embedding = ("token_embd", Format::Q6_K);
     for (recipe, conversions) in [
         ("tiny-bitnet-tq2_0", DENSE.to_vec()),
         (

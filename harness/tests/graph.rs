@@ -315,12 +315,12 @@ fn spoilt<'a>(bench: &'a Bench, oracle: &Oracle) -> Vec<Spoilt<'a>> {
         ),
         (
             tensor("blk.1.attn_k.weight", &|t| {
-                t.ggml_type = GgmlType::Q8_0;
+                t.ggml_type = GgmlType::Q8_K;
                 let elements = t.dims.iter().product::<usize>();
-                t.bytes = vec![0; elements / 32 * 34].into();
+                t.bytes = vec![0; elements / 256 * 292].into();
             }),
             Unsupported,
-            "blk.1.attn_k.weight is of type q8_0",
+            "blk.1.attn_k.weight is of type q8_K",
         ),
         (
             tensor("token_embd.weight", &|t| {

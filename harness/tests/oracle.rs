@@ -78,8 +78,14 @@ fn a_checkout_becomes_an_oracle() {
         stderr(&added)
     );
     let said = stdout(&added);
-    assert!(said.contains("types      i2_s tq2_0 tq1_0"), "{said}");
-    assert!(said.contains("models     i2_s tq2_0 tq1_0"), "{said}");
+    assert!(said.contains("types      f32 f16 q4_0 q4_1"), "{said}");
+    assert!(said.contains("tq1_0 tq2_0 i2_s\n"), "{said}");
+    assert!(!said.contains("unchecked"), "{said}");
+    assert!(!said.contains("refused"), "{said}");
+    assert!(
+        said.contains("models     f32 f16 q6_K tq1_0 tq2_0 i2_s\n"),
+        "{said}"
+    );
 
     // The same source with the same flags has the same bits, on every level.
     let model = generate("tiny-llama-tq2_0", folder.path());

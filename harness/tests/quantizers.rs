@@ -12,8 +12,8 @@ use testing::test;
 
 const FORMATS: [(Format, OracleFormat); 3] = [
     (I2_S_GROUP128, OracleFormat::I2S),
-    (TQ2_0, OracleFormat::Tq2_0),
-    (TQ1_0, OracleFormat::Tq1_0),
+    (TQ2_0, OracleFormat::TQ2_0),
+    (TQ1_0, OracleFormat::TQ1_0),
 ];
 
 /// Those of which an oracle has the type.

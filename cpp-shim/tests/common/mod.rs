@@ -6,7 +6,7 @@ mod needs;
 
 use std::path::PathBuf;
 
-use cpp_shim::{Format, Oracle, OracleError, Session, SessionParams, Status, builds};
+use cpp_shim::{Format, FormatInfo, Oracle, OracleError, Session, SessionParams, Status, builds};
 
 pub(crate) use needs::ORACLE;
 
@@ -58,8 +58,7 @@ pub(crate) fn models_of(oracle: &Oracle) -> Vec<PathBuf> {
     let has = |model: &PathBuf| {
         let name = model.file_stem().unwrap().to_string_lossy();
         let (_, format) = name.rsplit_once('-').unwrap();
-        let format = Format::named(format).unwrap_or_else(|| panic!("a type in {name}"));
-        oracle.description().format(format).is_some()
+        oracle.description().format(Format::named(format)).is_some()
     };
     let models: Vec<PathBuf> = testing::models().into_iter().filter(has).collect();
     assert!(!models.is_empty(), "no model for {}", oracle.id());
@@ -99,6 +98,36 @@ pub(crate) fn ternary(n: usize, scale: f32) -> Vec<f32> {
         .map(|i| (i % 3) as f32 - 1.0)
         .map(|weight| weight * scale)
         .collect()
+}
+
+/// Rows of random blocks of a format whose values are finite and not larger than a million, and these values.
+pub(crate) fn random_rows(
+    oracle: &Oracle,
+    info: &FormatInfo,
+    rows: usize,
+    cols: usize,
+) -> (Vec<u8>, Vec<f32>) {
+    let block_bytes = info.block_bytes.expect("a type of blocks");
+    let mut state = 0x9E37_79B9_7F4A_7C15u64;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[4]
+    };
+    let (mut bytes, mut values) = (Vec::new(), Vec::new());
+    while values.len() < rows * cols {
+        let block: Vec<u8> = (0..block_bytes).map(|_| byte()).collect();
+        let mut floats = vec![0.0; info.block];
+        oracle
+            .dequantize(info.format, info.block, &block, 1, 0, &mut floats)
+            .unwrap();
+        if floats.iter().all(|value| value.abs() <= 1e6) {
+            bytes.extend(block);
+            values.extend(floats);
+        }
+    }
+    (bytes, values)
 }
 
 /// The status with which the oracle rejected a call.

@@ -3,7 +3,7 @@
 mod add;
 
 use clap::{Args, Subcommand};
-use cpp_shim::Build;
+use cpp_shim::{Build, Check, Oracle};
 use serde::Serialize;
 
 use super::terminal::bold;
@@ -57,6 +57,8 @@ struct OracleEntry {
     unavailable: Option<String>,
     /// The supported types, if it is available.
     types: Vec<&'static str>,
+    /// Those without known answers.
+    unchecked: Vec<&'static str>,
     /// Types that it claims and computes wrong.
     refused: Vec<Refused>,
     upstream: &'static str,
@@ -72,18 +74,28 @@ struct OracleEntry {
 impl OracleEntry {
     fn of(build: &'static Build) -> OracleEntry {
         let provenance = build.provenance();
-        let (unavailable, types) = match loaded(build) {
-            Ok(types) => (None, types),
-            Err(reason) => (Some(reason), Vec::new()),
+        let (unavailable, description) = match loaded(build) {
+            Ok(oracle) => (None, Some(oracle.description().clone())),
+            Err(reason) => (Some(reason), None),
         };
+        let (formats, failed) = match description {
+            Some(description) => (description.formats, description.refused),
+            None => (Vec::new(), Vec::new()),
+        };
+        let unchecked = formats.iter().filter(|info| info.check == Check::None);
         let record = oracles::record(build.id());
+        let refused = match record {
+            Some(record) => record.refused.clone(),
+            None => failed.iter().map(Refused::of_products).collect(),
+        };
         OracleEntry {
             id: provenance.id,
             added: record.is_some(),
             identity: provenance.identity,
             unavailable,
-            types,
-            refused: record.map_or_else(Vec::new, |record| record.refused.clone()),
+            unchecked: unchecked.map(|info| info.format.name()).collect(),
+            types: formats.iter().map(|info| info.format.name()).collect(),
+            refused,
             upstream: provenance.upstream,
             version: provenance.version,
             source: provenance.source,
@@ -103,7 +115,8 @@ impl OracleEntry {
         writeln!(out, "{}", bold(self.id))?;
         for (label, value) in [
             ("available", available),
-            ("types", self.types.join(" ")),
+            ("types", wrapped(&self.types, 19)),
+            ("unchecked", wrapped(&self.unchecked, 19)),
             ("upstream", self.upstream.into()),
             ("version", self.version.into()),
             ("source", self.source.into()),
@@ -128,15 +141,29 @@ impl OracleEntry {
     }
 }
 
-/// The types of an oracle, or the reason why it is unavailable: this CPU lacks a feature, or the oracle fails its
-/// self-test.
-fn loaded(build: &Build) -> Result<Vec<&'static str>, String> {
+/// The loaded oracle, or the reason why it is unavailable: this CPU lacks a feature, or the oracle fails its self-test.
+fn loaded(build: &Build) -> Result<Oracle, String> {
     build
         .availability()
         .map_err(|missing| format!("skipped: {missing}"))?;
-    let oracle = build.load().map_err(|error| format!("refused: {error}"))?;
-    let formats = &oracle.description().formats;
-    Ok(formats.iter().map(|info| info.format.name()).collect())
+    build.load().map_err(|error| format!("refused: {error}"))
+}
+
+/// Words on lines of at most 100 columns. All lines but the first start with `indent` spaces.
+fn wrapped<S: AsRef<str>>(words: &[S], indent: usize) -> String {
+    let (mut text, mut column) = (String::new(), indent);
+    for word in words.iter().map(AsRef::as_ref) {
+        if column > indent && column + 1 + word.len() > 100 {
+            text += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += word.len();
+    }
+    text
 }
 
 pub(super) fn run(args: &OracleArgs, out: &mut Output<'_>) -> Result<Exit, CliError> {

@@ -7,7 +7,7 @@ use super::{CliError, Output};
 use crate::exit::Exit;
 use crate::oracles;
 
-/// List the types that an oracle claims, or check the known answers of one
+/// List the types that an oracle claims, or check the known answers of one and print how
 #[derive(Debug, Args)]
 pub(super) struct ProbeOracleArgs {
     /// Id of the oracle
@@ -26,8 +26,8 @@ pub(super) fn run(args: &ProbeOracleArgs, out: &mut Output<'_>) -> Result<Exit, 
             }
         }
         Some(name) => {
-            let format = cpp_shim::Format::named(name);
-            build.check(format.ok_or_else(|| CliError::Usage(format!("no type `{name}`")))?)?;
+            let check = build.check(cpp_shim::Format::named(name))?;
+            writeln!(out.text(), "{}", check.name())?;
         }
     }
     Ok(Exit::Agreement)

@@ -2,24 +2,39 @@
 
 use std::path::Path;
 
-use cpp_shim::{Description, Oracle, OracleError};
+use cpp_shim::{Description, FormatInfo, Oracle, OracleError};
 use qk256::format::{Format, Storage, StorageVariant, Weights};
+use qk256::gguf::GgmlType;
 
 use super::SessionImplementation;
 use crate::implementation::{Implementation, ImplementationError};
 use crate::inference::{Engine, Inference, InferenceError, InferenceParams};
 use crate::model::Model;
 
+/// Types whose tensors hold no weights. Oracles do not list them.
+const NO_WEIGHTS: [GgmlType; 5] = [
+    GgmlType::I8,
+    GgmlType::I16,
+    GgmlType::I32,
+    GgmlType::I64,
+    GgmlType::F64,
+];
+
 /// The types of a model's tensors that an oracle lacks, each with its number in the file, since forks use the same
 /// numbers for other types.
 pub fn missing_types(description: &Description, model: &Model) -> Vec<String> {
     let mut missing = Vec::new();
     for tensor in model.gguf().tensors() {
-        let (number, name) = (tensor.ggml_type().0, tensor.ggml_type().to_string());
-        let mut known = cpp_shim::Format::ALL.into_iter();
-        let format = known.find(|format| format.name().eq_ignore_ascii_case(&name));
-        if let Some(format) = format.filter(|&format| description.format(format).is_none()) {
-            let text = format!("{} (id {number} in the file)", format.name());
+        let ggml_type = tensor.ggml_type();
+        let Some(name) = ggml_type
+            .name()
+            .filter(|_| !NO_WEIGHTS.contains(&ggml_type))
+        else {
+            continue;
+        };
+        let info = description.format(cpp_shim::Format::named(name));
+        if info.is_none_or(|info| info.file_type != ggml_type.0) {
+            let text = format!("{name} (id {} in the file)", ggml_type.0);
             if !missing.contains(&text) {
                 missing.push(text);
             }
@@ -62,15 +77,17 @@ impl OracleImplementation {
         )?))
     }
 
+    /// The oracle's information about a format, if it has the format.
+    fn info(&self, format: &Format) -> Result<&FormatInfo, ImplementationError> {
+        let description = self.oracle.description();
+        description
+            .format(cpp_shim::Format::named(format.type_name))
+            .ok_or_else(|| self.undefined(format!("has no type {}", format.type_name)))
+    }
+
     /// The oracle's identifier of a format, if it has the format.
     fn format(&self, format: &Format) -> Result<cpp_shim::Format, ImplementationError> {
-        self.oracle
-            .description()
-            .formats
-            .iter()
-            .find(|info| info.name == format.type_name)
-            .map(|info| info.format)
-            .ok_or_else(|| self.undefined(format!("has no type {}", format.type_name)))
+        Ok(self.info(format)?.format)
     }
 
     fn undefined(&self, reason: String) -> ImplementationError {
@@ -107,20 +124,13 @@ impl Implementation for OracleImplementation {
     }
 
     fn defined_on(&self, storage: &Storage) -> Result<(), ImplementationError> {
-        let format = self.format(storage.format())?;
+        let multiple = self.info(storage.format())?.cols_multiple;
         if !matches!(
             storage.variant(),
             StorageVariant::Qk256 | StorageVariant::Blocks
         ) {
             return Err(self.undefined(format!("stores no tensor as {}", storage.variant())));
         }
-        let info = self
-            .oracle
-            .description()
-            .formats
-            .iter()
-            .find(|info| info.format == format);
-        let multiple = info.map_or(1, |info| info.cols_multiple);
         if !storage.cols().is_multiple_of(multiple) {
             return Err(self.undefined(format!(
                 "{} rows of {} columns: defined on multiples of {multiple}",

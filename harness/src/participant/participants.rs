@@ -210,8 +210,8 @@ impl Reference {
     /// Whether the implementation has the type of a format.
     pub fn has(&self, format: &Format) -> bool {
         self.description.as_ref().is_none_or(|description| {
-            let mut infos = description.formats.iter();
-            infos.any(|info| info.name == format.type_name)
+            let theirs = cpp_shim::Format::named(format.type_name);
+            description.format(theirs).is_some()
         })
     }
 

@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use cpp_shim::Check;
 use oracle_builder::{Arithmetic, BuildError, Checkout, CheckoutBuild, Environment, Event, Spec};
 
+use super::wrapped;
 use crate::cli::terminal::bold;
 use crate::cli::{CliError, Output, style};
 use crate::exit::Exit;
@@ -140,11 +142,12 @@ pub(super) fn run(args: &AddArgs, out: &mut Output<'_>) -> Result<Exit, CliError
         ("upstream", record.upstream.clone()),
         ("version", record.version.clone()),
         ("flags", record.flags.join(" ")),
-        ("types", checked.types.join(" ")),
+        ("types", wrapped(&checked.types, 13)),
+        ("unchecked", wrapped(&checked.unchecked, 13)),
         (
             "models",
             if record.opens_models {
-                checked.models.join(" ")
+                wrapped(&checked.models, 13)
             } else {
                 "none: no inference library".into()
             },
@@ -152,7 +155,9 @@ pub(super) fn run(args: &AddArgs, out: &mut Output<'_>) -> Result<Exit, CliError
         ("kept in", stored.display().to_string()),
     ];
     for (label, value) in lines {
-        writeln!(text, "  {label:<10} {value}")?;
+        if !value.is_empty() {
+            writeln!(text, "  {label:<10} {value}")?;
+        }
     }
     for refused in &record.refused {
         writeln!(
@@ -207,8 +212,10 @@ fn environment(folder: &Path) -> Result<Environment, CliError> {
 
 /// The types of a checked oracle.
 struct Checked {
-    /// Types whose products are right.
+    /// Types whose products are right, or not checked.
     types: Vec<String>,
+    /// Types without known answers.
+    unchecked: Vec<String>,
     /// Types whose models are right.
     models: Vec<String>,
     /// Types whose models the oracle does not open, with the reason.
@@ -219,6 +226,7 @@ struct Checked {
 fn check(record: &mut Record) -> Result<Checked, CliError> {
     let mut checked = Checked {
         types: Vec::new(),
+        unchecked: Vec::new(),
         models: Vec::new(),
         unopened: Vec::new(),
     };
@@ -228,7 +236,12 @@ fn check(record: &mut Record) -> Result<Checked, CliError> {
         .map_err(|reason| CliError::Setup(format!("{} cannot be loaded: {reason}", record.name)))?;
     for format in claimed.lines() {
         match probe(&record.name, Some(format)) {
-            Ok(_) => checked.types.push(format.to_owned()),
+            Ok(how) => {
+                checked.types.push(format.to_owned());
+                if how.trim_end() == Check::None.name() {
+                    checked.unchecked.push(format.to_owned());
+                }
+            }
             Err(reason) => record.refused.push(Refused {
                 format: format.to_owned(),
                 by: RefusedBy::Products,
