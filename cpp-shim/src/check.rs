@@ -35,8 +35,10 @@ pub(crate) fn known_answers(table: &Table, info: &FormatInfo) -> Result<Check, O
     // A fork may have another type of the same name, whose blocks have another size.
     let fits = |sample: &&Sample| {
         let [plus, _] = &sample.rows;
-        let bytes = samples::bytes(plus.block).len();
-        info.block_bytes.is_none_or(|found| found == bytes)
+        match info.block_bytes {
+            Some(found) => found == samples::bytes(plus.block).len(),
+            None => !sample.tail.is_empty(),
+        }
     };
     if let Some(sample) = samples::named(info.format.name()).filter(fits) {
         subject.integers()?;

@@ -26,11 +26,12 @@ const EMPTY: oracle_api = oracle_api {
 
 /// The description of a format without any of the optional functions.
 fn info(name: &str) -> FormatInfo {
+    let sample = samples::named(name).filter(|sample| sample.tail.is_empty());
     FormatInfo {
         format: Format::named(name),
         file_type: 0,
         block: 1,
-        block_bytes: None,
+        block_bytes: sample.map(|sample| samples::bytes(sample.rows[0].block).len()),
         cols_multiple: 1,
         activations: None,
         has_to_float: false,
