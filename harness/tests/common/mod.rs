@@ -36,12 +36,17 @@ pub(crate) const IDENTITY: Need = Need {
     },
 };
 
-/// The first build of [`IDENTITY`], whether this CPU can run it or not.
-pub(crate) fn identity() -> Option<&'static Build> {
-    cpp_shim::builds().iter().find(|build| {
+/// The builds of [`IDENTITY`], one of each upstream, whether this CPU can run them or not.
+pub(crate) fn identities() -> impl Iterator<Item = &'static Build> {
+    cpp_shim::builds().iter().filter(|build| {
         let provenance = build.provenance();
         provenance.identity && provenance.instruction_set.contains(&Forward::FEATURE)
     })
+}
+
+/// The first of [`identities`].
+pub(crate) fn identity() -> Option<&'static Build> {
+    identities().next()
 }
 
 /// Runs the command `harness` in `folder`.

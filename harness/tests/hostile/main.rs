@@ -13,6 +13,7 @@ use common::{IDENTITY, ORACLE, assert_code, generate, harness, stderr, stdout};
 use harness::inference::{Inference, InferenceError, InferenceParams};
 use harness::participant::worker::{Worker, WorkerParams};
 use qk256::gguf::{GgufFile, Value};
+use qk256::kernel::Vintage;
 use qk256::model::{Context, ContextParams, LoadParams, Model, NoTrace};
 use rayon::prelude::*;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -26,7 +27,12 @@ const TOKENS: [u32; 5] = [1, 5, 7, 9, 100];
 fn rust(path: &Path, tokens: &[u32], params: &InferenceParams) -> Result<Vec<f32>, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let file = GgufFile::open(path).map_err(|error| text(&error))?;
-    let model = Model::load(&file.view(), &LoadParams::default()).map_err(|error| text(&error))?;
+    let load = LoadParams {
+        // That of the first oracle.
+        vintage: Vintage::Of2024,
+        ..LoadParams::default()
+    };
+    let model = Model::load(&file.view(), &load).map_err(|error| text(&error))?;
     let params = ContextParams {
         n_ctx: params.n_ctx,
         n_ubatch: params.n_ubatch,

@@ -131,6 +131,27 @@ impl<'a> Dense<'a> {
         }
     }
 
+    /// `out[b * rows + r]`: products of all rows with each row of `activations`, which is `batch x cols`, row-major, and is
+    /// rounded or quantized as the type of the matrix requires.
+    ///
+    /// # Errors
+    ///
+    /// [`DenseError::Shape`] if lengths do not fit, [`DenseError::Activation`] if activations cannot be quantized.
+    pub fn products(
+        &self,
+        activations: &[f32],
+        threads: &Threads,
+        out: &mut [f32],
+    ) -> Result<(), DenseError> {
+        match self.activation() {
+            Some(kind) => {
+                let quantized = Activations::quantize(kind, self.cols, activations)?;
+                self.matmul(&Operand::Quantized(&quantized), threads, out)
+            }
+            None => self.matmul(&self.rounded(activations), threads, out),
+        }
+    }
+
     /// The kind of activations that the matrix is multiplied with, if they are quantized.
     pub(crate) fn activation(&self) -> Option<ActivationKind> {
         match self.kind {
