@@ -60,13 +60,13 @@ impl fmt::Display for Format {
     }
 }
 
-/// How the known answers of a format were checked.
+/// How the known answers of a format are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// With hand-made blocks.
+    /// With hand-made blocks, whenever the oracle is loaded.
     Sample,
-    /// The library's matmul agrees with the values of its own quantizer and conversion, for a type without hand-made
-    /// blocks.
+    /// The library's matmul agrees with the values of its own quantizer and conversion. Such a type has no hand-made
+    /// blocks, and [`Build::check`](crate::Build::check) checks it when the oracle is added.
     RoundTrip,
     /// Not at all: there are no hand-made blocks, and the library has no quantizer or no conversion to floats.
     None,
@@ -106,7 +106,7 @@ pub struct FormatInfo {
     pub needs_importance: bool,
     /// Whether the library has a dot kernel for rows of the type.
     pub has_dot: bool,
-    /// How the known answers were checked when the oracle was loaded.
+    /// How the known answers are checked.
     pub check: Check,
 }
 

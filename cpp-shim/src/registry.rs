@@ -75,7 +75,8 @@ impl Build {
         }
     }
 
-    /// A build in a shared object on disk. Formats in `refused` are not used.
+    /// A build in a shared object on disk. Formats in `refused` are not used: those that have failed
+    /// [`check`](Build::check) before.
     ///
     /// # Safety
     ///

@@ -123,20 +123,27 @@ fn a_checkout_becomes_an_oracle() {
         checkout.canonicalize().unwrap().to_str().unwrap()
     );
 
-    // A kernel that adds no products.
+    // A kernel that adds no products, and one that aborts.
     let kernel = checkout.join("3rdparty/llama.cpp/ggml/src/ggml-quants.c");
-    let text = fs::read_to_string(&kernel).unwrap();
-    let start = text.find("void ggml_vec_dot_tq2_0_q8_K(").unwrap();
-    let body = start + text[start..].find("{\n").unwrap() + 2;
-    fs::write(
-        &kernel,
-        format!("{}    n = 0;\n{}", &text[..body], &text[body..]),
-    )
-    .unwrap();
+    let mut text = fs::read_to_string(&kernel).unwrap();
+    for (name, statement) in [("tq2_0_q8_K", "n = 0;"), ("q2_K_q8_K", "abort();")] {
+        let start = text.find(&format!("void ggml_vec_dot_{name}(")).unwrap();
+        let body = start + text[start..].find("{\n").unwrap() + 2;
+        text.insert_str(body, &format!("    {statement}\n"));
+    }
+    fs::write(&kernel, text).unwrap();
     let added = harness(&store, &["oracle", "add", "mine", path]);
     assert_code(&added, 0);
     let said = stdout(&added);
     assert!(said.contains("refused    tq2_0: "), "{said}");
+    assert!(
+        said.contains("refused    q2_K: its check ended the process"),
+        "{said}"
+    );
+    assert!(
+        said.contains("models     f32 f16 q6_K tq1_0 i2_s\n"),
+        "{said}"
+    );
     assert!(
         said.contains("it replaces an oracle of the same name"),
         "{said}"
