@@ -27,7 +27,7 @@ pub enum Vintage {
     /// bitnet.cpp, and llama.cpp of 2024. Dot products of Q6_K subtract the offset from each code.
     Of2024,
     /// llama.cpp of today. Dot products of Q6_K subtract the offset from sums of 16 activations, and
-    /// [`TILED_BATCH`] or more activation rows are multiplied in tiles: the integer sum of a block is converted to
+    /// eight or more activation rows are multiplied in tiles: the integer sum of a block is converted to
     /// f32 as a whole, and scaled by the block and then by the activations.
     #[default]
     OfToday,
