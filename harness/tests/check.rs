@@ -124,7 +124,7 @@ fn a_type_that_an_oracle_lacks_is_unsupported() {
     let text = stdout(&output);
     let line = "unsupported: oracle llama.cpp/strict: no type i2_s (id 36 in the file)";
     assert_eq!(text.lines().filter(|printed| *printed == line).count(), 1);
-    assert!(!text.contains("skipped: "), "{text}");
+    assert!(!text.contains("skipped: oracle"), "{text}");
 
     let receipt: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let omission = json!({
@@ -133,7 +133,9 @@ fn a_type_that_an_oracle_lacks_is_unsupported() {
         "reason": "no type i2_s (id 36 in the file)",
     });
     assert_eq!(receipt["harness"]["check"]["omitted"][0], omission);
-    assert_eq!(receipt["harness"]["skips"][0]["omission"], omission);
+    // A CPU without AVX-512 has other skips too.
+    let skips = receipt["harness"]["skips"].as_array().unwrap();
+    assert!(skips.iter().any(|skip| skip["omission"] == omission));
 }
 
 #[test(needs(ORACLE, MODELS))]

@@ -60,8 +60,9 @@ const RENAMED: [Renamed; 6] = [
     },
 ];
 
-/// Nodes that a vintage computes only as a part of the next one: today's llama.cpp has one operation for the gate.
-const FUSED: [&str; 1] = ["ffn_silu"];
+/// Nodes that a vintage does not have under a name: today's llama.cpp has one operation for the gate, and does not name
+/// the output of attention in the graph of `qwen2`.
+const FUSED: [&str; 2] = ["ffn_silu", "kqv_out"];
 
 /// Nodes with one element for each position of the cache in their first dimension. Vintages pad the number of positions
 /// to different multiples; padded positions are masked.
@@ -79,7 +80,7 @@ pub(crate) fn kind_and_layer(name: &str) -> (&str, Option<usize>) {
     }
 }
 
-/// Whether a vintage may lack the nodes of this kind, because another node includes their operation.
+/// Whether a vintage may lack the nodes of this kind, because another node includes their operation or they have no name.
 pub(crate) fn is_fused(kind: &str) -> bool {
     FUSED.contains(&kind)
 }
