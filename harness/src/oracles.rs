@@ -355,14 +355,27 @@ pub fn store(record: &mut Record, library: &Path) -> Result<PathBuf, StoreError>
     fs::copy(library, &partial).map_err(io(&partial))?;
     fs::rename(&partial, &to).map_err(io(&to))?;
     record.sha256 = sha256(&to).map_err(io(&to))?;
+    update(record)?;
+    Ok(folder)
+}
+
+/// Replaces the record of a stored oracle.
+///
+/// # Errors
+///
+/// As [`store`].
+pub fn update(record: &Record) -> Result<(), StoreError> {
+    let json = folder()?.join(&record.name).join(RECORD);
     let text = serde_json::to_string_pretty(record).expect("a record has no maps with other keys");
     let write = || {
         let mut file = WholeFile::create(&json)?;
         file.write_all((text + "\n").as_bytes())?;
         file.finish()
     };
-    write().map_err(io(&json))?;
-    Ok(folder)
+    write().map_err(|source| StoreError::Io {
+        path: json.clone(),
+        source,
+    })
 }
 
 /// Removes an added oracle. Returns whether there was one.

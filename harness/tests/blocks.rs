@@ -4,37 +4,20 @@ mod common;
 
 use common::{IDENTITY, identities};
 use cpp_shim::{Format, Oracle};
+use harness::participant::vintage_of;
+use harness::probe::Random;
 use qk256::dense::Dense;
 use qk256::format::block::{BLOCK_FORMATS, BlockFormat, Quants, Scale};
 use qk256::gguf::{Builder, Gguf};
-use qk256::kernel::Vintage;
 use qk256::threads::Threads;
 use testing::test;
 
 const ROWS: usize = 9;
 
-/// Pseudo-random bits.
-struct Noise(u64);
-
-impl Noise {
-    fn bits(&mut self) -> u32 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (self.0 >> 33) as u32
-    }
-
-    /// A number from -1 to 1.
-    fn value(&mut self) -> f32 {
-        self.bits() as f32 / (1 << 30) as f32 - 1.0
-    }
-}
-
 /// Blocks of random bits, with finite scales. Together, they use every point of a grid.
 fn blocks(format: &BlockFormat, count: usize) -> Vec<u8> {
-    let mut noise = Noise(5);
-    let bytes = |_| noise.bits() as u8;
+    let mut random = Random::new(5, format.name);
+    let bytes = |_| random.bits() as u8;
     let mut blocks: Vec<u8> = (0..count * format.bytes).map(bytes).collect();
     for (n, block) in blocks.chunks_exact_mut(format.bytes).enumerate() {
         let minimum = format.minimum.map(|minimum| minimum.scale);
@@ -108,10 +91,7 @@ fn every_weight_has_the_bits_of_the_oracles() {
 #[test(needs(IDENTITY))]
 fn products_have_the_bits_of_the_oracles() {
     each(|oracle, format, named| {
-        let vintage = match oracle.description().upstream.as_str() {
-            "bitnet.cpp" => Vintage::Of2024,
-            _ => Vintage::OfToday,
-        };
+        let vintage = vintage_of(Some(&oracle.description().upstream));
         // Odd and even numbers of blocks; batches below and above those of tiles.
         for (per_row, batch) in [(1, 1), (2, 2), (5, 7), (4, 8), (3, 17)] {
             let cols = per_row * format.weights;
@@ -127,8 +107,8 @@ fn products_have_the_bits_of_the_oracles() {
             let gguf = Gguf::parse(&file).unwrap();
             let matrix = Dense::from_tensor(&gguf.tensor("matrix").unwrap()).unwrap();
 
-            let mut noise = Noise(7);
-            let x: Vec<f32> = (0..batch * cols).map(|_| noise.value()).collect();
+            let mut random = Random::new(7, format.name);
+            let x: Vec<f32> = (0..batch * cols).map(|_| random.unit()).collect();
             let (mut found, mut wanted) = (vec![0.0; batch * ROWS], vec![0.0; batch * ROWS]);
             let threads = Threads::new(1).unwrap();
             matrix

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use qk256::dense::Element;
-use qk256::format::ActivationKind;
 use qk256::format::block::BlockFormat;
 use qk256::gguf::Tensor;
 use qk256::kernel::{Kernel, Vintage};
@@ -16,6 +15,14 @@ use crate::model::Model;
 
 /// The upstream that multiplies as llama.cpp of 2024.
 const OF_2024: &str = "bitnet.cpp";
+
+/// The vintage of an upstream's arithmetic. That of an unknown one is taken to be today's.
+pub fn vintage_of(upstream: Option<&str>) -> Vintage {
+    match upstream {
+        Some(OF_2024) => Vintage::Of2024,
+        _ => Vintage::OfToday,
+    }
+}
 
 /// The forward pass of `qk256`, unchanged or with a change.
 #[derive(Debug, Clone)]
@@ -60,10 +67,8 @@ impl Forward {
                 ..Forward::new(kernels.to_vec())
             })
         };
-        let differs = |tensor: Tensor<'_>| {
-            BlockFormat::of(tensor.ggml_type())
-                .is_some_and(|format| format.activation == ActivationKind::Q8K)
-        };
+        let differs =
+            |tensor: Tensor<'_>| BlockFormat::of(tensor.ggml_type()).is_some_and(Vintage::changes);
         if model.gguf().tensors().any(differs) {
             let vintages = [Vintage::Of2024, Vintage::OfToday];
             vintages.map(|vintage| of(vintage, true)).into()
@@ -106,11 +111,7 @@ impl Engine for Forward {
     }
 
     fn is_compared_with(&self, upstream: Option<&str>) -> bool {
-        let of_upstream = match upstream {
-            Some(OF_2024) => Vintage::Of2024,
-            _ => Vintage::OfToday,
-        };
-        !self.selective || of_upstream == self.vintage
+        !self.selective || vintage_of(upstream) == self.vintage
     }
 
     fn with_model(

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 
 use cpp_shim::Node;
 
+use super::names::UNNAMED;
+
 /// Operations without a computation: the result is their first input with another shape or in another place.
 const SEEN_THROUGH: [&str; 4] = ["VIEW", "RESHAPE", "PERMUTE", "TRANSPOSE"];
 
 /// Operations that copy their first input into their last one.
 const COPIES: [&str; 2] = ["CPY", "SET_ROWS"];
-
-/// Prefix of ggml's names for unnamed tensors.
-const UNNAMED: &str = "node_";
 
 /// Tracks the nodes of a session in the order of computation.
 #[derive(Debug, Default)]

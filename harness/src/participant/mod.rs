@@ -12,7 +12,7 @@ mod reference_model;
 mod session;
 pub mod worker;
 
-pub use forward::Forward;
+pub use forward::{Forward, vintage_of};
 pub use kernel::KernelImplementation;
 pub use layout::{reference_format, reference_layout};
 pub(crate) use names::{is_fused, kind_and_layer};

@@ -60,13 +60,15 @@ const RENAMED: [Renamed; 6] = [
     },
 ];
 
-/// Nodes that a vintage does not have under a name: today's llama.cpp has one operation for the gate, and does not name
-/// the output of attention in the graph of `qwen2`.
-const FUSED: [&str; 2] = ["ffn_silu", "kqv_out"];
+/// Nodes that a vintage computes only as a part of the next one: today's llama.cpp has one operation for the gate.
+const FUSED: [&str; 1] = ["ffn_silu"];
 
 /// Nodes with one element for each position of the cache in their first dimension. Vintages pad the number of positions
 /// to different multiples; padded positions are masked.
 const PADDED: [&str; 2] = ["kq", "kq_soft_max_ext"];
+
+/// Prefix of ggml's names for unnamed tensors.
+pub(super) const UNNAMED: &str = "node_";
 
 /// The multiple in the forward pass in Rust.
 const PADDING: usize = 32;
@@ -80,13 +82,27 @@ pub(crate) fn kind_and_layer(name: &str) -> (&str, Option<usize>) {
     }
 }
 
-/// Whether a vintage may lack the nodes of this kind, because another node includes their operation or they have no name.
+/// Whether a vintage may lack the nodes of this kind, because another node includes their operation.
 pub(crate) fn is_fused(kind: &str) -> bool {
     FUSED.contains(&kind)
 }
 
-/// The name of a node in the forward pass in Rust, if it is another one.
-pub(super) fn canonical(architecture: &str, name: &str, op: &str) -> Option<String> {
+/// The name of a node in the forward pass in Rust, if it is another one. Today's graph of `qwen2` has no name for the
+/// output of attention, which is the product with its matrix.
+pub(super) fn canonical(
+    architecture: &str,
+    name: &str,
+    op: &str,
+    inputs: &[&str],
+) -> Option<String> {
+    if name.starts_with(UNNAMED) && op == "MUL_MAT" && LLAMA_LIKE.contains(&architecture) {
+        let layer = |input: &&str| {
+            let layer = input.strip_prefix("blk.")?;
+            layer.strip_suffix(".attn_output.weight")?.parse().ok()
+        };
+        let layer: usize = inputs.iter().find_map(layer)?;
+        return Some(format!("kqv_out-{layer}"));
+    }
     let (kind, layer) = kind_and_layer(name);
     let rule = RENAMED.iter().find(|rule| {
         let of_architecture =
@@ -112,7 +128,7 @@ mod tests {
 
     #[test]
     fn names_depend_on_operation_and_architecture() {
-        let of = |architecture, name, op| canonical(architecture, name, op);
+        let of = |architecture, name, op| canonical(architecture, name, op, &["x"]);
         assert_eq!(of("llama", "embd", "GET_ROWS").as_deref(), Some("inp_embd"));
         let merged = of("llama", "kqv_out-1", "CONT");
         assert_eq!(merged.as_deref(), Some("kqv_merged_cont-1"));
@@ -124,6 +140,15 @@ mod tests {
         let scaled = of("bitnet", "attn_out-12", "MUL");
         assert_eq!(scaled, product);
         assert_eq!(of("bitnet", "attn_norm-0", "MUL"), None);
+    }
+
+    #[test]
+    fn the_unnamed_output_of_attention_is_known_by_its_matrix() {
+        let of = |name, matrix| canonical("qwen2", name, "MUL_MAT", &[matrix, "kqv_out-3"]);
+        let output = of("node_71", "blk.3.attn_output.weight");
+        assert_eq!(output.as_deref(), Some("kqv_out-3"));
+        assert_eq!(of("node_71", "blk.3.ffn_down.weight"), None);
+        assert_eq!(of("other-3", "blk.3.attn_output.weight"), None);
     }
 
     #[test]

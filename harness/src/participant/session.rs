@@ -183,7 +183,12 @@ struct Tracer<'a> {
 impl Tracer<'_> {
     /// Converts a node, if it has a name and f32 values of its own.
     fn traced(&mut self, node: &Node<'_>) -> Option<TracedNode> {
-        let mut inputs = self.lineage.follow(node)?;
+        let canonical = names::canonical(self.architecture, node.name, node.op, node.inputs);
+        // With its name a node counts as one, also if the oracle has none for it.
+        let mut inputs = self.lineage.follow(&Node {
+            name: canonical.as_deref().unwrap_or(node.name),
+            ..*node
+        })?;
         for input in &mut inputs {
             if let Some(name) = self.renamed.get(input) {
                 input.clone_from(name);
@@ -194,7 +199,7 @@ impl Tracer<'_> {
             *ne = usize::try_from(extent).ok()?;
         }
         let mut values = node.f32_values()?;
-        let name = match names::canonical(self.architecture, node.name, node.op) {
+        let name = match canonical {
             Some(name) => {
                 self.renamed.insert(node.name.to_owned(), name.clone());
                 name

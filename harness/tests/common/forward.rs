@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use cpp_shim::{Build, SessionParams};
+use harness::participant::vintage_of;
 use qk256::gguf::GgufFile;
-use qk256::kernel::Vintage;
 use qk256::model::{Architecture, Context, ContextParams, LoadParams, Model, Node};
 
 /// The build whose arithmetic the forward pass reproduces, for tests that need [`IDENTITY`](super::IDENTITY).
@@ -61,12 +61,8 @@ pub(crate) fn compare(build: &Build, path: &Path, run: &Run) {
     let oracle = build.load().unwrap();
     let mut session = oracle.open(path, &params).unwrap();
     let file = GgufFile::open(path).unwrap();
-    let vintage = match oracle.description().upstream.as_str() {
-        "bitnet.cpp" => Vintage::Of2024,
-        _ => Vintage::OfToday,
-    };
     let load = LoadParams {
-        vintage,
+        vintage: vintage_of(Some(&oracle.description().upstream)),
         ..LoadParams::default()
     };
     let model = Model::load(&file.view(), &load).unwrap();

@@ -8,7 +8,7 @@ mod element;
 pub(crate) mod fused;
 pub(crate) mod libm;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 use thiserror::Error;
 

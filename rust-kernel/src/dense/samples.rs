@@ -1,7 +1,7 @@
 //! Test inputs.
 
 /// `n` pseudo-random numbers in -1..1.
-pub(super) fn values(n: usize, seed: u32) -> Vec<f32> {
+pub(crate) fn values(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
     let step = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -33,6 +33,13 @@ pub enum Vintage {
     OfToday,
 }
 
+impl Vintage {
+    /// Whether the products of a format depend on the vintage.
+    pub fn changes(format: &BlockFormat) -> bool {
+        format.activation == ActivationKind::Q8K
+    }
+}
+
 /// The number of activation rows from which on llama.cpp of today multiplies in tiles (`ggml_tiled_min_batch`).
 pub(crate) const TILED_BATCH: usize = 8;
 
@@ -320,7 +327,7 @@ impl Dot {
         let format = self.format;
         let tiled = self.vintage == Vintage::OfToday
             && out.len() >= TILED_BATCH
-            && format.activation == ActivationKind::Q8K;
+            && Vintage::changes(format);
         let mut totals = vec![Sums::ZERO; out.len()];
         let mut block = Block::EMPTY;
         let of_row = activations.cols() / format.weights;
@@ -383,21 +390,14 @@ compiled_for! { Avx2:
 mod tests {
     use super::*;
     use crate::activation::Activations;
+    use crate::dense::samples::values;
     use crate::format::block::BLOCK_FORMATS;
-
-    /// Pseudo-random numbers from -1 to 1.
-    fn noise(len: usize, seed: u32) -> impl Iterator<Item = f32> {
-        let mut state = seed;
-        let next = move || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        std::iter::repeat_with(next).take(len)
-    }
 
     /// A row with random numbers, and scales around 1.
     fn row(format: &BlockFormat, blocks: usize) -> Vec<u8> {
-        let bytes = noise(blocks * format.bytes, 3).map(|x| (x * 128.0) as i8 as u8);
+        let bytes = values(blocks * format.bytes, 3)
+            .into_iter()
+            .map(|x| (x * 128.0) as i8 as u8);
         let mut row: Vec<u8> = bytes.collect();
         let minimum = format.minimum.map(|minimum| minimum.scale);
         for block in row.chunks_exact_mut(format.bytes) {
@@ -416,7 +416,7 @@ mod tests {
     }
 
     /// The value of each activation code.
-    fn values(activations: ActivationsRef<'_>) -> Vec<f64> {
+    fn values_of(activations: ActivationsRef<'_>) -> Vec<f64> {
         let scales: Vec<f32> = match activations.kind() {
             ActivationKind::Q8_1 => activations.scales().iter().copied().step_by(2).collect(),
             _ => activations.scales().to_vec(),
@@ -434,7 +434,7 @@ mod tests {
             for (blocks, batch) in [(1, 3), (2, 3), (5, 3), (3, TILED_BATCH)] {
                 let (cols, batch) = (blocks * format.weights, batch);
                 let row = row(format, blocks);
-                let x: Vec<f32> = noise(batch * cols, 5).collect();
+                let x: Vec<f32> = values(batch * cols, 5);
                 let a = Activations::quantize(format.activation, cols, &x).unwrap();
                 let mut weights = vec![0.0; cols];
                 for (block, weights) in row
@@ -446,7 +446,7 @@ mod tests {
                 for vintage in [Vintage::Of2024, Vintage::OfToday] {
                     let mut products = vec![0.0; batch];
                     Dot::new(format, vintage).products(&row, a.view(), &mut products);
-                    let values = values(a.view());
+                    let values = values_of(a.view());
                     for (values, product) in values.chunks(cols).zip(products) {
                         let terms = || values.iter().zip(&weights).map(|(a, &w)| a * f64::from(w));
                         let (exact, size): (f64, f64) =
@@ -473,8 +473,7 @@ mod tests {
             // As many products in calls of `batch` rows as there are rows.
             let products = |vintage| {
                 let call = |seed| {
-                    let x: Vec<f32> =
-                        noise(batch * row.len() / format.bytes * QK256, seed).collect();
+                    let x: Vec<f32> = values(batch * row.len() / format.bytes * QK256, seed);
                     let a = Activations::quantize(format.activation, 3 * QK256, &x).unwrap();
                     let mut out = vec![0.0; batch];
                     Dot::new(format, vintage).products(&row, a.view(), &mut out);
@@ -496,7 +495,7 @@ mod tests {
         for format in BLOCK_FORMATS {
             let (cols, batch) = (5 * format.weights, 4);
             let row = row(format, 5);
-            let x: Vec<f32> = noise(batch * cols, 6).collect();
+            let x: Vec<f32> = values(batch * cols, 6);
             let a = Activations::quantize(format.activation, cols, &x).unwrap();
             let dot = Dot::new(format, Vintage::default());
             let (mut by_avx2, mut portable) = (vec![0.0; batch], vec![1.0; batch]);

@@ -208,12 +208,20 @@ impl<'a> Loader<'_, 'a> {
     /// A linear layer that can have a bias, such as `blk.0.attn_q.bias` for `blk.0.attn_q.weight`.
     fn biased(&mut self, name: &str, dims: [usize; 2]) -> Result<Linear<'a>, ModelError> {
         let linear = self.linear(name, dims)?;
-        let stem = name.strip_suffix(".weight").unwrap_or(name);
-        let bias = format!("{stem}.bias");
-        if self.config.architecture.is_bitnet() || self.gguf.find_tensor(&bias).is_none() {
-            return Ok(linear);
+        match self
+            .companion(name, "bias")
+            .filter(|_| !self.config.architecture.is_bitnet())
+        {
+            Some(bias) => Ok(linear.with_bias(self.vector(&bias, dims[1])?)),
+            None => Ok(linear),
         }
-        Ok(linear.with_bias(self.vector(&bias, dims[1])?))
+    }
+
+    /// The name of a tensor beside `NAME.weight`, such as `NAME.bias`, if the file has it.
+    fn companion(&self, name: &str, part: &str) -> Option<String> {
+        let stem = name.strip_suffix(".weight").unwrap_or(name);
+        let name = format!("{stem}.{part}");
+        self.gguf.find_tensor(&name).map(|_| name)
     }
 
     fn linear(&mut self, name: &str, dims: [usize; 2]) -> Result<Linear<'a>, ModelError> {
@@ -263,12 +271,10 @@ impl<'a> Loader<'_, 'a> {
 
     /// The companion tensor of `name`, if any, such as `blk.0.attn_q.scale` for `blk.0.attn_q.weight`.
     fn companion_scale(&mut self, name: &str) -> Result<Option<Tensor<'a>>, ModelError> {
-        let stem = name.strip_suffix(".weight").unwrap_or(name);
-        let name = format!("{stem}.scale");
-        if !self.config.architecture.is_bitnet() || self.gguf.find_tensor(&name).is_none() {
-            return Ok(None);
-        }
-        self.take(&name).map(Some)
+        self.companion(name, "scale")
+            .filter(|_| self.config.architecture.is_bitnet())
+            .map(|name| self.take(&name))
+            .transpose()
     }
 
     /// The value of a scale tensor of one f32.

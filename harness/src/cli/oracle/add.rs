@@ -127,14 +127,14 @@ pub(super) fn run(args: &AddArgs, out: &mut Output<'_>) -> Result<Exit, CliError
         checkout.has_models,
     );
     let stored = oracles::store(&mut record, &compiled.shared_object)?;
-    let added = check(&mut record, &compiled.shared_object);
+    let added = check(&mut record);
     if let Err(error) = added {
         oracles::remove(&record.name)?;
         return Err(error);
     }
     let checked = added?;
     record.checked = true;
-    oracles::store(&mut record, &compiled.shared_object)?;
+    oracles::update(&record)?;
     out.document(|| &record)?;
     let text = out.text();
     writeln!(text, "{}", bold(&record.name))?;
@@ -223,7 +223,7 @@ struct Checked {
 }
 
 /// Checks every type that the oracle claims, each in a process of its own, and records those that must not be used.
-fn check(record: &mut Record, shared_object: &Path) -> Result<Checked, CliError> {
+fn check(record: &mut Record) -> Result<Checked, CliError> {
     let mut checked = Checked {
         types: Vec::new(),
         unchecked: Vec::new(),
@@ -251,7 +251,7 @@ fn check(record: &mut Record, shared_object: &Path) -> Result<Checked, CliError>
     }
     if record.opens_models {
         // The workers load the oracle without the types that it must not be loaded with.
-        oracles::store(record, shared_object)?;
+        oracles::update(record)?;
         let workers = WorkerParams::default();
         for format in &checked.types {
             let silent = Progress::silent();
